@@ -1,0 +1,44 @@
+package api
+
+import "fmt"
+
+// Error is what every failing call returns, and what a node reports of a
+// distribution: what failed, on what, and what the user can do.
+type Error struct {
+	Code    string `json:"code"`              // stable, for programs: one of the Code constants
+	Subject string `json:"subject,omitempty"` // the thing that is wrong: a path, a node, a field
+	Message string `json:"message"`
+	Fix     string `json:"fix,omitempty"`
+}
+
+// Codes of errors.
+const (
+	CodeInvalid        = "invalid"           // the request does not parse or contradicts itself
+	CodeNotFound       = "not_found"         // no such object
+	CodeConflict       = "conflict"          // two distributions claim one path, or a changed object
+	CodeForbidden      = "forbidden"         // the certificate's role does not allow it
+	CodeNoTargets      = "no_targets"        // the selector matches nobody
+	CodeInUse          = "in_use"            // a distribution needs the artifact
+	CodeNoSpace        = "no_space"          // not enough space on the destination's filesystem
+	CodeOutsideRoots   = "outside_roots"     // the destination is not inside an allowed root
+	CodeForeignContent = "foreign_content"   // something rackswarm did not put there is at the path
+	CodeUntrusted      = "untrusted"         // unsigned, or signed by a publisher who is not trusted
+	CodeStoreDown      = "store_unreachable" // the coordination store does not answer
+	CodeSourceNotLocal = "source_not_local"  // the agent does not see the client's file: stream it
+	CodeSourceUnsuited = "source_unsuited"   // a socket, a device, or a file that changes while it is read
+	CodeCannotPublish  = "cannot_publish"    // the agent has no publisher key
+	CodeIO             = "io"                // the filesystem returned an error
+	CodeInternal       = "internal"
+)
+
+// Error writes subject, message and fix in one line.
+func (e *Error) Error() string {
+	s := e.Message
+	if e.Subject != "" {
+		s = fmt.Sprintf("%s: %s", e.Subject, e.Message)
+	}
+	if e.Fix != "" {
+		s += " (" + e.Fix + ")"
+	}
+	return s
+}

@@ -1,0 +1,205 @@
+package api
+
+import "time"
+
+// Node is a machine that runs an agent.
+type Node struct {
+	Name     string            `json:"name"`
+	Location string            `json:"location"`           // such as "ams1/rsn-27"; "" is the root
+	Labels   map[string]string `json:"labels,omitempty"`   // what selectors match on
+	DataAddr string            `json:"data_addr"`          // host:port other agents fetch from
+	APIAddr  string            `json:"api_addr,omitempty"` // host:port of the API on mutual TLS, if it listens there
+	Version  string            `json:"version"`
+	// Alive is whether the node's expiring record is still there. LastSeen is
+	// when the node last refreshed it, by its own clock.
+	Alive    bool      `json:"alive"`
+	LastSeen time.Time `json:"last_seen"`
+}
+
+// Artifact is immutable content that was published.
+type Artifact struct {
+	Digest       string    `json:"digest"` // "sha256:" + hex of the v2 info-hash
+	Name         string    `json:"name"`
+	Kind         string    `json:"kind"` // "file" or "tree"
+	SizeBytes    int64     `json:"size_bytes"`
+	Files        int       `json:"files"`
+	PieceLength  int64     `json:"piece_length"`
+	ManifestSize int64     `json:"manifest_size"`      // bytes of the encoded manifest
+	Checksum     string    `json:"checksum,omitempty"` // "sha256:" + hex of a single file's content
+	Publisher    string    `json:"publisher"`          // base64 of the ed25519 public key
+	Signature    string    `json:"signature"`          // base64, over the digest
+	Seeds        []string  `json:"seeds"`              // nodes that hold the published source
+	Source       string    `json:"source,omitempty"`   // path on the first seed, if it is served in place
+	CreatedAt    time.Time `json:"created_at"`
+}
+
+// Desired states of a distribution.
+const (
+	StatePresent = "present"
+	StateAbsent  = "absent" // the content is being removed from the nodes
+)
+
+// Distribution is the desired state: this artifact belongs at this path on the
+// nodes that the selector matches, now and whenever a node joins later.
+type Distribution struct {
+	Name     string   `json:"name"`
+	Digest   string   `json:"digest"`
+	Path     string   `json:"path"` // absolute, inside an allowed root of every target
+	Selector Selector `json:"selector"`
+	// Owner and Group are names or numbers, Mode is octal for a file artifact
+	// or the top directory of a tree; empty keeps the agent's user and the
+	// artifact's modes.
+	Owner string `json:"owner,omitempty"`
+	Group string `json:"group,omitempty"`
+	Mode  string `json:"mode,omitempty"`
+	// Overwrite allows content at Path that rackswarm did not put there to be
+	// replaced. Without it that is an error on the node.
+	Overwrite bool `json:"overwrite,omitempty"`
+	// AllowEmpty accepts a selector that matches no node now.
+	AllowEmpty bool `json:"allow_empty,omitempty"`
+
+	State string `json:"state"` // set by the server
+	// Generation counts changes of what is desired. VerifyGeneration counts
+	// requests to hash everything again.
+	Generation       int64     `json:"generation"`
+	VerifyGeneration int64     `json:"verify_generation,omitempty"`
+	CreatedAt        time.Time `json:"created_at"`
+	UpdatedAt        time.Time `json:"updated_at"`
+}
+
+// Selector chooses nodes: those that match every part that is given. An empty
+// selector matches every node.
+type Selector struct {
+	Locations []string          `json:"locations,omitempty"` // the node is in one of them, at any depth
+	Labels    map[string]string `json:"labels,omitempty"`    // the node has all of them
+	NodeNames []string          `json:"node_names,omitempty"`
+}
+
+// Phase says where a node is with a distribution.
+type Phase string
+
+// The phases in the order in which a node passes through them.
+const (
+	PhasePending    Phase = "pending"    // selected, not started (or not heard of yet)
+	PhaseManifest   Phase = "manifest"   // fetching the manifest
+	PhaseReusing    Phase = "reusing"    // taking what is on the disk already
+	PhaseFetching   Phase = "fetching"   // from peers
+	PhaseInstalling Phase = "installing" // sync and swap into place
+	PhaseInstalled  Phase = "installed"  // stands and is verified
+	PhaseVerifying  Phase = "verifying"  // hashing what stands
+	PhaseRemoving   Phase = "removing"
+	PhaseRemoved    Phase = "removed"
+	PhaseFailed     Phase = "failed" // see Error; retried with backoff
+)
+
+// NodeStatus is one node's report on one distribution.
+type NodeStatus struct {
+	Node       string `json:"node"`
+	Location   string `json:"location"`
+	Phase      Phase  `json:"phase"`
+	Digest     string `json:"digest"`     // what the report is about
+	Generation int64  `json:"generation"` // of the distribution that the node has seen
+	// Installed is the digest that stands verified at the path now, "" if none.
+	Installed string `json:"installed,omitempty"`
+	// Verified is the VerifyGeneration that the node has finished.
+	Verified int64 `json:"verified,omitempty"`
+	// Drifted says that the node noticed missing or changed files and is
+	// repairing them. Repaired counts such repairs.
+	Drifted  bool `json:"drifted,omitempty"`
+	Repaired int  `json:"repaired,omitempty"`
+
+	BytesTotal  int64 `json:"bytes_total"`
+	BytesDone   int64 `json:"bytes_done"`   // verified and on disk, whatever the source
+	BytesReused int64 `json:"bytes_reused"` // of these, taken from this node's own disk
+	// Received is block payload from other nodes by where they are; duplicates
+	// and blocks that failed verification are included.
+	Received Received `json:"received"`
+	Sent     int64    `json:"sent"`           // block payload to other nodes
+	Rate     int64    `json:"rate"`           // bytes per second received, over the last second
+	Role     string   `json:"role,omitempty"` // "representative of ams1, root", "initial seeder", "member"
+	Peers    int      `json:"peers"`
+
+	Error     *Error     `json:"error,omitempty"`
+	StartedAt *time.Time `json:"started_at,omitempty"`
+	// InstalledAt is when the content of Generation came to stand.
+	InstalledAt *time.Time `json:"installed_at,omitempty"`
+	UpdatedAt   time.Time  `json:"updated_at"`
+	// Unreachable is set by the server when the node's record has expired; the
+	// rest is then its last report.
+	Unreachable bool `json:"unreachable,omitempty"`
+}
+
+// Received splits block payload by the sender's place.
+type Received struct {
+	// ByLevel[i] is what came from senders whose deepest common location with
+	// this node has depth i: index 0 crossed the top-level uplink, the last
+	// index came from within the node's own location.
+	ByLevel   []int64 `json:"by_level"`
+	Seeder    int64   `json:"seeder"`    // of all, from initial seeders
+	Duplicate int64   `json:"duplicate"` // of all, thrown away
+}
+
+// Status is a distribution with what its nodes report.
+type Status struct {
+	Distribution Distribution `json:"distribution"`
+	Artifact     *Artifact    `json:"artifact,omitempty"`
+	Nodes        []NodeStatus `json:"nodes"` // sorted by location, then name
+	Summary      Summary      `json:"summary"`
+}
+
+// Summary is what one line says about a distribution.
+type Summary struct {
+	Targets   int  `json:"targets"`   // nodes that the selector matches
+	Converged int  `json:"converged"` // of these, holding the wanted content of this generation
+	Failed    int  `json:"failed"`
+	Drifted   int  `json:"drifted"`
+	Offline   int  `json:"offline"`
+	Done      bool `json:"done"` // every target converged
+	// Seconds is from the first node's start to the last one's installation.
+	Seconds float64 `json:"seconds"`
+	// SeedingRatio is bytes received from initial seeders over the artifact's
+	// size (requirement M2).
+	SeedingRatio float64 `json:"seeding_ratio"`
+	// UplinkCopies is, for each location below the root, the bytes that entered it over
+	// the artifact's size. One is ideal.
+	UplinkCopies map[string]float64 `json:"uplink_copies"`
+	// CrossBytes is what crossed top-level uplinks.
+	CrossBytes int64 `json:"cross_bytes"`
+}
+
+// PublishRequest asks an agent to hash and sign a path on its own machine and
+// to serve it in place.
+type PublishRequest struct {
+	Source    string `json:"source"`               // absolute path on the agent's machine
+	Name      string `json:"name,omitempty"`       // the base name of Source by default
+	PieceSize int64  `json:"piece_size,omitempty"` // bytes, a power of two from 16 KiB to 16 MiB; 0 chooses
+	// Expect identifies the path as the client sees it, so that an agent on
+	// another machine does not publish its own file of the same name.
+	Expect *SourceIdentity `json:"expect,omitempty"`
+}
+
+// SourceIdentity names a file or directory of one boot of one machine.
+type SourceIdentity struct {
+	BootID string `json:"boot_id"` // /proc/sys/kernel/random/boot_id
+	Device uint64 `json:"device"`
+	Inode  uint64 `json:"inode"`
+}
+
+// Progress is the data of a server-sent event "progress".
+type Progress struct {
+	Stage string `json:"stage"` // "hashing", "receiving"
+	Done  int64  `json:"done"`  // bytes
+	Total int64  `json:"total"` // bytes, 0 if not known yet
+	Files int    `json:"files"` // files done
+}
+
+// Info describes the answering agent.
+type Info struct {
+	Node       string   `json:"node"`
+	Location   string   `json:"location"`
+	Version    string   `json:"version"`
+	APIVersion string   `json:"api_version"` // "v1"
+	StoreOK    bool     `json:"store_ok"`
+	CanPublish bool     `json:"can_publish"`
+	Roots      []string `json:"roots"` // destinations must lie in one of these
+}

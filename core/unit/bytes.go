@@ -1,0 +1,147 @@
+package unit
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bytes is an amount of data in bytes.
+type Bytes int64
+
+// Binary and decimal multiples.
+const (
+	KiB Bytes = 1 << 10
+	MiB Bytes = 1 << 20
+	GiB Bytes = 1 << 30
+	TiB Bytes = 1 << 40
+)
+
+// Rate is a speed in bytes per second. Zero means nothing may pass; it never
+// means unlimited (requirement 42). Use Unlimited for that.
+type Rate int64
+
+// Unlimited is the rate of a link whose capacity is not bounded.
+const Unlimited Rate = math.MaxInt64
+
+var byteUnits = []struct {
+	suffix string
+	factor float64
+}{
+	{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40},
+	{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12}, {"b", 1}, {"", 1},
+}
+
+// ParseBytes reads an amount such as "173MB" (10⁶), "16MiB" (2²⁰) or "4096".
+// Case and a space before the unit do not matter. Negative amounts, and those
+// beyond 2⁶³−1, are errors.
+func ParseBytes(s string) (Bytes, error) {
+	v, err := parseQuantity(s, byteUnits)
+	if err != nil {
+		return 0, fmt.Errorf("size %q: %w; write for example 16MiB or 173MB", s, err)
+	}
+	return Bytes(v), nil
+}
+
+var rateUnits = []struct {
+	suffix string
+	factor float64
+}{
+	{"kbit", 1e3 / 8}, {"mbit", 1e6 / 8}, {"gbit", 1e9 / 8}, {"tbit", 1e12 / 8}, {"bit", 1. / 8},
+}
+
+// ParseRate reads a speed such as "2Gbit" (10⁹ bits per second), "100MiB/s" or
+// "1MB". The "/s" may be left out. "unlimited" is Unlimited.
+func ParseRate(s string) (Rate, error) {
+	if strings.EqualFold(strings.TrimSpace(s), "unlimited") {
+		return Unlimited, nil
+	}
+	t := strings.TrimSuffix(strings.TrimSpace(s), "/s")
+	v, err := parseQuantity(t, rateUnits)
+	if err != nil {
+		v, err = parseQuantity(t, byteUnits)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("rate %q: %w; write for example 2Gbit, 100MiB/s or unlimited", s, err)
+	}
+	return Rate(v), nil
+}
+
+func parseQuantity(s string, units []struct {
+	suffix string
+	factor float64
+}) (int64, error) {
+	low := strings.ToLower(strings.TrimSpace(s))
+	for _, u := range units {
+		num, ok := strings.CutSuffix(low, u.suffix)
+		num = strings.TrimSpace(num)
+		if !ok || num == "" || !strings.ContainsAny(num[len(num)-1:], "0123456789.") {
+			continue
+		}
+		if whole, err := strconv.ParseInt(num, 10, 64); err == nil && u.factor == 1 && whole >= 0 {
+			return whole, nil
+		}
+		f, err := strconv.ParseFloat(num, 64)
+		switch {
+		case err != nil || math.IsNaN(f):
+			return 0, fmt.Errorf("not a number followed by a unit")
+		case f < 0:
+			return 0, fmt.Errorf("negative")
+		case f*u.factor >= math.MaxInt64:
+			return 0, fmt.Errorf("too large")
+		}
+		return int64(math.Round(f * u.factor)), nil
+	}
+	return 0, fmt.Errorf("not a number followed by a unit")
+}
+
+// String writes the amount in the largest binary unit that keeps it above one,
+// with one decimal.
+func (b Bytes) String() string {
+	for _, u := range []struct {
+		name string
+		size Bytes
+	}{{"TiB", TiB}, {"GiB", GiB}, {"MiB", MiB}, {"KiB", KiB}} {
+		if b >= u.size {
+			return fmt.Sprintf("%.1f %s", float64(b)/float64(u.size), u.name)
+		}
+	}
+	return fmt.Sprintf("%d B", int64(b))
+}
+
+// String writes the rate as an amount per second.
+func (r Rate) String() string {
+	if r == Unlimited {
+		return "unlimited"
+	}
+	return Bytes(r).String() + "/s"
+}
+
+// In returns how many bytes pass at rate r in d, at most 2⁶³−1.
+func (r Rate) In(d time.Duration) Bytes {
+	if r == Unlimited {
+		return math.MaxInt64
+	}
+	v := float64(r) * d.Seconds()
+	if v >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return Bytes(v)
+}
+
+// Over returns how long b bytes take at rate r; a rate of zero takes forever.
+func (b Bytes) Over(r Rate) time.Duration {
+	if b <= 0 {
+		return 0
+	}
+	if r <= 0 {
+		return math.MaxInt64
+	}
+	s := float64(b) / float64(r) * float64(time.Second)
+	if s >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return time.Duration(s)
+}

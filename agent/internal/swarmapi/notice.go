@@ -1,0 +1,31 @@
+package swarmapi
+
+import "github.com/rackswarm/rackswarm/core/artifact"
+
+// Notice is something that happened in a transfer: one of ManifestFetched,
+// Completed and Failed.
+type Notice interface{ notice() }
+
+// ManifestFetched says that peers sent a whole manifest. The bytes are not
+// verified: the receiver checks digest and signature before it calls Provide,
+// or calls Leave.
+type ManifestFetched struct {
+	Digest  artifact.Digest
+	Torrent []byte
+}
+
+// Completed says that every span of the provided content is verified and on
+// disk. It is sent once after each Provide or SpansLost that left it complete,
+// or after the last missing span was written.
+type Completed struct{ Digest artifact.Digest }
+
+// Failed says that WriteSpan returned an error that is not the sender's fault,
+// such as a full disk. The transfer fetches no more until Leave and Join.
+type Failed struct {
+	Digest artifact.Digest
+	Err    error
+}
+
+func (ManifestFetched) notice() {}
+func (Completed) notice()       {}
+func (Failed) notice()          {}

@@ -1,0 +1,271 @@
+package overlay
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// Timing of the overlay. Leases are longer than three refreshes, so that one
+// lost refresh changes nothing.
+const (
+	// MemberTTL is the lease of a record in a group; it is refreshed every
+	// MemberRefresh.
+	MemberTTL     = 15 * time.Second
+	MemberRefresh = 4 * time.Second
+	// SlotLease is how long a representative that died keeps its slot.
+	SlotLease   = 6 * time.Second
+	slotRenewal = 1500 * time.Millisecond
+	// settleJitter bounds the random wait before a node counts representatives
+	// (requirement 22), so that not everybody claims at once.
+	settleJitter = 100 * time.Millisecond
+	// claimRetry is when an unanswered or refused claim may be repeated.
+	claimRetry = time.Second
+)
+
+// almostDone is the share of the artifact, in permille, from which a node does
+// not become representative any more unless there is none (requirement 24).
+const almostDone = 950
+
+// Config is what an Overlay is made from.
+type Config struct {
+	Self Member
+	Rand *unit.Rand // jitter; owned by the overlay
+}
+
+// Overlay is the membership of one node in one transfer. It is not safe for
+// concurrent use; its caller is its owner.
+type Overlay struct {
+	self   Member
+	rand   *unit.Rand
+	levels []level // levels[0] is the node's own location, the last is the root
+	links  map[unit.NodeID]*link
+	down   bool // the store does not answer: frozen
+}
+
+// level is one group on the way to the root.
+type level struct {
+	location unit.Location
+	joined   bool
+	seen     bool // a snapshot with ourselves in it has come
+	group    Group
+	slot     int // held slot of this location, or -1
+	// countAt is when to count representatives, refreshAt when to refresh the
+	// record, renewAt when to renew the slot. Never when not due at all.
+	countAt, refreshAt, renewAt unit.Time
+}
+
+// New returns the overlay of a node that is in no group yet.
+func New(c Config) *Overlay {
+	o := &Overlay{self: c.Self, rand: c.Rand, links: map[unit.NodeID]*link{}}
+	for _, l := range c.Self.Location.Path() {
+		o.levels = append(o.levels, level{
+			location: l, slot: -1, countAt: unit.Never, refreshAt: unit.Never, renewAt: unit.Never,
+		})
+	}
+	return o
+}
+
+// Representatives is how many members of a group of n represent its location
+// one level up: two, and fewer than members (requirement 23; design: one where
+// the location has one or two members).
+func Representatives(n int) int {
+	if n <= 2 {
+		return 1
+	}
+	return 2
+}
+
+// Start enters the group of the node's own location, or every group if the
+// node is an initial seeder.
+func (o *Overlay) Start(now unit.Time, out []Action) []Action {
+	last := 0
+	if o.self.Initial {
+		last = len(o.levels) - 1
+	}
+	for i := 0; i <= last; i++ {
+		out = o.join(now, i, out)
+	}
+	return out
+}
+
+// Stop leaves every group and disconnects every peer.
+func (o *Overlay) Stop(out []Action) []Action {
+	for i := len(o.levels) - 1; i >= 0; i-- {
+		out = o.leave(i, out)
+	}
+	return o.dropUnnamed(out)
+}
+
+func (o *Overlay) join(now unit.Time, i int, out []Action) []Action {
+	l := &o.levels[i]
+	l.joined = true
+	l.refreshAt = now.Add(MemberRefresh)
+	return append(out, Join{Location: l.location, Member: o.self})
+}
+
+func (o *Overlay) leave(i int, out []Action) []Action {
+	l := &o.levels[i]
+	if !l.joined {
+		return out
+	}
+	*l = level{location: l.location, slot: -1, countAt: unit.Never, refreshAt: unit.Never, renewAt: unit.Never}
+	return append(out, Leave{Location: l.location})
+}
+
+// GroupChanged takes a new snapshot of a group.
+func (o *Overlay) GroupChanged(now unit.Time, g Group, out []Action) []Action {
+	i := slices.IndexFunc(o.levels, func(l level) bool { return l.location == g.Location })
+	if i < 0 || !o.levels[i].joined {
+		return out
+	}
+	l := &o.levels[i]
+	l.group = g
+	if !slices.ContainsFunc(g.Members, func(m Member) bool { return m.Node == o.self.Node }) {
+		// The record has expired, or the snapshot is from before we joined.
+		if l.seen && !o.down {
+			l.refreshAt = now
+		}
+	} else {
+		l.seen = true
+	}
+	if o.wantsSlot(i) && l.countAt == unit.Never {
+		l.countAt = now.Add(o.rand.Jitter(settleJitter))
+	}
+	return o.relink(now, out)
+}
+
+// wantsSlot reports whether this node should become a representative of level
+// i's location.
+func (o *Overlay) wantsSlot(i int) bool {
+	l := &o.levels[i]
+	if i == len(o.levels)-1 || !l.joined || !l.seen || l.slot >= 0 {
+		return false
+	}
+	holders := l.group.holders()
+	if o.self.Permille >= almostDone && holders > 0 {
+		return false
+	}
+	return holders < Representatives(len(l.group.Members))
+}
+
+func (g Group) holders() int {
+	n := 0
+	for _, s := range g.Slots {
+		if s != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// Claimed is the store's answer to a Claim.
+func (o *Overlay) Claimed(now unit.Time, at unit.Location, slot int, ok bool, out []Action) []Action {
+	i := slices.IndexFunc(o.levels, func(l level) bool { return l.location == at })
+	if i < 0 || !o.levels[i].joined || i == len(o.levels)-1 {
+		return out
+	}
+	l := &o.levels[i]
+	switch {
+	case ok:
+		fresh := l.slot < 0
+		l.slot, l.renewAt, l.countAt = slot, now.Add(slotRenewal), unit.Never
+		if fresh && !o.levels[i+1].joined {
+			out = o.join(now, i+1, out)
+		}
+	case l.slot >= 0:
+		out = o.loseSlot(now, i, out)
+	default:
+		l.countAt = unit.Never // taken by others; the next snapshot decides
+	}
+	return out
+}
+
+// loseSlot leaves every group above level i. An initial seeder stays: it is in
+// the higher groups by its own right.
+func (o *Overlay) loseSlot(now unit.Time, i int, out []Action) []Action {
+	o.levels[i].slot, o.levels[i].renewAt = -1, unit.Never
+	if o.self.Initial {
+		return out
+	}
+	for j := len(o.levels) - 1; j > i; j-- {
+		out = o.leave(j, out)
+	}
+	return o.relink(now, out)
+}
+
+// Progress tells how much of the artifact the node has. A completed or a lost
+// artifact is announced at once, the rest with the next refresh, in coarse
+// steps so that refreshes are seldom a change.
+func (o *Overlay) Progress(now unit.Time, permille int, complete bool) {
+	const step = 250
+	if permille < almostDone {
+		permille = permille / step * step
+	}
+	announce := complete != o.self.Complete
+	o.self.Permille, o.self.Complete = permille, complete
+	for i := range o.levels {
+		if announce && o.levels[i].joined && !o.down {
+			o.levels[i].refreshAt = now
+		}
+	}
+}
+
+// StoreDown freezes the overlay: the store does not answer.
+func (o *Overlay) StoreDown() { o.down = true }
+
+// StoreUp thaws it: every group is joined again and every slot claimed again,
+// since the store may have lost everything.
+func (o *Overlay) StoreUp(now unit.Time) {
+	o.down = false
+	for i := range o.levels {
+		if l := &o.levels[i]; l.joined {
+			l.refreshAt = now
+			if l.slot >= 0 {
+				l.renewAt = now
+			}
+		}
+	}
+}
+
+// Tick does what is due by now.
+func (o *Overlay) Tick(now unit.Time, out []Action) []Action {
+	if !o.down {
+		for i := range o.levels {
+			out = o.tickLevel(now, i, out)
+		}
+	}
+	return o.redial(now, out)
+}
+
+func (o *Overlay) tickLevel(now unit.Time, i int, out []Action) []Action {
+	l := &o.levels[i]
+	if l.refreshAt.Reached(now) {
+		out = o.join(now, i, out)
+	}
+	if l.renewAt.Reached(now) {
+		l.renewAt = now.Add(slotRenewal)
+		out = append(out, Claim{Location: l.location, Slots: Representatives(len(l.group.Members))})
+	}
+	if l.countAt.Reached(now) {
+		l.countAt = unit.Never
+		if o.wantsSlot(i) {
+			l.countAt = now.Add(claimRetry)
+			out = append(out, Claim{Location: l.location, Slots: Representatives(len(l.group.Members))})
+		}
+	}
+	return out
+}
+
+// NextDeadline is when Tick has something to do, or Never.
+func (o *Overlay) NextDeadline() unit.Time {
+	next := o.nextDial()
+	if o.down {
+		return next
+	}
+	for _, l := range o.levels {
+		next = min(next, l.countAt, l.refreshAt, l.renewAt)
+	}
+	return next
+}

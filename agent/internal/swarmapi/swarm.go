@@ -16,8 +16,8 @@ type Swarm interface {
 	// Provide, after Join, gives the manifest, which must have digest d and be
 	// verified, and the content: what is there, and where spans go.
 	Provide(d artifact.Digest, m *artifact.Manifest, c Content)
-	// Leave ends the transfer on this node. No method of the content is called
-	// after it has returned.
+	// Leave ends the transfer on this node. Calls of the content that are under
+	// way may still finish, so content outlives Leave or answers with errors.
 	Leave(d artifact.Digest)
 	// SpansLost replaces what is known of the provided content's spans by have,
 	// which has shrunk: peers are told, and what is missing is fetched again.

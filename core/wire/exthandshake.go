@@ -1,0 +1,60 @@
+package wire
+
+import (
+	"fmt"
+
+	"github.com/anacrolix/torrent/bencode"
+)
+
+// ProtocolVersion is the version of the rs_swarm extension that this package
+// speaks.
+const ProtocolVersion = 1
+
+// extDict is the bencoded form of an extended handshake. Keys of other
+// programs are ignored.
+type extDict struct {
+	M  map[string]int `bencode:"m"`
+	RS *rsDict        `bencode:"rs,omitempty"`
+	V  string         `bencode:"v,omitempty"`
+}
+
+type rsDict struct {
+	Digest     string `bencode:"digest"`
+	MaxRequest uint32 `bencode:"max_request"`
+	Node       string `bencode:"node"`
+	Version    int    `bencode:"version"`
+}
+
+func (m ExtHandshake) appendBody(dst []byte) []byte {
+	d := extDict{M: m.M, V: m.Client}
+	if d.M == nil {
+		d.M = map[string]int{}
+	}
+	if m.Version != 0 {
+		d.RS = &rsDict{string(m.Digest[:]), m.MaxRequest, m.Node, m.Version}
+	}
+	return append(dst, bencode.MustMarshal(d)...)
+}
+
+func parseExtHandshake(body []byte) (Message, error) {
+	var d extDict
+	if err := bencode.Unmarshal(body, &d); err != nil {
+		return nil, fmt.Errorf("%w: extended handshake of %d bytes: %v", ErrMalformed, len(body), err)
+	}
+	m := ExtHandshake{M: d.M, Client: d.V}
+	for name, id := range d.M {
+		if id < 0 || id > 255 {
+			return nil, fmt.Errorf("%w: extended handshake gives %q the id %d", ErrMalformed, name, id)
+		}
+	}
+	if d.RS == nil {
+		return m, nil
+	}
+	if len(d.RS.Digest) != len(m.Digest) || d.RS.Version < 1 {
+		return nil, fmt.Errorf("%w: extended handshake with a digest of %d bytes and version %d",
+			ErrMalformed, len(d.RS.Digest), d.RS.Version)
+	}
+	copy(m.Digest[:], d.RS.Digest)
+	m.Node, m.Version, m.MaxRequest = d.RS.Node, d.RS.Version, d.RS.MaxRequest
+	return m, nil
+}

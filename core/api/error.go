@@ -28,6 +28,8 @@ const (
 	CodeSourceUnsuited = "source_unsuited"   // a socket, a device, or a file that changes while it is read
 	CodeCannotPublish  = "cannot_publish"    // the agent has no publisher key
 	CodeIO             = "io"                // the filesystem returned an error
+	CodeUnreachable    = "unreachable"       // no endpoint of the control interface answers
+	CodeCanceled       = "canceled"          // the caller gave up, or its deadline passed
 	CodeInternal       = "internal"
 )
 

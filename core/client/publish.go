@@ -1,0 +1,79 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// Publish asks the agent to hash, sign and serve a path on its own machine.
+// progress may be nil. Publishing the same content again returns the artifact
+// that stands.
+func (c *Client) Publish(ctx context.Context, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return api.Artifact{}, &failure{&api.Error{Code: api.CodeInvalid, Subject: req.Source, Message: err.Error()}, err}
+	}
+	return c.published(ctx, call{op: "publish " + req.Source, method: http.MethodPost, path: pathArtifacts, body: body}, progress)
+}
+
+// PublishStream sends content to the agent, which keeps a copy and publishes
+// that. kind is "file" (body: the bytes) or "tree" (body: a tar stream). A
+// pieceSize of 0 lets the agent choose. progress may be nil. After an error the
+// body may still be read from once.
+func (c *Client) PublishStream(ctx context.Context, name, kind string, pieceSize int64, body io.Reader, progress func(api.Progress)) (api.Artifact, error) {
+	query := url.Values{"name": {name}, "kind": {kind}}
+	if pieceSize != 0 {
+		query.Set("piece_size", strconv.FormatInt(pieceSize, 10))
+	}
+	return c.published(ctx, call{op: "publish " + name, method: http.MethodPost, path: pathStream, query: query,
+		stream: &source{r: body}}, progress)
+}
+
+// published follows the events of a publication to its result.
+func (c *Client) published(ctx context.Context, r call, progress func(api.Progress)) (api.Artifact, error) {
+	var out api.Artifact
+	s, err := c.events(ctx, r)
+	if err != nil {
+		return out, err
+	}
+	defer s.close()
+	for {
+		e, err := s.next()
+		switch {
+		case err != nil:
+			return out, publishFailure(ctx, r, err)
+		case e.name == api.EventResult:
+			err = json.Unmarshal(e.data, &out)
+		case e.name == api.EventProgress && progress != nil:
+			var p api.Progress
+			if err = json.Unmarshal(e.data, &p); err == nil {
+				progress(p)
+			}
+		}
+		if err != nil {
+			return out, wrapBroken(r.op, fmt.Errorf("decode event %q: %w", e.name, err))
+		}
+		if e.name == api.EventResult {
+			return out, nil
+		}
+	}
+}
+
+// publishFailure prefers the reason on the client's side to the broken stream
+// that it caused.
+func publishFailure(ctx context.Context, r call, err error) error {
+	if ctx.Err() != nil {
+		return canceled(ctx, r.op)
+	}
+	if r.stream != nil && r.stream.failed() != nil {
+		return sourceFailure(r.op, r.stream.failed())
+	}
+	return wrapBroken(r.op, err)
+}

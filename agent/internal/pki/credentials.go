@@ -54,7 +54,7 @@ func Load(caFile, certFile, keyFile string) (*Credentials, error) {
 // called before the first handshake, and f must not block.
 func (c *Credentials) OnReload(f func(error)) { c.notify = f }
 
-// Name and role of the holder.
+// Identity is the name and role of the holder.
 func (c *Credentials) Identity() (string, Role, error) {
 	return identityOf(c.current().cert.Leaf)
 }

@@ -40,7 +40,7 @@ func writeNew(dir, fix string, files []file) error {
 		}
 	}
 	for i, f := range files {
-		if err := writeOne(f, os.O_EXCL); err != nil {
+		if err := writeNewFile(f); err != nil {
 			return errors.Join(err, removeAll(files[:i]))
 		}
 	}
@@ -52,7 +52,10 @@ func writeNew(dir, fix string, files []file) error {
 func replaceAll(files []file) error {
 	for _, f := range files {
 		tmp := file{f.path + ".new", f.mode, f.data}
-		if err := writeOne(tmp, os.O_TRUNC); err != nil {
+		if err := os.Remove(tmp.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove left-over %s: %w", tmp.path, err)
+		}
+		if err := writeNewFile(tmp); err != nil {
 			return err
 		}
 		if err := os.Rename(tmp.path, f.path); err != nil {
@@ -62,8 +65,8 @@ func replaceAll(files []file) error {
 	return nil
 }
 
-func writeOne(f file, flag int) error {
-	h, err := os.OpenFile(filepath.Clean(f.path), os.O_WRONLY|os.O_CREATE|flag, f.mode)
+func writeNewFile(f file) error {
+	h, err := os.OpenFile(filepath.Clean(f.path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", f.path, err)
 	}

@@ -67,7 +67,7 @@ func unreachableFix(causes []error) string {
 		var op *net.OpError
 		switch {
 		case errors.As(err, &cert):
-			return "use the CA that signed the agent's certificate, and a host name or address that the certificate was issued for"
+			return "use the CA that signed the agent's certificate, and the address of an agent"
 		case errors.As(err, &alert), errors.As(err, &op) && op.Op == "remote error":
 			return "use a certificate that the agent's CA signed and that has not expired"
 		case errors.Is(err, fs.ErrPermission):

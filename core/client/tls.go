@@ -3,7 +3,10 @@ package client
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"net/url"
 	"os"
+	"slices"
 
 	"github.com/rackswarm/rackswarm/core/api"
 )
@@ -41,5 +44,31 @@ func parseTLS(pem, names [3]string) (*tls.Config, error) {
 		return nil, &failure{&api.Error{Code: api.CodeInvalid, Subject: names[1] + " and " + names[2], Message: err.Error(),
 			Fix: "use a certificate and its key as 'rackswarm pki issue' wrote them"}, err}
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, Certificates: []tls.Certificate{pair}}, nil
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS13,
+		Certificates: []tls.Certificate{pair},
+		// Agents are recognised by their name in the fleet, not by a host name:
+		// VerifyConnection checks the chain and that it is a node's.
+		InsecureSkipVerify: true, //nolint:gosec // see VerifyConnection
+		VerifyConnection:   func(cs tls.ConnectionState) error { return verifyAgent(cs, roots) },
+	}, nil
+}
+
+// verifyAgent checks that the other side is a node of the fleet: the roots
+// signed its certificate for servers, which has a URI rackswarm://node/<name>.
+func verifyAgent(cs tls.ConnectionState, roots *x509.CertPool) error {
+	leaf := cs.PeerCertificates[0]
+	more := x509.NewCertPool()
+	for _, cert := range cs.PeerCertificates[1:] {
+		more.AddCert(cert)
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: more, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	isNode := func(u *url.URL) bool { return u.Scheme == "rackswarm" && u.Host == "node" }
+	if err == nil && !slices.ContainsFunc(leaf.URIs, isNode) {
+		err = fmt.Errorf("certificate of %q is not a node's", leaf.Subject.CommonName)
+	}
+	if err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: cs.PeerCertificates, Err: err}
+	}
+	return nil
 }

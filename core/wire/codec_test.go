@@ -20,7 +20,7 @@ func TestWhatIsAppendedIsDecoded(t *testing.T) {
 		for _, m := range want {
 			stream = append(stream, frame(m)...)
 		}
-		d := decoderOf(stream)
+		d, payload := decoderOf(stream), 0
 		for i, m := range want {
 			got, err := d.Next()
 			if err != nil {
@@ -32,6 +32,10 @@ func TestWhatIsAppendedIsDecoded(t *testing.T) {
 			if err := d.Discard(); err != nil {
 				t.Fatal(err)
 			}
+			payload += Payload(m)
+		}
+		if got := int(d.Overhead()); got != len(stream)-payload {
+			t.Fatalf("overhead of %d bytes in %d of which %d are payload", got, len(stream), payload)
 		}
 		if _, err := d.Next(); err != io.EOF {
 			t.Fatalf("after the last message: %v, want io.EOF", err)

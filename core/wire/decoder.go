@@ -26,6 +26,8 @@ const (
 type Decoder struct {
 	r       *bufio.Reader
 	payload int // bytes of the last data frame that are still to be read
+	// overhead is what was read of frames so far, without payload.
+	overhead int64
 }
 
 // NewDecoder returns a decoder of what r delivers. It may read ahead.
@@ -69,6 +71,10 @@ func (d *Decoder) Discard() error {
 	return cut(err)
 }
 
+// Overhead returns how many bytes of the frames that Next has read so far, the
+// skipped ones included, were not payload.
+func (d *Decoder) Overhead() int64 { return d.overhead }
+
 // frame reads one frame; it returns nil and no error if it skipped it.
 func (d *Decoder) frame() (Message, error) {
 	head, err := d.r.Peek(4)
@@ -83,6 +89,7 @@ func (d *Decoder) frame() (Message, error) {
 		return nil, fmt.Errorf("%w: frame of %d bytes, at most %d are allowed", ErrTooLarge, length, maxFrame)
 	}
 	d.skip(4)
+	d.overhead += 4 + length
 	if length == 0 {
 		return KeepAlive{}, nil
 	}
@@ -135,6 +142,7 @@ func (d *Decoder) parse(f format, n int) (Message, error) {
 		return nil, fmt.Errorf("read %s of %d bytes: %w", f.name, n, err)
 	}
 	d.payload = Payload(m)
+	d.overhead -= int64(d.payload)
 	return m, nil
 }
 

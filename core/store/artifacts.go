@@ -1,0 +1,119 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// PutArtifact records a. Its Seeds come first, in their order, so that Source
+// stays the path on the first; seeds that were known before follow.
+func (s *Store) PutArtifact(ctx context.Context, a api.Artifact) error {
+	args := []any{a.Digest, nil}
+	for _, seed := range a.Seeds {
+		args = append(args, seed)
+	}
+	a.Seeds = nil
+	record, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("encode artifact %s: %w", a.Digest, err)
+	}
+	args[1] = record
+	return s.wrap(s.run(ctx, artifactPut, s.artifactKeys(a.Digest), args...).Err(), "record artifact %s", a.Digest)
+}
+
+func (s *Store) artifactKeys(digest string) []string {
+	return []string{s.keys.artifacts(), s.keys.seeds(digest)}
+}
+
+// Artifact returns the artifact of that digest, or ErrNotFound.
+func (s *Store) Artifact(ctx context.Context, digest string) (api.Artifact, error) {
+	record, err := s.client.HGet(ctx, s.keys.artifacts(), digest).Result()
+	if errors.Is(err, redis.Nil) {
+		return api.Artifact{}, noArtifact("look up artifact", digest)
+	}
+	if err != nil {
+		return api.Artifact{}, s.wrap(err, "look up artifact %s", digest)
+	}
+	a, err := decode[api.Artifact]("artifact", digest, record)
+	if err != nil {
+		return api.Artifact{}, err
+	}
+	a.Seeds, err = s.client.ZRange(ctx, s.keys.seeds(digest), 0, -1).Result()
+	return a, s.wrap(err, "list seeds of %s", digest)
+}
+
+func noArtifact(op, digest string) error {
+	return notFound(op, digest, "no artifact of this digest is published", "publish it, or list the artifacts to see their digests")
+}
+
+// Artifacts returns all artifacts, sorted by name, then digest.
+func (s *Store) Artifacts(ctx context.Context) ([]api.Artifact, error) {
+	records, err := s.client.HGetAll(ctx, s.keys.artifacts()).Result()
+	if err != nil {
+		return nil, s.wrap(err, "list artifacts")
+	}
+	all, err := decodeAll[api.Artifact]("artifact", records)
+	if err != nil {
+		return nil, err
+	}
+	seeds := make([]*redis.StringSliceCmd, len(all))
+	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, a := range all {
+			seeds[i] = p.ZRange(ctx, s.keys.seeds(a.Digest), 0, -1)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, s.wrap(err, "list seeds")
+	}
+	for i := range all {
+		all[i].Seeds = seeds[i].Val()
+	}
+	slices.SortFunc(all, func(a, b api.Artifact) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Digest, b.Digest))
+	})
+	return all, nil
+}
+
+// AddSeed records that node holds the published source of the artifact too, or
+// returns ErrNotFound.
+func (s *Store) AddSeed(ctx context.Context, digest, node string) error {
+	found, err := s.run(ctx, seedAdd, s.artifactKeys(digest), digest, node).Bool()
+	if err != nil {
+		return s.wrap(err, "add seed %s of %s", node, digest)
+	}
+	if !found {
+		return noArtifact("add a seed", digest)
+	}
+	return nil
+}
+
+// RemoveSeed undoes AddSeed. A node that is not a seed is no error.
+func (s *Store) RemoveSeed(ctx context.Context, digest, node string) error {
+	return s.wrap(s.client.ZRem(ctx, s.keys.seeds(digest), node).Err(), "remove seed %s of %s", node, digest)
+}
+
+// DeleteArtifact forgets the artifact and its seeds, or returns ErrNotFound.
+func (s *Store) DeleteArtifact(ctx context.Context, digest string) error {
+	var deleted *redis.IntCmd
+	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		deleted = p.HDel(ctx, s.keys.artifacts(), digest)
+		p.Del(ctx, s.keys.seeds(digest))
+		return nil
+	})
+	if err != nil {
+		return s.wrap(err, "delete artifact %s", digest)
+	}
+	if deleted.Val() == 0 {
+		return noArtifact("delete artifact", digest)
+	}
+	return nil
+}

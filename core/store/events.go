@@ -1,0 +1,38 @@
+package store
+
+import (
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/overlay"
+)
+
+// Event is what a Watcher tells: one of the types below.
+type Event interface{ isEvent() }
+
+// DistributionsChanged says that the set of distributions is another now.
+type DistributionsChanged struct{}
+
+// Demand says that an artifact began, or ceased, to be needed by anybody: read
+// Pending. A node more or less among several is not told; who waits for a
+// particular one reads Pending now and then.
+type Demand struct{ Digest artifact.Digest }
+
+// GroupChanged is the newest snapshot of a group that was added to the Watcher.
+// The slices belong to the store: read only.
+type GroupChanged struct {
+	Digest artifact.Digest
+	Group  overlay.Group
+}
+
+// Down says that the connection to the store is lost, or was never made; Err is
+// an *api.Error. What was told before may be out of date (requirement 30).
+type Down struct{ Err error }
+
+// Up says that the connection stands, for the first time or again. Changes may
+// have been missed: everything must be read again. Groups follow by themselves.
+type Up struct{}
+
+func (DistributionsChanged) isEvent() {}
+func (Demand) isEvent()               {}
+func (GroupChanged) isEvent()         {}
+func (Down) isEvent()                 {}
+func (Up) isEvent()                   {}

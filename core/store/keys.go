@@ -1,0 +1,44 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// GroupKey names a group: the peers of one transfer at one location.
+type GroupKey struct {
+	Digest   artifact.Digest
+	Location unit.Location
+}
+
+// String writes digest and location, such as "sha256:…/ams1/rsn-27".
+func (k GroupKey) String() string { return k.Digest.String() + "/" + string(k.Location) }
+
+// keys builds the names of keys and channels; doc.go lists them.
+type keys struct{ prefix string }
+
+func (k keys) nodesKnown() string    { return k.prefix + ":{nodes}:known" }
+func (k keys) nodesAlive() string    { return k.prefix + ":{nodes}:alive" }
+func (k keys) artifacts() string     { return k.prefix + ":{artifacts}:records" }
+func (k keys) distributions() string { return k.prefix + ":{distributions}:records" }
+
+func (k keys) seeds(digest string) string { return k.prefix + ":{artifacts}:seeds:" + digest }
+func (k keys) status(dist string) string  { return k.prefix + ":{status/" + dist + "}" }
+
+// pending returns the keys of pending.lua, in its order.
+func (k keys) pending(d artifact.Digest) []string {
+	tag := fmt.Sprintf("%s:{%s}", k.prefix, d)
+	return []string{tag + ":pending", tag + ":pending:locations"}
+}
+
+// group returns the keys of group.lua, in its order.
+func (k keys) group(g GroupKey) []string {
+	tag := fmt.Sprintf("%s:{%s}", k.prefix, g)
+	return []string{tag + ":members", tag + ":leases", tag + ":slots", tag + ":version"}
+}
+
+func (k keys) distributionsChannel() string   { return k.prefix + ":distributions" }
+func (k keys) demandChannel() string          { return k.prefix + ":demand" }
+func (k keys) groupChannel(g GroupKey) string { return fmt.Sprintf("%s:{%s}:delta", k.prefix, g) }

@@ -1,0 +1,5 @@
+-- The server's clock in milliseconds. Leases are deadlines on this clock, so
+-- that the clocks of the nodes do not matter.
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local function int(n) return string.format('%.0f', n) end

@@ -1,0 +1,3 @@
+-- Returns {node, location, node, location, ...}.
+publish()
+return redis.call('HGETALL', LOCATIONS)

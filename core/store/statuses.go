@@ -1,0 +1,55 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// keepStatuses is how long reports outlive the last one, so that a late report
+// on a deleted distribution does not stay for good. Nodes repeat their report
+// more often than that, changed or not.
+const keepStatuses = 30 * 24 * time.Hour
+
+// PutStatus replaces the report of node st.Node on distribution dist.
+func (s *Store) PutStatus(ctx context.Context, dist string, st api.NodeStatus) error {
+	record, err := json.Marshal(st)
+	if err != nil {
+		return fmt.Errorf("encode status of %s on %s: %w", dist, st.Node, err)
+	}
+	_, err = s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSet(ctx, s.keys.status(dist), st.Node, record)
+		p.PExpire(ctx, s.keys.status(dist), keepStatuses)
+		return nil
+	})
+	return s.wrap(err, "report status of %s on %s", dist, st.Node)
+}
+
+// Statuses returns the last report of every node that made one on dist, sorted
+// by location, then name.
+func (s *Store) Statuses(ctx context.Context, dist string) ([]api.NodeStatus, error) {
+	records, err := s.client.HGetAll(ctx, s.keys.status(dist)).Result()
+	if err != nil {
+		return nil, s.wrap(err, "list statuses of %s", dist)
+	}
+	all, err := decodeAll[api.NodeStatus]("status of "+dist+" on", records)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b api.NodeStatus) int {
+		return cmp.Or(cmp.Compare(a.Location, b.Location), cmp.Compare(a.Node, b.Node))
+	})
+	return all, nil
+}
+
+// DeleteStatuses drops all reports on dist. None there is no error.
+func (s *Store) DeleteStatuses(ctx context.Context, dist string) error {
+	return s.wrap(s.client.Del(ctx, s.keys.status(dist)).Err(), "delete statuses of %s", dist)
+}

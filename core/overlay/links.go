@@ -65,7 +65,7 @@ func (o *Overlay) relink(now unit.Time, out []Action) []Action {
 	if o.down {
 		return out
 	}
-	return o.redial(now, o.dropUnnamed(out))
+	return o.redial(now, o.dropUnnamed(now, out))
 }
 
 func (o *Overlay) link(now unit.Time, m Member) {
@@ -76,13 +76,25 @@ func (o *Overlay) link(now unit.Time, m Member) {
 			k.dialAt = now
 		}
 		o.links[m.Node] = k
-	} else if k.peer.Addr != m.Addr && !k.up && o.dials(m.Node) {
-		k.dialAt = now // it came back elsewhere
+	} else if moved := k.peer.Addr != m.Addr || k.peer.Complete && !m.Complete; moved && !k.up && o.dials(m.Node) {
+		k.dialAt = now // it came back elsewhere, or needs us again
 	}
 	k.peer = m
 }
 
-func (o *Overlay) dropUnnamed(out []Action) []Action {
+// dialAll dials every peer that is not connected without waiting any longer.
+func (o *Overlay) dialAll(now unit.Time) {
+	for id, k := range o.links {
+		if !k.up && o.dials(id) {
+			k.dialAt = now
+		}
+	}
+}
+
+func (o *Overlay) dropUnnamed(now unit.Time, out []Action) []Action {
+	if now < o.keepUntil {
+		return out
+	}
 	for _, id := range slices.Sorted(maps.Keys(o.links)) {
 		if _, named := o.Named(id); !named {
 			delete(o.links, id)

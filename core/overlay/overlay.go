@@ -42,6 +42,9 @@ type Overlay struct {
 	levels []level // levels[0] is the node's own location, the last is the root
 	links  map[unit.NodeID]*link
 	down   bool // the store does not answer: frozen
+	// keepUntil is until when peers that no group names are kept: the store came
+	// back, maybe empty, and everybody is still joining again.
+	keepUntil unit.Time
 }
 
 // level is one group on the way to the root.
@@ -95,7 +98,8 @@ func (o *Overlay) Stop(out []Action) []Action {
 	for i := len(o.levels) - 1; i >= 0; i-- {
 		out = o.leave(i, out)
 	}
-	return o.dropUnnamed(out)
+	o.keepUntil = 0
+	return o.dropUnnamed(0, out)
 }
 
 func (o *Overlay) join(now unit.Time, i int, out []Action) []Action {
@@ -205,6 +209,9 @@ func (o *Overlay) Progress(now unit.Time, permille int, complete bool) {
 	}
 	announce := complete != o.self.Complete
 	o.self.Permille, o.self.Complete = permille, complete
+	if announce && !complete {
+		o.dialAll(now)
+	}
 	for i := range o.levels {
 		if announce && o.levels[i].joined && !o.down {
 			o.levels[i].refreshAt = now
@@ -219,6 +226,7 @@ func (o *Overlay) StoreDown() { o.down = true }
 // since the store may have lost everything.
 func (o *Overlay) StoreUp(now unit.Time) {
 	o.down = false
+	o.keepUntil = now.Add(MemberTTL)
 	for i := range o.levels {
 		if l := &o.levels[i]; l.joined {
 			l.refreshAt = now
@@ -234,6 +242,10 @@ func (o *Overlay) Tick(now unit.Time, out []Action) []Action {
 	if !o.down {
 		for i := range o.levels {
 			out = o.tickLevel(now, i, out)
+		}
+		if o.keepUntil > 0 && o.keepUntil.Reached(now) {
+			o.keepUntil = 0
+			out = o.dropUnnamed(now, out)
 		}
 	}
 	return o.redial(now, out)
@@ -263,6 +275,9 @@ func (o *Overlay) NextDeadline() unit.Time {
 	next := o.nextDial()
 	if o.down {
 		return next
+	}
+	if o.keepUntil > 0 {
+		next = min(next, o.keepUntil)
 	}
 	for _, l := range o.levels {
 		next = min(next, l.countAt, l.refreshAt, l.renewAt)

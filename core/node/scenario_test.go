@@ -1,0 +1,253 @@
+package node_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// Every file of testdata is a story: what stands where, what happens, and after
+// the line "----" what must have come of it.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			runScenario(t, file)
+		})
+	}
+}
+
+type scenario struct {
+	*fleet
+	t      *testing.T
+	limit  unit.Time
+	expect bool
+}
+
+func runScenario(t *testing.T, file string) {
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s := &scenario{fleet: newFleet(unit.Seed(file), nil), t: t}
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if err := s.line(strings.Fields(line)); err != nil {
+			t.Errorf("%s:%d: %s: %v", file, n, line, err)
+		}
+	}
+	if !s.expect {
+		t.Fatalf("%s expects nothing", file)
+	}
+	if t.Failed() {
+		t.Logf("at %v:\n%scrossed %v", time.Duration(s.now), s.describe(), s.crossed)
+	}
+}
+
+func (s *scenario) line(w []string) error {
+	switch {
+	case w[0] == "----":
+		s.expect = true
+		s.play()
+		return nil
+	case s.expect:
+		return s.check(w)
+	}
+	switch w[0] {
+	case "spans": // spans 64 x 256KiB
+		return s.spans(w)
+	case "node": // node a ams/r1 [initial] [corrupt] [up=10Mbit]
+		return s.node(w)
+	case "at": // at 2s kill a
+		return s.at(w)
+	case "until": // until 60s
+		d, err := time.ParseDuration(w[1])
+		s.limit = unit.Time(d)
+		return err
+	}
+	return fmt.Errorf("unknown word %q", w[0])
+}
+
+func (s *scenario) spans(w []string) error {
+	n, err := strconv.Atoi(w[1])
+	if err != nil {
+		return err
+	}
+	size, err := unit.ParseBytes(w[3])
+	for range n {
+		s.lengths = append(s.lengths, int32(size))
+	}
+	return err
+}
+
+func (s *scenario) node(w []string) error {
+	loc, err := unit.ParseLocation(w[2])
+	if err != nil {
+		return err
+	}
+	h := &host{id: unit.NodeID(w[1]), location: loc, up: unit.Rate(125e6)}
+	for _, opt := range w[3:] {
+		rate, isUp := strings.CutPrefix(opt, "up=")
+		switch {
+		case isUp:
+			if h.up, err = unit.ParseRate(rate); err != nil {
+				return err
+			}
+		case opt == "initial":
+			h.initial = true
+		case opt == "corrupt":
+			h.corrupt = true
+		case opt == "later": // started by an event
+			h.born = -1
+		default:
+			return fmt.Errorf("unknown option %q", opt)
+		}
+	}
+	s.add(h)
+	return nil
+}
+
+func (s *scenario) at(w []string) error {
+	d, err := time.ParseDuration(w[1])
+	if err != nil {
+		return err
+	}
+	subject := unit.NodeID(w[3])
+	do, ok := map[string]func(){
+		"kill":   func() { s.kill(s.hosts[subject]) },
+		"start":  func() { s.start(s.hosts[subject]) },
+		"lose":   func() { s.lose(s.hosts[subject], w[4:]) },
+		"stop":   func() { s.storeDown() },
+		"resume": func() { s.storeUp() },
+	}[w[2]]
+	if !ok {
+		return fmt.Errorf("unknown event %q", w[2])
+	}
+	s.after(d, do)
+	return nil
+}
+
+// lose takes spans from a host's disk.
+func (s *scenario) lose(h *host, spans []string) {
+	for _, w := range spans {
+		x, err := strconv.Atoi(w)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		h.disk.Clear(x)
+	}
+	h.doneAt = unit.Never
+	s.step(h, contentLost(s.digest, h.disk))
+}
+
+func (s *scenario) play() {
+	s.sweep()
+	for _, id := range s.order {
+		if h := s.hosts[id]; h.born == 0 {
+			s.start(h)
+		}
+	}
+	s.run(s.limit)
+}
+
+// check compares one expectation: "complete a b", "incomplete a", "all
+// complete", "copies ams/r1 <= 1.1", "seeding <= 1.2", "representatives ams/r1
+// <= 2", "banned bad by a", "last <= 3s", "once a" (no span stored twice).
+func (s *scenario) check(w []string) error {
+	switch w[0] {
+	case "all":
+		return s.complete(s.order)
+	case "complete":
+		return s.complete(nodeIDs(w[1:]))
+	case "incomplete":
+		if s.complete(nodeIDs(w[1:])) == nil {
+			return fmt.Errorf("complete")
+		}
+		return nil
+	case "copies":
+		return atMost(float64(s.crossed[unit.Location(w[1])])/float64(s.size()), w[3])
+	case "seeding":
+		return atMost(s.seeding(), w[2])
+	case "representatives":
+		return atMost(float64(s.maxSlots[unit.Location(w[1])]), w[3])
+	case "banned":
+		if !s.hosts[unit.NodeID(w[3])].banned[unit.NodeID(w[1])] {
+			return fmt.Errorf("not banned")
+		}
+		return nil
+	case "last":
+		return s.last(w[2])
+	case "once":
+		return s.once(s.hosts[unit.NodeID(w[1])])
+	}
+	return fmt.Errorf("unknown expectation")
+}
+
+func nodeIDs(words []string) []unit.NodeID {
+	var ids []unit.NodeID
+	for _, w := range words {
+		ids = append(ids, unit.NodeID(w))
+	}
+	return ids
+}
+
+func (s *scenario) complete(ids []unit.NodeID) error {
+	for _, id := range ids {
+		if h := s.hosts[id]; !h.disk.Full() || h.doneAt == unit.Never {
+			return fmt.Errorf("%s has %d of %d spans", id, h.disk.Count(), len(s.lengths))
+		}
+	}
+	return nil
+}
+
+func (s *scenario) seeding() float64 {
+	var sent int64
+	for _, h := range s.hosts {
+		if h.initial {
+			sent += h.sent
+		}
+	}
+	return float64(sent) / float64(s.size())
+}
+
+func (s *scenario) last(limit string) error {
+	d, err := time.ParseDuration(limit)
+	for _, id := range s.order {
+		if h := s.hosts[id]; h.doneAt > unit.Time(d) {
+			return fmt.Errorf("%s was done at %v", id, time.Duration(h.doneAt))
+		}
+	}
+	return err
+}
+
+func (s *scenario) once(h *host) error {
+	if i := slices.IndexFunc(h.fetched, func(n int) bool { return n != 1 }); i >= 0 {
+		return fmt.Errorf("span %d was stored %d times", i, h.fetched[i])
+	}
+	return nil
+}
+
+func atMost(got float64, limit string) error {
+	max, err := strconv.ParseFloat(limit, 64)
+	if err == nil && got > max {
+		err = fmt.Errorf("it is %.3f", got)
+	}
+	return err
+}
+

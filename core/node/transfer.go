@@ -1,0 +1,229 @@
+package node
+
+import (
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/overlay"
+	"github.com/rackswarm/rackswarm/core/swarm"
+	"github.com/rackswarm/rackswarm/core/unit"
+	"github.com/rackswarm/rackswarm/core/wire"
+)
+
+// transfer is one artifact's transfer on this node.
+type transfer struct {
+	m        *Machine
+	digest   artifact.Digest
+	initial  bool
+	overlay  *overlay.Overlay
+	swarm    *swarm.Swarm // nil until the manifest is known
+	manifest *manifestFetch
+	peers    map[unit.NodeID]*early
+}
+
+// early is what a connected peer announced before the manifest was known, when
+// it cannot be checked yet: the bits of the spans that it has.
+type early struct{ bits []byte }
+
+func newTransfer(m *Machine, ev Joined) *transfer {
+	self := m.member(ev.Initial)
+	if ev.Initial {
+		self.Permille, self.Complete = 1000, true
+	}
+	return &transfer{
+		m: m, digest: ev.Transfer, initial: ev.Initial,
+		overlay:  overlay.New(overlay.Config{Self: self, Rand: m.rand}),
+		manifest: newManifestFetch(ev.ManifestSize),
+		peers:    map[unit.NodeID]*early{},
+	}
+}
+
+func (t *transfer) enter(now unit.Time, out []Action) []Action {
+	return t.overlayActions(t.overlay.Start(now, nil), out)
+}
+
+func (t *transfer) exit(out []Action) []Action {
+	return t.overlayActions(t.overlay.Stop(nil), out)
+}
+
+// overlayActions passes on what the overlay decided.
+func (t *transfer) overlayActions(actions []overlay.Action, out []Action) []Action {
+	for _, a := range actions {
+		switch a := a.(type) {
+		case overlay.Join:
+			out = append(out, JoinGroup{t.digest, a.Location, a.Member})
+		case overlay.Leave:
+			out = append(out, LeaveGroup{t.digest, a.Location})
+		case overlay.Claim:
+			out = append(out, ClaimSlot{t.digest, a.Location, a.Slots})
+		case overlay.Connect:
+			out = append(out, Dial{t.digest, a.Peer.Node, a.Peer.Addr})
+		case overlay.Disconnect:
+			out = append(out, Hangup{Transfer: t.digest, Peer: a.Peer, Reason: "no group names it any more"})
+		}
+	}
+	return out
+}
+
+func (t *transfer) groupChanged(now unit.Time, g overlay.Group, out []Action) []Action {
+	return t.moved(now, t.overlay.GroupChanged(now, g, nil), out)
+}
+
+func (t *transfer) slotAnswered(now unit.Time, ev SlotAnswered, out []Action) []Action {
+	return t.moved(now, t.overlay.Claimed(now, ev.Location, ev.Slot, ev.Held, nil), out)
+}
+
+// moved performs what the overlay decided and tells the swarm its new place.
+func (t *transfer) moved(now unit.Time, actions []overlay.Action, out []Action) []Action {
+	for _, a := range actions {
+		if d, ok := a.(overlay.Disconnect); ok {
+			out = t.drop(now, d.Peer, out)
+		}
+	}
+	out = t.overlayActions(actions, out)
+	return t.place(now, out)
+}
+
+func (t *transfer) place(now unit.Time, out []Action) []Action {
+	if t.swarm == nil {
+		return out
+	}
+	v := t.overlay.View()
+	members := make([]swarm.PeerInfo, len(v.Members))
+	for i, m := range v.Members {
+		members[i] = peerInfo(m)
+	}
+	return t.swarmActions(now, t.swarm.Moved(now, v.Highest, members, nil), out)
+}
+
+func peerInfo(m overlay.Member) swarm.PeerInfo {
+	return swarm.PeerInfo{Node: m.Node, Location: m.Location, Initial: m.Initial}
+}
+
+// contentReady starts the swarm and takes over what peers announced before.
+func (t *transfer) contentReady(now unit.Time, ev ContentReady, out []Action) []Action {
+	if t.swarm != nil {
+		return t.contentLost(now, ContentLost{Transfer: ev.Transfer, Have: ev.Have}, out)
+	}
+	t.manifest = nil
+	t.swarm = swarm.New(swarm.Config{
+		Self: t.m.cfg.Self, Location: t.m.cfg.Location, Initial: t.initial,
+		Lengths: ev.Lengths, Have: ev.Have, Download: t.m.download,
+		Division: !t.m.cfg.NoDivision, Stealing: !t.m.cfg.NoStealing,
+	})
+	for _, peer := range sortedKeys(t.peers) {
+		out = t.meet(now, peer, out)
+	}
+	out = t.place(now, out)
+	if t.swarm.Complete() {
+		out = append(out, Completed{t.digest})
+	}
+	return out
+}
+
+func (t *transfer) contentLost(now unit.Time, ev ContentLost, out []Action) []Action {
+	if t.swarm == nil {
+		return out
+	}
+	return t.swarmActions(now, t.swarm.Lost(now, ev.Have, nil), out)
+}
+
+func (t *transfer) blockReceived(now unit.Time, ev BlockReceived, out []Action) []Action {
+	if t.swarm == nil {
+		return out
+	}
+	return t.swarmActions(now, t.swarm.Received(now, ev.Peer, ev.Block, ev.Kept, nil), out)
+}
+
+func (t *transfer) blockSent(ev BlockSent) {
+	if t.swarm != nil {
+		t.swarm.Sent(unit.Bytes(ev.Length))
+	}
+}
+
+func (t *transfer) spanStored(now unit.Time, ev SpanStored, out []Action) []Action {
+	if t.swarm == nil {
+		return out
+	}
+	if ev.Result == NotStored {
+		return t.swarmActions(now, t.swarm.Halt(nil), out)
+	}
+	return t.swarmActions(now, t.swarm.Stored(now, ev.Span, ev.Result == Stored, nil), out)
+}
+
+func (t *transfer) tick(now unit.Time, out []Action) []Action {
+	out = t.moved(now, t.overlay.Tick(now, nil), out)
+	if t.swarm != nil {
+		return t.swarmActions(now, t.swarm.Tick(now, nil), out)
+	}
+	return t.fetchManifest(now, out)
+}
+
+func (t *transfer) flush(now unit.Time, out []Action) []Action {
+	if t.swarm == nil {
+		return out
+	}
+	t.overlay.Progress(now, t.swarm.Permille(), t.swarm.Complete())
+	return t.swarmActions(now, t.swarm.Flush(nil), out)
+}
+
+func (t *transfer) nextDeadline(now unit.Time) unit.Time {
+	next := t.overlay.NextDeadline()
+	if t.swarm != nil {
+		return min(next, t.swarm.NextDeadline(now))
+	}
+	return min(next, t.manifest.nextDeadline(len(t.peers)))
+}
+
+// swarmActions passes on what the swarm decided.
+func (t *transfer) swarmActions(now unit.Time, actions []swarm.Action, out []Action) []Action {
+	for _, a := range actions {
+		switch a := a.(type) {
+		case swarm.Request:
+			out = t.send(a.Peer, wire.SpanRequest{Span: uint32(a.Block.Span), Begin: uint32(a.Block.Begin), Length: uint32(a.Block.Length)}, out)
+		case swarm.Cancel:
+			out = t.send(a.Peer, wire.SpanCancel{Span: uint32(a.Block.Span), Begin: uint32(a.Block.Begin), Length: uint32(a.Block.Length)}, out)
+		case swarm.Reject:
+			out = t.send(a.Peer, rejection(a), out)
+		case swarm.Upload:
+			t.m.uploads.add(SendBlock{t.digest, a.Peer, a.Block})
+		case swarm.Store:
+			out = append(out, StoreSpan{t.digest, a.Span})
+		case swarm.Drop:
+			out = append(out, DropSpan{t.digest, a.Span})
+		case swarm.Announce:
+			out = t.send(a.Peer, announcement(a), out)
+		case swarm.Hangup:
+			out = append(out, Hangup{Transfer: t.digest, Peer: a.Peer, Reason: a.Reason.String(), Ban: a.Reason != swarm.Silent})
+			out = t.disconnected(now, a.Peer, out)
+		case swarm.Completed:
+			out = append(out, Completed{t.digest})
+		}
+	}
+	return out
+}
+
+func (t *transfer) send(peer unit.NodeID, msg wire.Message, out []Action) []Action {
+	return append(out, Send{t.digest, peer, msg})
+}
+
+func rejection(a swarm.Reject) wire.Message {
+	reason := wire.ReasonBusy
+	if a.Reason == swarm.NotHere {
+		reason = wire.ReasonNotHeld
+	}
+	return wire.SpanReject{
+		Span: uint32(a.Block.Span), Begin: uint32(a.Block.Begin), Length: uint32(a.Block.Length),
+		Reason: reason, RetryAfterMs: uint32(a.RetryAfter.Milliseconds()),
+	}
+}
+
+func announcement(a swarm.Announce) wire.Message {
+	switch a.What {
+	case swarm.DontHave:
+		return wire.SpanDontHave{Spans: a.Spans}
+	case swarm.Start:
+		return wire.Start{Spans: a.Spans}
+	case swarm.Stop:
+		return wire.Stop{Spans: a.Spans}
+	}
+	return wire.SpanHave{Spans: a.Spans}
+}

@@ -1,0 +1,65 @@
+package swarm
+
+import "slices"
+
+// announcements are what peers have not been told yet. They are sent once per
+// turn of the caller's loop, so that many small spans share one message, yet
+// none waits for anything (requirement 18).
+type announcements struct {
+	starts, stops, haves, lost []uint32
+}
+
+func (a *announcements) start(x uint32) { a.starts = append(a.starts, x) }
+func (a *announcements) have(x uint32)  { a.haves = append(a.haves, x) }
+
+// stop takes back a START that was not sent yet, or announces the STOP.
+func (a *announcements) stop(x uint32) {
+	if i := slices.Index(a.starts, x); i >= 0 {
+		a.starts = slices.Delete(a.starts, i, i+1)
+		return
+	}
+	a.stops = append(a.stops, x)
+}
+
+// Flush announces what happened since the last Flush, to every peer what may
+// matter to it: a span that it has already does not.
+func (s *Swarm) Flush(out []Action) []Action {
+	a := s.pending
+	if len(a.starts)+len(a.stops)+len(a.haves)+len(a.lost) == 0 {
+		return out
+	}
+	s.pending = announcements{}
+	for _, id := range s.ids {
+		p := s.peers[id]
+		out = announce(out, p, DontHave, a.lost)
+		if p.complete(len(s.cfg.Lengths)) && !p.Initial {
+			continue
+		}
+		out = announce(out, p, Have, s.unknownTo(p, a.haves))
+		out = announce(out, p, Start, s.unknownTo(p, a.starts))
+		out = announce(out, p, Stop, s.unknownTo(p, a.stops))
+	}
+	return out
+}
+
+func announce(out []Action, p *peer, what Announcement, spans []uint32) []Action {
+	if len(spans) == 0 {
+		return out
+	}
+	return append(out, Announce{Peer: p.Node, What: what, Spans: spans})
+}
+
+// unknownTo returns the spans that the peer lacks. An initial seeder is told
+// everything: it leaves the spreading of a span to who has it.
+func (s *Swarm) unknownTo(p *peer, spans []uint32) []uint32 {
+	if p.Initial {
+		return spans
+	}
+	var lacking []uint32
+	for _, x := range spans {
+		if !p.have.Has(int(x)) {
+			lacking = append(lacking, x)
+		}
+	}
+	return lacking
+}

@@ -1,0 +1,79 @@
+package swarm
+
+import "github.com/rackswarm/rackswarm/core/unit"
+
+// rank orders the new spans that may be requested from a peer; lower is better.
+type rank uint8
+
+const (
+	rankOwn     rank = iota // our share of the group, STARTed by nobody
+	rankBring               // ours to bring into the location that we represent
+	rankFree                // STARTed by nobody
+	rankStarted             // STARTed by others, but crossing no shared link again
+	rankStale               // STARTed by others so long ago that we stop waiting
+	rankNever
+)
+
+// rank says how good it is to begin span x with peer p. retry is when the
+// answer may get better without any event, or Never.
+func (s *Swarm) rank(now unit.Time, p *peer, x int32) (r rank, retry unit.Time) {
+	if until, refused := p.refused[x]; refused && now < until {
+		return rankNever, until
+	}
+	if !p.inside && s.heldInside(x) {
+		return rankNever, unit.Never
+	}
+	if at, contested := s.startedAt(now, p, x); contested {
+		switch crosses := p.Initial || p.level < s.cfg.Location.Depth() && !p.inside; {
+		case !crosses:
+			return rankStarted, unit.Never
+		case now.Sub(at) >= patience:
+			return rankStale, unit.Never
+		default:
+			return rankNever, at.Add(patience)
+		}
+	}
+	switch {
+	case s.owns(x):
+		return rankOwn, unit.Never
+	case s.brings(x) && !p.Initial:
+		return rankBring, unit.Never
+	}
+	return rankFree, unit.Never
+}
+
+// heldInside reports whether a peer inside the location that we represent can
+// give us the span, so that it need not cross the uplink again.
+func (s *Swarm) heldInside(x int32) bool {
+	if !s.place.represents || !s.cfg.Stealing {
+		return false
+	}
+	for _, id := range s.ids {
+		q := s.peers[id]
+		if q.inside && !q.stalled && q.have.Has(int(x)) {
+			return true
+		}
+	}
+	return false
+}
+
+// pick chooses a new span for the peer, and how good it is. ok is false if
+// there is none; retry is when to look again without any event.
+func (s *Swarm) pick(now unit.Time, p *peer) (x int32, best rank, retry unit.Time, ok bool) {
+	s.redivide()
+	best, retry = rankNever, unit.Never
+	for _, y := range s.order {
+		if s.have.Has(int(y)) || !p.have.Has(int(y)) || s.active[y] != nil {
+			continue
+		}
+		r, again := s.rank(now, p, y)
+		retry = min(retry, again)
+		if r < best {
+			x, best = y, r
+			if r == rankOwn {
+				break
+			}
+		}
+	}
+	return x, best, retry, best < rankNever
+}

@@ -1,0 +1,254 @@
+package swarm
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// fillAll requests what every peer's window allows.
+func (s *Swarm) fillAll(now unit.Time, out []Action) []Action {
+	for _, id := range s.ids {
+		out = s.fill(now, s.peers[id], out)
+	}
+	return out
+}
+
+// fill requests from a peer until its window is full or it has nothing for us.
+func (s *Swarm) fill(now unit.Time, p *peer, out []Action) []Action {
+	for s.mayRequest(now, p) {
+		b, ok := s.next(now, p)
+		if !ok {
+			return s.steal(now, p, out)
+		}
+		out = s.request(now, p, b, out)
+	}
+	return out
+}
+
+func (s *Swarm) mayRequest(now unit.Time, p *peer) bool {
+	return s.left > 0 && !s.halted && !p.stalled && p.owed < p.window && s.inFlight < maxInFlight && s.cfg.Download.Allows(now)
+}
+
+func (s *Swarm) request(now unit.Time, p *peer, b Block, out []Action) []Action {
+	k := &s.active[b.Span].blocks[b.Begin/BlockSize]
+	if k.from == "" {
+		s.active[b.Span].unrequested--
+	}
+	k.from = p.Node
+	if len(p.debts) == 0 {
+		p.meter.since, p.meter.bytes, p.lastData = now, 0, now
+	}
+	p.debts = append(p.debts, debt{b, now})
+	p.owed += int(b.Length)
+	s.inFlight += int(b.Length)
+	s.cfg.Download.Take(now, unit.Bytes(b.Length))
+	return append(out, Request{Peer: p.Node, Block: b})
+}
+
+// next chooses the next block for a peer in the order of requirement 17.
+func (s *Swarm) next(now unit.Time, p *peer) (Block, bool) {
+	if b, ok := s.inTransfer(now, p, func(a *active) bool { return a.primary == p.Node }); ok {
+		return b, true
+	}
+	if b, ok := s.inTransfer(now, p, func(a *active) bool { return s.owns(a.span) && s.mayJoin(p, a) }); ok {
+		return b, true
+	}
+	x, r, _, ok := s.pick(now, p)
+	if !ok || r > rankBring {
+		if b, shared := s.inTransfer(now, p, func(a *active) bool { return s.mayJoin(p, a) }); shared {
+			return b, true
+		}
+	}
+	if !ok {
+		return Block{}, false
+	}
+	s.begin(x, p)
+	return s.blockAt(x, 0), true
+}
+
+// mayJoin reports whether p may deliver blocks of a span that was started with
+// another peer: not if it is farther away, or an initial seeder where the other
+// is none.
+func (s *Swarm) mayJoin(p *peer, a *active) bool {
+	q := s.peers[a.primary]
+	return q == nil || p.level >= q.level && (!p.Initial || q.Initial)
+}
+
+// inTransfer returns the first unrequested block that p has of an active span
+// that suits.
+func (s *Swarm) inTransfer(now unit.Time, p *peer, suits func(*active) bool) (Block, bool) {
+	s.redivide()
+	for _, x := range s.actives {
+		a := s.active[x]
+		if a.unrequested == 0 || !p.have.Has(int(x)) || !suits(a) {
+			continue
+		}
+		if until, refused := p.refused[x]; refused && now < until {
+			continue
+		}
+		i := slices.IndexFunc(a.blocks, func(k block) bool { return k.from == "" && !k.received })
+		return s.blockAt(x, i), true
+	}
+	return Block{}, false
+}
+
+// steal takes the last half of what a much slower peer owes of one span, when
+// p has nothing else to do (Robber; requirement 16).
+func (s *Swarm) steal(now unit.Time, p *peer, out []Action) []Action {
+	if len(p.debts) > 0 || !s.cfg.Stealing {
+		return out
+	}
+	for _, x := range s.actives {
+		a := s.active[x]
+		q := s.peers[a.primary]
+		if !p.have.Has(int(x)) || q == nil || q == p || !s.mayJoin(p, a) || !slower(now, q, p) {
+			continue
+		}
+		var owed []int
+		for i, k := range a.blocks {
+			if k.from == q.Node && !k.received {
+				owed = append(owed, i)
+			}
+		}
+		for _, i := range owed[len(owed)/2:] {
+			b := s.blockAt(x, i)
+			out = s.cancel(q, b, out)
+			s.unrequest(b, q.Node)
+			out = s.request(now, p, b, out)
+		}
+		if len(owed) > 0 {
+			return out
+		}
+	}
+	return out
+}
+
+// slower reports whether q will take more than a second for what it owes, and
+// more than twice as long as p would.
+func slower(now unit.Time, q, p *peer) bool {
+	if len(q.debts) == 0 {
+		return false
+	}
+	took := now.Sub(q.debts[0].at)
+	if q.rate > 0 {
+		took = unit.Bytes(q.owed).Over(q.rate)
+	}
+	return took > time.Second && (p.rate == 0 || took > 2*unit.Bytes(q.owed).Over(p.rate))
+}
+
+// Received says that a block of payload has arrived from a peer. kept is
+// whether it was put into the span's buffer; otherwise it was thrown away.
+func (s *Swarm) Received(now unit.Time, node unit.NodeID, b Block, kept bool, out []Action) []Action {
+	if !s.valid(b) {
+		return out
+	}
+	p := s.peers[node]
+	if p != nil { // else it was given up while the block was under way
+		s.forgive(p, b)
+		p.measure(now, unit.Bytes(b.Length))
+		s.count(p, b)
+	}
+	out = s.take(node, b, kept, out)
+	if p == nil {
+		return out
+	}
+	return s.fill(now, p, out)
+}
+
+// take puts a received block into its active span.
+func (s *Swarm) take(node unit.NodeID, b Block, kept bool, out []Action) []Action {
+	a := s.active[b.Span]
+	if a == nil || !kept || b != s.blockAt(b.Span, int(b.Begin/BlockSize)) || a.blocks[b.Begin/BlockSize].received {
+		s.counters.Duplicate += unit.Bytes(b.Length)
+		// Another connection was delivering the same block; should that one
+		// fail, somebody must be asked again.
+		s.unrequest(b, node)
+		return out
+	}
+	k := &a.blocks[b.Begin/BlockSize]
+	switch {
+	case k.from == "":
+		a.unrequested--
+	case k.from != node: // it was asked of another meanwhile
+		out = s.cancel(s.peers[k.from], b, out)
+	}
+	k.from, k.received = node, true
+	a.received++
+	if a.received == len(a.blocks) {
+		out = append(out, Store{Span: b.Span})
+	}
+	return out
+}
+
+func (s *Swarm) count(p *peer, b Block) {
+	n := unit.Bytes(b.Length)
+	s.counters.Received += n
+	s.counters.ByLevel[p.level] += n
+	if p.Initial {
+		s.counters.Seeder += n
+	}
+}
+
+// Stored brings the result of a Store: whether the bytes were verified and
+// written. A span with wrong bytes is fetched again; a peer that sent all of it
+// is asked for that span no more, and given up if it happens again.
+func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action {
+	a := s.active[x]
+	if a == nil {
+		return out
+	}
+	if !good {
+		return s.fillAll(now, s.reject(now, a, out))
+	}
+	s.end(x)
+	delete(s.starts, x)
+	if !s.have.Has(int(x)) {
+		s.have.Set(int(x))
+		s.left--
+		s.pending.have(uint32(x))
+	}
+	if s.left == 0 {
+		out = append(out, Completed{})
+	}
+	return out
+}
+
+// reject handles a span whose bytes were wrong.
+func (s *Swarm) reject(now unit.Time, a *active, out []Action) []Action {
+	senders := map[unit.NodeID]bool{}
+	for _, k := range a.blocks {
+		senders[k.from] = true
+	}
+	s.counters.Duplicate += unit.Bytes(s.cfg.Lengths[a.span])
+	out = s.release(a.span, out)
+	for _, id := range s.ids {
+		p := s.peers[id]
+		if !senders[id] {
+			continue
+		}
+		// With several senders it is not known whose bytes were wrong: each is
+		// left out for a while, so that the next attempt tells.
+		p.refused[a.span] = now.Add(silentAfter)
+		if len(senders) > 1 {
+			continue
+		}
+		if p.badSpans++; p.badSpans > 1 {
+			out = append(out, Hangup{Peer: id, Reason: BadData})
+		}
+	}
+	return out
+}
+
+// Refused takes a peer's rejection of a request.
+func (s *Swarm) Refused(now unit.Time, node unit.NodeID, b Block, retryAfter time.Duration, out []Action) []Action {
+	p := s.peers[node]
+	if p == nil || !s.valid(b) || !s.forgive(p, b) {
+		return out
+	}
+	p.refused[b.Span] = now.Add(max(retryAfter, 10*time.Millisecond))
+	s.unrequest(b, node)
+	out = s.releaseEmpty(out)
+	return s.fill(now, p, out)
+}

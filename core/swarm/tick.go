@@ -1,0 +1,53 @@
+package swarm
+
+import (
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// idleScan is how often an unfinished swarm looks for work that time has made
+// possible: a stale START, the end of a refusal, a peer that became slow.
+const idleScan = 100 * time.Millisecond
+
+// Tick does what time alone makes due: it takes blocks from peers that are
+// stalled, and looks for work again.
+func (s *Swarm) Tick(now unit.Time, out []Action) []Action {
+	if s.left == 0 || s.halted {
+		return out
+	}
+	s.scanAt = now.Add(idleScan)
+	for _, id := range s.ids {
+		out = s.checkStall(now, s.peers[id], out)
+	}
+	return s.fillAll(now, out)
+}
+
+func (s *Swarm) checkStall(now unit.Time, p *peer, out []Action) []Action {
+	if len(p.debts) == 0 && !p.stalled {
+		return out
+	}
+	quiet := now.Sub(p.lastData)
+	if p.stalled && quiet >= silentAfter {
+		p.stalled, p.lastData = false, now
+		return append(out, Hangup{Peer: p.Node, Reason: Silent})
+	}
+	if p.stalled || quiet < stallAfter {
+		return out
+	}
+	p.stalled = true
+	for len(p.debts) > 0 {
+		b := p.debts[0].block
+		out = s.cancel(p, b, out)
+		s.unrequest(b, p.Node)
+	}
+	return s.releaseEmpty(out)
+}
+
+// NextDeadline is when Tick has something to do, or Never.
+func (s *Swarm) NextDeadline(now unit.Time) unit.Time {
+	if s.left == 0 || s.halted || len(s.ids) == 0 {
+		return unit.Never
+	}
+	return max(s.scanAt, s.cfg.Download.ReadyAt(now))
+}

@@ -1,0 +1,105 @@
+package config
+
+import (
+	"os"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// DefaultFile is where the configuration is looked for.
+const DefaultFile = "/etc/rackswarm/agent.yaml"
+
+// DefaultSocket is where an agent listens for commands on its own machine.
+const DefaultSocket = "/run/rackswarm/agent.sock"
+
+// Config is an agent's configuration. One that Load returned is valid: paths
+// are absolute, roots are directories, keys and certificates can be read.
+type Config struct {
+	Node     Node
+	StateDir string
+	Roots    []string // destinations must lie in one of these directories
+	Data     Endpoint // where other agents fetch from
+	API      API
+	TLS      TLS
+	Store    Store
+	Publish  Publish
+	Trust    []string // files of trusted publishers' public keys
+	Limits   Limits
+	// CheckInterval is how often installed content is looked at for changes.
+	CheckInterval time.Duration
+
+	// Notes are what is allowed but worth knowing, such as TLS switched off.
+	Notes []string
+
+	origin map[string]string // where a setting came from, by key; absent for a default
+}
+
+// Node is who this agent is in the fleet.
+type Node struct {
+	Name     unit.NodeID
+	Location unit.Location
+	Labels   map[string]string
+}
+
+// Endpoint is an address to listen on, host:port with an optional host, and the
+// one that others are told, "" to find it out from Listen.
+type Endpoint struct {
+	Listen    string
+	Advertise string
+}
+
+// API is where commands are answered: on a unix socket, and over mutual TLS if
+// Listen is set.
+type API struct {
+	Socket string
+	Endpoint
+}
+
+// TLS is this node's certificate. Disabled, agents talk in the clear and believe
+// each other's names.
+type TLS struct {
+	Enabled       bool
+	CA, Cert, Key string
+}
+
+// Store is the coordination store: a Redis at URL, or one inside this agent.
+type Store struct {
+	URL          string
+	Prefix       string // of every key
+	Username     string
+	PasswordFile string
+	TLS          bool // with the node's certificate; embedded: ask clients for theirs
+	Embedded     bool
+	Listen       string // of an embedded store
+}
+
+// Publish is what the agent needs to publish content.
+type Publish struct {
+	Key string // file of the ed25519 private key; "" if this agent does not publish
+}
+
+// Limits bound the agent's traffic.
+type Limits struct {
+	Download unit.Rate
+	Upload   unit.Rate
+}
+
+// Default is the configuration of an empty file. It is not valid, as it has no
+// roots, certificate and store.
+func Default() Config {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // node.name is then missing, and Validate says so
+	}
+	return Config{
+		Node:          Node{Name: unit.NodeID(host)},
+		StateDir:      "/var/lib/rackswarm",
+		Data:          Endpoint{Listen: ":7420"},
+		API:           API{Socket: DefaultSocket},
+		TLS:           TLS{Enabled: true},
+		Store:         Store{Prefix: "rackswarm"},
+		Limits:        Limits{Download: unit.Unlimited, Upload: unit.Unlimited},
+		CheckInterval: 10 * time.Second,
+	}
+}

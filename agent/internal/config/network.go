@@ -1,0 +1,136 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// maxSocketPath is what Linux allows in a socket's address.
+const maxSocketPath = 107
+
+func (v *validator) endpoints() {
+	v.listen("data.listen", v.c.Data.Listen)
+	v.advertise("data.advertise", v.c.Data.Advertise)
+	if v.absolute("api.socket", v.c.API.Socket) && len(v.c.API.Socket) > maxSocketPath {
+		v.fail("api.socket", "choose a shorter path", "%d characters; a socket's path may have %d", len(v.c.API.Socket), maxSocketPath)
+	}
+	if v.c.API.Listen == "" {
+		if v.c.API.Advertise != "" {
+			v.fail("api.advertise", "set api.listen, or leave api.advertise out", "is set, but api.listen is not")
+		}
+		return
+	}
+	v.listen("api.listen", v.c.API.Listen)
+	v.advertise("api.advertise", v.c.API.Advertise)
+	if !v.c.TLS.Enabled {
+		v.fail("api.listen", "set tls.enabled: true, or leave api.listen out and use api.socket", "the API is served over mutual TLS only, but tls.enabled is false")
+	}
+}
+
+func (v *validator) listen(key, address string) {
+	if _, _, err := splitAddress(address); err != nil {
+		v.fail(key, "write host:port, [address]:port or :port, such as :7420", "%v", err)
+	}
+}
+
+// advertise checks an address that others are to connect to; "" is none.
+func (v *validator) advertise(key, address string) {
+	if address == "" {
+		return
+	}
+	const fix = "write a host or address that the other nodes reach, with the port"
+	host, port, err := splitAddress(address)
+	switch ip, _ := netip.ParseAddr(host); {
+	case err != nil:
+		v.fail(key, fix, "%v", err)
+	case host == "" || ip.IsUnspecified() || port == 0:
+		v.fail(key, fix, "%q is not an address that others can connect to", address)
+	}
+}
+
+func splitAddress(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q is not host:port", address)
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q: port %q is not a number up to 65535", address, text)
+	}
+	return host, int(n), nil
+}
+
+func (v *validator) store() {
+	s := v.c.Store
+	if s.Prefix == "" || strings.ContainsAny(s.Prefix, "{} \t\n*?[]") {
+		v.fail("store.prefix", "write a word such as rackswarm", "%q cannot begin the names of keys", s.Prefix)
+	}
+	if s.TLS && !v.c.TLS.Enabled {
+		v.fail("store.tls", "set tls.enabled: true, or store.tls: false", "needs the node's certificate, but tls.enabled is false")
+	}
+	if s.PasswordFile != "" {
+		v.readable("store.password_file", s.PasswordFile)
+	}
+	if s.Embedded {
+		v.embedded()
+		return
+	}
+	if s.Listen != "" {
+		v.fail("store.listen", "set store.embedded: true, or leave store.listen out", "is for an embedded store, but store.embedded is false")
+	}
+	v.storeURL()
+}
+
+func (v *validator) embedded() {
+	if v.c.Store.URL != "" {
+		v.fail("store.url", "leave out store.url, or set store.embedded: false", "is set, but store.embedded is true: this agent would have two stores")
+	}
+	if v.c.Store.Listen != "" {
+		v.listen("store.listen", v.c.Store.Listen)
+	}
+	v.note("store.embedded is true: the fleet's coordination depends on this agent; meant for a first use and for tests")
+}
+
+// storeURL never repeats the URL, as it may hold a password.
+func (v *validator) storeURL() {
+	const fix = "write for example redis://10.0.0.5:6379/0, or rediss:// for TLS"
+	if v.c.Store.URL == "" {
+		v.fail("store.url", fix+"; for a first try set store.embedded: true on one agent", "not set")
+		return
+	}
+	u, err := url.Parse(v.c.Store.URL)
+	switch {
+	case err != nil:
+		v.fail("store.url", fix, "not a URL")
+	case u.Scheme != "redis" && u.Scheme != "rediss":
+		v.fail("store.url", fix, "scheme %q is not redis or rediss", u.Scheme)
+	case u.Hostname() == "":
+		v.fail("store.url", fix, "names no host")
+	}
+	if err == nil && u.User != nil {
+		if _, ok := u.User.Password(); ok {
+			v.note("store.url holds a password: store.password_file keeps it out of this file")
+		}
+	}
+}
+
+// Password is the first line of the password file, "" if there is no such file
+// in the configuration.
+func (s Store) Password() (string, error) {
+	if s.PasswordFile == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(s.PasswordFile)
+	if err != nil {
+		return "", &api.Error{Code: api.CodeIO, Subject: s.PasswordFile, Message: "store.password_file cannot be read: " + err.Error(), Fix: "check the path, and that the agent's user may read it"}
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	return strings.TrimSuffix(line, "\r"), nil
+}

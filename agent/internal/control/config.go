@@ -1,0 +1,55 @@
+package control
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/store"
+)
+
+// Config is what a Server needs.
+type Config struct {
+	Store *store.Store
+	// Self describes this agent; StoreOK is filled in by the server.
+	Self func() api.Info
+	// Publisher may be nil: then this agent publishes nothing.
+	Publisher Publisher
+
+	// Socket is the path of the unix socket, "" for none.
+	Socket string
+	// Listen is host:port for mutual TLS, "" for none. It needs TLS and Identify.
+	Listen string
+	// TLS requires and verifies client certificates.
+	TLS *tls.Config
+	// Identify tells name and role ("node", "operator", "reader") of a client
+	// whose certificate TLS has verified.
+	Identify func(tls.ConnectionState) (name, role string, err error)
+
+	Logger *slog.Logger     // nil discards
+	Now    func() time.Time // nil is time.Now
+}
+
+// Publisher publishes content on this agent. Its methods are called
+// concurrently, and end early when ctx does.
+type Publisher interface {
+	// Publish hashes, signs and serves a path of this machine in place.
+	Publish(ctx context.Context, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error)
+	// Receive stores content that a client sends, then publishes that.
+	Receive(ctx context.Context, name, kind string, body io.Reader, pieceSize int64, progress func(api.Progress)) (api.Artifact, error)
+	// Unpublish stops serving the artifact on this agent.
+	Unpublish(ctx context.Context, digest string) error
+}
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}

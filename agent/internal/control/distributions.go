@@ -1,0 +1,162 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+const listFix = "see 'rackswarm status' for the names"
+
+func (s *Server) listDistributions(w http.ResponseWriter, r *http.Request) error {
+	all, err := s.cfg.Store.Distributions(r.Context())
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b api.Distribution) int { return cmp.Compare(a.Name, b.Name) })
+	writeJSON(w, http.StatusOK, api.DistributionList{Distributions: orEmpty(all)})
+	return nil
+}
+
+func (s *Server) getDistribution(w http.ResponseWriter, r *http.Request) error {
+	d, err := s.distribution(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, d)
+	return nil
+}
+
+func (s *Server) distribution(ctx context.Context, name string) (api.Distribution, error) {
+	all, err := s.cfg.Store.Distributions(ctx)
+	if err != nil {
+		return api.Distribution{}, err
+	}
+	i := slices.IndexFunc(all, func(d api.Distribution) bool { return d.Name == name })
+	if i < 0 {
+		return api.Distribution{}, missing("distribution", name, listFix)
+	}
+	return all[i], nil
+}
+
+func (s *Server) putDistribution(w http.ResponseWriter, r *http.Request) error {
+	var wanted api.Distribution
+	if err := decode(w, r, &wanted); err != nil {
+		return err
+	}
+	name := r.PathValue("name")
+	if wanted.Name != "" && wanted.Name != name {
+		return badBody("name", "it is "+wanted.Name+", but the address says "+name, "write the same name in both, or leave the field out")
+	}
+	wanted.Name = name
+	if err := wanted.Validate(); err != nil {
+		return err
+	}
+	d, err := s.put(r.Context(), wanted)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, d)
+	return nil
+}
+
+// put decides inside the store's transaction, so that of two callers who claim
+// one path only one wins.
+func (s *Server) put(ctx context.Context, wanted api.Distribution) (api.Distribution, error) {
+	nodes, err := s.cfg.Store.Nodes(ctx)
+	if err != nil {
+		return wanted, err
+	}
+	stale, err := s.cfg.Store.Statuses(ctx, wanted.Name)
+	if err != nil {
+		return wanted, err
+	}
+	var next api.Distribution
+	err = s.cfg.Store.UpdateDistributions(ctx, func(all map[string]api.Distribution) ([]api.Distribution, []string, error) {
+		var changed bool
+		next, changed = revise(lookup(all, wanted.Name), wanted, stale, s.cfg.Now())
+		if !changed {
+			return nil, nil, nil
+		}
+		if _, err := s.artifact(ctx, next.Digest); err != nil {
+			return nil, nil, err
+		}
+		if err := admit(next, all, nodes); err != nil {
+			return nil, nil, err
+		}
+		return []api.Distribution{next}, nil, nil
+	})
+	return next, err
+}
+
+func lookup(all map[string]api.Distribution, name string) *api.Distribution {
+	if d, ok := all[name]; ok {
+		return &d
+	}
+	return nil
+}
+
+func (s *Server) deleteDistribution(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("name")
+	switch content := cmp.Or(r.URL.Query().Get("content"), api.ContentRetain); content {
+	case api.ContentRetain:
+		return s.forget(w, r, name)
+	case api.ContentRemove:
+		return s.remove(w, r, name)
+	default:
+		return badBody("content", "is "+content, "write "+api.ContentRetain+" or "+api.ContentRemove)
+	}
+}
+
+// forget deletes the record and leaves the files.
+func (s *Server) forget(w http.ResponseWriter, r *http.Request, name string) error {
+	err := s.cfg.Store.UpdateDistributions(r.Context(), func(all map[string]api.Distribution) ([]api.Distribution, []string, error) {
+		if lookup(all, name) == nil {
+			return nil, nil, missing("distribution", name, listFix)
+		}
+		return nil, []string{name}, nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Store.DeleteStatuses(r.Context(), name); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// remove has the nodes remove the files; the record goes when they have.
+func (s *Server) remove(w http.ResponseWriter, r *http.Request, name string) error {
+	return s.change(w, r, name, http.StatusAccepted, func(d api.Distribution) (api.Distribution, error) {
+		return toAbsent(d, s.cfg.Now()), nil
+	})
+}
+
+func (s *Server) verify(w http.ResponseWriter, r *http.Request) error {
+	return s.change(w, r, r.PathValue("name"), http.StatusOK, func(d api.Distribution) (api.Distribution, error) {
+		return toVerify(d, s.cfg.Now())
+	})
+}
+
+// change applies fn to a distribution that stands and answers with the result.
+func (s *Server) change(w http.ResponseWriter, r *http.Request, name string, status int, fn func(api.Distribution) (api.Distribution, error)) error {
+	var next api.Distribution
+	err := s.cfg.Store.UpdateDistributions(r.Context(), func(all map[string]api.Distribution) ([]api.Distribution, []string, error) {
+		old := lookup(all, name)
+		if old == nil {
+			return nil, nil, missing("distribution", name, listFix)
+		}
+		var err error
+		next, err = fn(*old)
+		return []api.Distribution{next}, nil, err
+	})
+	if err != nil {
+		return err
+	}
+	writeJSON(w, status, next)
+	return nil
+}

@@ -1,0 +1,130 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strconv"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// Kinds of artifacts.
+const (
+	kindFile = "file"
+	kindTree = "tree"
+)
+
+// Bounds of a piece size.
+const (
+	minPieceSize = 16 << 10
+	maxPieceSize = 16 << 20
+)
+
+func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
+	var req api.PublishRequest
+	if err := decode(w, r, &req); err != nil {
+		return err
+	}
+	switch {
+	case !path.IsAbs(req.Source):
+		return badBody("source", fmt.Sprintf("%q is not absolute", req.Source), "start it with /")
+	case s.cfg.Publisher == nil:
+		return cannotPublish()
+	}
+	if err := checkPieceSize(req.PieceSize); err != nil {
+		return err
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	s.stream(w, r, func(ctx context.Context, progress func(api.Progress)) (api.Artifact, error) {
+		return s.cfg.Publisher.Publish(ctx, req, progress)
+	})
+	return nil
+}
+
+// receive takes content from the request's body. What can be refused is refused
+// before the client, which waits for "100 Continue", sends any of it.
+func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
+	name, kind, size, err := streamParameters(r)
+	switch {
+	case err != nil:
+		return err
+	case s.cfg.Publisher == nil:
+		return cannotPublish()
+	}
+	rc := http.NewResponseController(w)
+	if err := rc.EnableFullDuplex(); err != nil {
+		return fmt.Errorf("receive %s: %w", name, err)
+	}
+	body := bufio.NewReaderSize(&patient{r.Body, rc}, 64<<10)
+	// Only a read before the answer's header lets the client go on (RFC 9110,
+	// section 10.1.1).
+	if _, err := body.Peek(1); err != nil && !errors.Is(err, io.EOF) {
+		return badBody("the request's body", "cannot be read: "+err.Error(), "send the content")
+	}
+	job := func(ctx context.Context, progress func(api.Progress)) (api.Artifact, error) {
+		return s.cfg.Publisher.Receive(ctx, name, kind, body, size, progress)
+	}
+	if wantsEvents(r) {
+		s.stream(w, r, job)
+		return nil
+	}
+	a, err := job(r.Context(), func(api.Progress) {})
+	if err != nil {
+		return err
+	}
+	_ = rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	writeJSON(w, http.StatusOK, a)
+	return nil
+}
+
+func streamParameters(r *http.Request) (name, kind string, size int64, err error) {
+	q := r.URL.Query()
+	name, kind = q.Get("name"), q.Get("kind")
+	switch {
+	case name == "":
+		return "", "", 0, badBody("name", "is missing", "add ?name=")
+	case kind != kindFile && kind != kindTree:
+		return "", "", 0, badBody("kind", fmt.Sprintf("is %q", kind), "write file for plain bytes or tree for a tar stream")
+	}
+	if text := q.Get("piece_size"); text != "" {
+		if size, err = strconv.ParseInt(text, 10, 64); err != nil {
+			return "", "", 0, badBody("piece_size", fmt.Sprintf("%q is not a number", text), "write a number of bytes")
+		}
+	}
+	return name, kind, size, checkPieceSize(size)
+}
+
+func checkPieceSize(size int64) error {
+	if size == 0 || size >= minPieceSize && size <= maxPieceSize && size&(size-1) == 0 {
+		return nil
+	}
+	return badBody("piece_size", fmt.Sprintf("%d is not possible", size), "use a power of two from 16384 to 16777216, or 0 to have it chosen")
+}
+
+func cannotPublish() error {
+	return &api.Error{Code: api.CodeCannotPublish, Subject: "publish.key", Message: "this agent has no publisher key",
+		Fix: "set publish.key in its configuration to the key that 'rackswarm pki init' wrote, or ask an agent that has one"}
+}
+
+// patient reads a body that may take any time, as long as it does not pause for
+// longer than bodyTimeout.
+type patient struct {
+	r  io.Reader
+	rc *http.ResponseController
+}
+
+// Read reads from the body.
+func (p *patient) Read(b []byte) (int, error) {
+	_ = p.rc.SetReadDeadline(time.Now().Add(bodyTimeout))
+	n, err := p.r.Read(b)
+	if errors.Is(err, io.EOF) {
+		_ = p.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}

@@ -1,0 +1,89 @@
+package control
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+const (
+	// removalPatience ends a removal that a living node does not finish.
+	removalPatience = 24 * time.Hour
+	// removalGrace is how long a removal waits for nodes that are down: time to
+	// restart an agent.
+	removalGrace = 15 * time.Second
+	// sweepInterval is how often, at least, each agent looks for removals that
+	// have ended and that nobody watches.
+	sweepInterval = 30 * time.Second
+)
+
+// removalOver reports whether the record of a distribution that is being
+// removed can go: all nodes have removed the content, or all that are alive
+// have and the others had their chance, or it has taken too long.
+func removalOver(st api.Status, now time.Time) bool {
+	d := st.Distribution
+	if d.State != api.StateAbsent {
+		return false
+	}
+	waiting, down := 0, 0
+	for _, r := range st.Nodes {
+		switch {
+		case converged(d, r):
+		case r.Unreachable:
+			down++
+		default:
+			waiting++
+		}
+	}
+	age := now.Sub(d.UpdatedAt)
+	return age >= removalPatience || waiting == 0 && (down == 0 || age >= removalGrace)
+}
+
+// finish deletes the record of a removal that is over, unless the distribution
+// has changed meanwhile.
+func (s *Server) finish(ctx context.Context, d api.Distribution) error {
+	gone := false
+	err := s.cfg.Store.UpdateDistributions(ctx, func(all map[string]api.Distribution) ([]api.Distribution, []string, error) {
+		now := lookup(all, d.Name)
+		if gone = now != nil && now.State == api.StateAbsent && now.Generation == d.Generation; !gone {
+			return nil, nil, nil
+		}
+		return nil, []string{d.Name}, nil
+	})
+	if err != nil || !gone {
+		return err
+	}
+	return s.cfg.Store.DeleteStatuses(ctx, d.Name)
+}
+
+// sweep finishes removals until ctx ends. Agents do so at different times.
+func (s *Server) sweep(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(sweepInterval + rand.N(sweepInterval)):
+		}
+		if err := s.finishAll(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Logger.Warn("cannot finish removals", "err", err)
+		}
+	}
+}
+
+func (s *Server) finishAll(ctx context.Context) error {
+	all, err := s.cfg.Store.Distributions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range all {
+		if d.State != api.StateAbsent {
+			continue
+		}
+		if _, err := s.statusOf(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// handler answers a request. It returns an error only as long as it has not
+// written anything.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range map[string]handler{
+		"GET /v1/agent":                        s.getAgent,
+		"GET /v1/nodes":                        s.listNodes,
+		"DELETE /v1/nodes/{name}":              s.forgetNode,
+		"GET /v1/artifacts":                    s.listArtifacts,
+		"POST /v1/artifacts":                   s.publish,
+		"POST /v1/artifacts/stream":            s.receive,
+		"GET /v1/artifacts/{digest}":           s.getArtifact,
+		"DELETE /v1/artifacts/{digest}":        s.deleteArtifact,
+		"GET /v1/distributions":                s.listDistributions,
+		"GET /v1/distributions/{name}":         s.getDistribution,
+		"PUT /v1/distributions/{name}":         s.putDistribution,
+		"DELETE /v1/distributions/{name}":      s.deleteDistribution,
+		"GET /v1/distributions/{name}/status":  s.getStatus,
+		"GET /v1/distributions/{name}/events":  s.watch,
+		"POST /v1/distributions/{name}/verify": s.verify,
+		"/":                                    notThere,
+	} {
+		mux.Handle(pattern, s.guard(h))
+	}
+	return mux
+}
+
+func notThere(_ http.ResponseWriter, r *http.Request) error {
+	return &api.Error{Code: api.CodeNotFound, Subject: r.Method + " " + r.URL.Path, Message: "the control interface has no such call",
+		Fix: "use a client of the agent's version"}
+}
+
+// guard bounds the time of a request, checks the caller's role and writes
+// errors.
+func (s *Server) guard(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rc, now := http.NewResponseController(w), time.Now()
+		_ = rc.SetReadDeadline(now.Add(bodyTimeout))
+		_ = rc.SetWriteDeadline(now.Add(writeTimeout))
+		err := s.callerOf(r).authorize(r.Method)
+		if err == nil {
+			err = h(w, r)
+		}
+		if err != nil {
+			s.writeError(w, r, err)
+		}
+	})
+}
+
+// writeError answers with what failed. Errors that no caller can have caused
+// are logged.
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	e := asError(err)
+	if e.Code == api.CodeInternal || e.Code == api.CodeIO {
+		s.cfg.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+	}
+	writeJSON(w, httpStatus(e.Code), api.ErrorBody{Error: e})
+}
+
+// asError is the error as the client sees it.
+func asError(err error) *api.Error {
+	var e *api.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return &api.Error{Code: api.CodeCanceled, Message: err.Error()}
+	}
+	return &api.Error{Code: api.CodeInternal, Message: err.Error(), Fix: "see the agent's log"}
+}
+
+// httpStatus is the HTTP status that fits an error's code.
+func httpStatus(code string) int {
+	switch code {
+	case api.CodeInvalid:
+		return http.StatusBadRequest
+	case api.CodeForbidden:
+		return http.StatusForbidden
+	case api.CodeNotFound:
+		return http.StatusNotFound
+	case api.CodeCanceled:
+		return http.StatusRequestTimeout
+	case api.CodeConflict, api.CodeInUse:
+		return http.StatusConflict
+	case api.CodeNoTargets, api.CodeOutsideRoots, api.CodeForeignContent, api.CodeUntrusted,
+		api.CodeSourceNotLocal, api.CodeSourceUnsuited, api.CodeCannotPublish:
+		return http.StatusUnprocessableEntity
+	case api.CodeStoreDown, api.CodeUnreachable:
+		return http.StatusServiceUnavailable
+	case api.CodeNoSpace:
+		return http.StatusInsufficientStorage
+	}
+	return http.StatusInternalServerError
+}
+
+// missing says that there is no such object.
+func missing(kind, name, fix string) error {
+	return &api.Error{Code: api.CodeNotFound, Subject: name, Message: fmt.Sprintf("no such %s", kind), Fix: fix}
+}

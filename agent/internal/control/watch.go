@@ -1,0 +1,126 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/store"
+)
+
+// watchInterval is the least time between two statuses of a stream.
+const watchInterval = 500 * time.Millisecond
+
+func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
+	st, err := s.status(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, st)
+	return nil
+}
+
+func (s *Server) status(ctx context.Context, name string) (api.Status, error) {
+	d, err := s.distribution(ctx, name)
+	if err != nil {
+		return api.Status{}, err
+	}
+	return s.statusOf(ctx, d)
+}
+
+// statusOf collects what is known of a distribution. One whose removal has
+// ended is done, and its record gone.
+func (s *Server) statusOf(ctx context.Context, d api.Distribution) (api.Status, error) {
+	var known *api.Artifact
+	a, err := s.cfg.Store.Artifact(ctx, d.Digest)
+	switch {
+	case err == nil:
+		known = &a
+	case !errors.Is(err, store.ErrNotFound):
+		return api.Status{}, err
+	}
+	nodes, err := s.cfg.Store.Nodes(ctx)
+	if err != nil {
+		return api.Status{}, err
+	}
+	reports, err := s.cfg.Store.Statuses(ctx, d.Name)
+	if err != nil {
+		return api.Status{}, err
+	}
+	st := Aggregate(d, known, nodes, reports)
+	if removalOver(st, s.cfg.Now()) {
+		st.Summary.Done = true
+		return st, s.finish(ctx, d)
+	}
+	return st, nil
+}
+
+// watch streams the status whenever it changes. An outage of the store is
+// waited for; the client hears that the stream is alive.
+func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
+	name, until := r.PathValue("name"), r.URL.Query().Get("until")
+	if until != "" && until != "done" {
+		return badBody("until", "is "+until, "write done, or leave it out")
+	}
+	st, err := s.status(r.Context(), name)
+	if err != nil {
+		return err
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	stream := &statusStream{events: startEvents(w), untilDone: until == "done"}
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for over := stream.show(st, nil); !over; over = stream.show(st, err) {
+		select {
+		case <-r.Context().Done():
+			return nil
+		case <-tick.C:
+		}
+		st, err = s.status(r.Context(), name)
+	}
+	return nil
+}
+
+// statusStream is what one watcher has been told.
+type statusStream struct {
+	events    *events
+	untilDone bool
+	last      []byte // the status sent last
+	spoke     time.Time
+}
+
+// show sends what is new and reports whether the stream has ended.
+func (s *statusStream) show(st api.Status, err error) (over bool) {
+	if err != nil {
+		return s.fail(asError(err))
+	}
+	text, err := json.Marshal(st)
+	if err != nil {
+		return true
+	}
+	if bytes.Equal(text, s.last) {
+		return s.keepAlive()
+	}
+	s.last, s.spoke = text, time.Now()
+	return s.events.send(api.EventStatus, json.RawMessage(text)) != nil || s.untilDone && st.Summary.Done
+}
+
+func (s *statusStream) fail(e *api.Error) (over bool) {
+	if e.Code == api.CodeStoreDown {
+		return s.keepAlive()
+	}
+	_ = s.events.send(api.EventError, api.ErrorBody{Error: e})
+	return true
+}
+
+func (s *statusStream) keepAlive() (over bool) {
+	if time.Since(s.spoke) < keepAlive {
+		return false
+	}
+	s.spoke = time.Now()
+	return s.events.ping() != nil
+}

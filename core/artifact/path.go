@@ -11,7 +11,6 @@ const (
 	maxElement = 255
 	maxPath    = 4096
 	maxTarget  = 4095
-	maxDepth   = maxPath / 2
 )
 
 // checkPath accepts relative paths of proper elements separated by single

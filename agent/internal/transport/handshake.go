@@ -1,0 +1,218 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/unit"
+	"github.com/rackswarm/rackswarm/core/wire"
+)
+
+// Digest names the artifact that a connection is about.
+type Digest = artifact.Digest
+
+// outbound does the dialling side's handshakes on raw. The dialler says first
+// which artifact it wants.
+func (t *Transport) outbound(ctx context.Context, raw net.Conn, want unit.NodeID, d Digest) (*Conn, error) {
+	release := watch(ctx, raw)
+	c, err := t.dialled(ctx, raw, want, d)
+	return c, release(err)
+}
+
+func (t *Transport) dialled(ctx context.Context, raw net.Conn, want unit.NodeID, d Digest) (*Conn, error) {
+	tune(raw)
+	nc, proven, err := t.clientSide(ctx, raw, want)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := nc.Write(t.greeting(d)); err != nil {
+		return nil, fmt.Errorf("send handshake: %w", err)
+	}
+	short, err := readHandshake(nc)
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(raw, nc, t.log)
+	if err := c.readExtended(short, proven); err != nil {
+		return nil, err
+	}
+	if c.digest != d {
+		return nil, fmt.Errorf("%w: asked for %s, the peer answers about %s", wire.ErrMalformed, d, c.digest)
+	}
+	if c.peer != want {
+		return nil, wrongNode(want, c.peer)
+	}
+	return c, nil
+}
+
+// inbound does the listening side's handshakes on raw: it hears which artifact
+// the peer wants and answers in kind.
+func (t *Transport) inbound(ctx context.Context, raw net.Conn) (*Conn, error) {
+	release := watch(ctx, raw)
+	c, err := t.answered(ctx, raw)
+	return c, release(err)
+}
+
+func (t *Transport) answered(ctx context.Context, raw net.Conn) (*Conn, error) {
+	tune(raw)
+	nc, proven, err := t.serverSide(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	short, err := readHandshake(nc)
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(raw, nc, t.log)
+	c.inbound = true
+	if err := c.readExtended(short, proven); err != nil {
+		return nil, err
+	}
+	if _, err := nc.Write(t.greeting(c.digest)); err != nil {
+		return nil, fmt.Errorf("send handshake: %w", err)
+	}
+	return c, nil
+}
+
+// watch makes reads and writes on raw fail when ctx ends. The returned function
+// ends the watch; it turns a failure that the end of ctx caused into one that
+// says so.
+func watch(ctx context.Context, raw net.Conn) func(error) error {
+	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
+	return func(err error) error {
+		if !stop() {
+			return fmt.Errorf("handshake not finished: %w", context.Cause(ctx))
+		}
+		return err
+	}
+}
+
+// greeting is what each side says first: both handshakes.
+func (t *Transport) greeting(d Digest) []byte {
+	h := wire.Handshake{Extensions: wire.Extensions(), InfoHash: d.Short(), PeerID: t.config.PeerID}
+	return wire.Append(h.Append(nil), wire.ExtHandshake{
+		M:          map[string]int{wire.ExtensionName: int(wire.LocalExtension)},
+		Client:     t.config.Client,
+		Digest:     d,
+		Node:       string(t.config.Self),
+		Version:    wire.ProtocolVersion,
+		MaxRequest: wire.MaxRequest,
+	}, 0)
+}
+
+// readHandshake reads the handshake of BEP 3 and returns the truncated
+// info-hash.
+func readHandshake(nc net.Conn) ([20]byte, error) {
+	var b [wire.HandshakeSize]byte
+	if err := readFull(nc, b[:1]); err != nil {
+		return [20]byte{}, err
+	}
+	if b[0] == recordAlert || b[0] == recordHandshake {
+		return [20]byte{}, speaksTLS(nc.RemoteAddr())
+	}
+	if err := readFull(nc, b[1:]); err != nil {
+		return [20]byte{}, err
+	}
+	h, err := wire.ParseHandshake(b)
+	if err == nil && !h.Extensions.SupportsExtended() {
+		err = fmt.Errorf("%w: the peer does not speak the extension protocol (BEP 10)", wire.ErrMalformed)
+	}
+	return h.InfoHash, err
+}
+
+func readFull(nc net.Conn, b []byte) error {
+	_, err := io.ReadFull(nc, b)
+	if err == nil {
+		return nil
+	}
+	if refused := new(net.OpError); errors.As(err, &refused) && refused.Op == "remote error" {
+		return refusesUs(nc.RemoteAddr(), refused.Err)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the peer closed the connection during the handshake: %w", err)
+	}
+	return fmt.Errorf("read handshake: %w", err)
+}
+
+// readExtended reads the extended handshake, which must come first, and checks
+// it against what is known: the truncated info-hash and, if not empty, the node
+// name that the certificate proves.
+func (c *Conn) readExtended(short [20]byte, proven unit.NodeID) error {
+	m, err := c.dec.Next()
+	if err != nil {
+		return fmt.Errorf("read extended handshake: %w", err)
+	}
+	h, ok := m.(wire.ExtHandshake)
+	if !ok {
+		return fmt.Errorf("%w: %T before the extended handshake", wire.ErrMalformed, m)
+	}
+	ext := h.M[wire.ExtensionName]
+	if ext == 0 || h.Version == 0 {
+		return fmt.Errorf("%w: the peer (%q) does not speak %s; only rackswarm agents may connect", wire.ErrMalformed, h.Client, wire.ExtensionName)
+	}
+	if Digest(h.Digest).Short() != short {
+		return fmt.Errorf("%w: digest %s does not fit the info-hash %x", wire.ErrMalformed, Digest(h.Digest), short)
+	}
+	name, err := unit.ParseNodeID(h.Node)
+	if err != nil {
+		return fmt.Errorf("%w: extended handshake: %w", wire.ErrMalformed, err)
+	}
+	if proven != "" && name != proven {
+		return misnamed(proven, name)
+	}
+	c.peer, c.digest, c.ext = name, h.Digest, uint8(ext)
+	c.maxRequest = min(h.MaxRequest, wire.MaxRequest)
+	return nil
+}
+
+// clientSide puts TLS on a dialled connection. The name is what the peer's
+// certificate proves, "" without TLS.
+func (t *Transport) clientSide(ctx context.Context, raw net.Conn, want unit.NodeID) (net.Conn, unit.NodeID, error) {
+	if t.config.TLS == nil {
+		return raw, "", nil
+	}
+	nc := tls.Client(raw, bulk(t.config.TLS.ClientTLS(string(want))))
+	if err := nc.HandshakeContext(ctx); err != nil {
+		return nil, "", tlsError(raw.RemoteAddr(), err)
+	}
+	name, err := t.identity(nc)
+	if err == nil && name != want {
+		err = wrongNode(want, name)
+	}
+	return nc, name, err
+}
+
+// serverSide looks at the first byte of an inbound connection to tell TLS from
+// plain BitTorrent, and puts TLS on it.
+func (t *Transport) serverSide(ctx context.Context, raw net.Conn) (net.Conn, unit.NodeID, error) {
+	first := &replayed{Conn: raw, replay: make([]byte, 1)}
+	if err := readFull(raw, first.replay); err != nil {
+		return nil, "", err
+	}
+	if err := t.checkFirst(raw, first.replay[0]); err != nil {
+		return nil, "", err
+	}
+	if t.config.TLS == nil {
+		return first, "", nil
+	}
+	nc := tls.Server(first, bulk(t.config.TLS.ServerTLS()))
+	if err := nc.HandshakeContext(ctx); err != nil {
+		return nil, "", tlsError(raw.RemoteAddr(), err)
+	}
+	name, err := t.identity(nc)
+	return nc, name, err
+}
+
+func (t *Transport) identity(nc *tls.Conn) (unit.NodeID, error) {
+	name, err := t.config.TLS.Identity(nc.ConnectionState())
+	if err != nil {
+		return "", notANode(nc.RemoteAddr(), err)
+	}
+	return unit.ParseNodeID(name)
+}

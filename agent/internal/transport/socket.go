@@ -1,0 +1,73 @@
+package transport
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// notSentLowat is how many bytes the kernel takes beyond what it has sent:
+	// what a control message waits behind (requirement 18).
+	notSentLowat = 128 << 10
+	// deadPeer is how long a peer's kernel may be silent about data or probes.
+	deadPeer = 15 * time.Second
+)
+
+// tune sets the options of a TCP connection; on others, and where the kernel
+// does not know an option, it does what can be done.
+func tune(raw net.Conn) {
+	tcp, ok := raw.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	tcp.SetNoDelay(true)
+	tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 3 * time.Second, Count: 3})
+	control, err := tcp.SyscallConn()
+	if err != nil {
+		return
+	}
+	control.Control(func(fd uintptr) {
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat)
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadPeer.Milliseconds()))
+	})
+}
+
+// bulk is config for connections that carry much data: full records from the
+// start, TLS 1.3 at least, and no session tickets, as none would be used.
+func bulk(config *tls.Config) *tls.Config {
+	config = config.Clone()
+	config.MinVersion = tls.VersionTLS13
+	config.DynamicRecordSizingDisabled = true
+	config.SessionTicketsDisabled = true
+	return config
+}
+
+// linger lets what was last written to a refused connection arrive: closing it
+// with unread bytes would make the kernel throw that away.
+func linger(raw net.Conn) {
+	half, ok := raw.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	raw.SetDeadline(time.Now().Add(time.Second))
+	io.CopyN(io.Discard, raw, 64<<10)
+}
+
+// replayed is a connection of which some bytes were read already.
+type replayed struct {
+	net.Conn
+	replay []byte
+}
+
+func (r *replayed) Read(p []byte) (int, error) {
+	if len(r.replay) == 0 {
+		return r.Conn.Read(p)
+	}
+	n := copy(p, r.replay)
+	r.replay = r.replay[n:]
+	return n, nil
+}

@@ -1,0 +1,206 @@
+package transport
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+const (
+	// handshakeTimeout bounds the time from the first byte of a connection to
+	// the end of its handshakes, and how long it then waits for Accept.
+	handshakeTimeout = 10 * time.Second
+	// maxHalfOpen bounds inbound connections whose handshakes are not done;
+	// others wait in the kernel's backlog.
+	maxHalfOpen = 128
+	// acceptPause is how long the listener rests when the system is out of
+	// file descriptors.
+	acceptPause = 100 * time.Millisecond
+)
+
+// TLS is where certificates come from. It is safe for concurrent use.
+type TLS interface {
+	// ServerTLS is the configuration for inbound connections. It must demand and
+	// verify a certificate of the fleet.
+	ServerTLS() *tls.Config
+	// ClientTLS is the configuration for a connection to node want. It must
+	// verify that the other side's certificate is a node's of the fleet.
+	ClientTLS(want string) *tls.Config
+	// Identity is the name of the node that the other side's certificate was
+	// issued for, or an error if it was not issued for a node.
+	Identity(cs tls.ConnectionState) (node string, err error)
+}
+
+// Config says who we are and where we listen.
+type Config struct {
+	Self   unit.NodeID
+	PeerID [20]byte // of BEP 3; drawn at random if zero
+	Listen string   // host:port; an empty host is every address, IPv4 and IPv6
+	// TLS is nil for plain TCP. A peer's name is then what it says it is, which
+	// is trusted because it was configured so on both sides.
+	TLS    TLS
+	Client string       // name and version of the program, told to peers
+	Logger *slog.Logger // nil discards
+}
+
+// Transport dials and accepts connections. It is safe for concurrent use.
+type Transport struct {
+	config   Config
+	log      *slog.Logger
+	listener net.Listener
+	accepted chan *Conn
+	ctx      context.Context // ends with Close
+	stop     context.CancelFunc
+	workers  sync.WaitGroup // the accept loop and its handshakes
+}
+
+// ErrClosed is returned by Accept and Dial after Close.
+var ErrClosed = errors.New("transport is closed")
+
+// Listen starts to accept connections. The caller must Close the transport.
+func Listen(config Config) (*Transport, error) {
+	listener, err := net.Listen("tcp", config.Listen)
+	if err != nil {
+		return nil, listenError(config.Listen, err)
+	}
+	t := newTransport(config)
+	t.listener = listener
+	t.workers.Go(t.acceptLoop)
+	return t, nil
+}
+
+func newTransport(config Config) *Transport {
+	t := &Transport{config: config, log: config.Logger, accepted: make(chan *Conn)}
+	if t.log == nil {
+		t.log = slog.New(slog.DiscardHandler)
+	}
+	if t.config.PeerID == [20]byte{} {
+		rand.Read(t.config.PeerID[copy(t.config.PeerID[:], "-RS0001-"):])
+	}
+	t.ctx, t.stop = context.WithCancel(context.Background())
+	return t
+}
+
+// Addr is the address that the transport listens on.
+func (t *Transport) Addr() net.Addr { return t.listener.Addr() }
+
+// Close stops listening and ends connections whose handshakes are not done or
+// that Accept has not returned. Those handed out stay open; their owners close
+// them.
+func (t *Transport) Close() error {
+	t.stop()
+	err := t.listener.Close()
+	t.workers.Wait()
+	return err
+}
+
+// Accept returns the next inbound connection with its handshakes done. The
+// caller admits it by Run or refuses it by Close. Connections whose handshakes
+// fail are logged and not returned.
+func (t *Transport) Accept(ctx context.Context) (*Conn, error) {
+	select {
+	case c := <-t.accepted:
+		return c, nil
+	case <-t.ctx.Done():
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Dial connects to node want at addr about artifact d. It fails if the peer
+// proves to be another node, if ctx ends, or after 10 seconds.
+func (t *Transport) Dial(ctx context.Context, addr string, want unit.NodeID, d Digest) (*Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	defer context.AfterFunc(t.ctx, cancel)()
+	var dialer net.Dialer
+	raw, err := dialer.DialContext(ctx, "tcp", addr)
+	if err == nil {
+		var c *Conn
+		if c, err = t.outbound(ctx, raw, want, d); err == nil {
+			return c, nil
+		}
+		raw.Close()
+	}
+	if t.ctx.Err() != nil {
+		err = ErrClosed
+	}
+	return nil, fmt.Errorf("connect to node %s at %s: %w", want, addr, err)
+}
+
+// acceptLoop owns the listener.
+func (t *Transport) acceptLoop() {
+	slots := make(chan struct{}, maxHalfOpen)
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-t.ctx.Done():
+			return
+		}
+		raw, err := t.listener.Accept()
+		if err != nil {
+			<-slots
+			if !t.rest(err) {
+				return
+			}
+			continue
+		}
+		t.workers.Go(func() {
+			defer func() { <-slots }()
+			t.welcome(raw)
+		})
+	}
+}
+
+// rest waits a little after a failed accept; false means the listener is gone.
+func (t *Transport) rest(err error) bool {
+	if t.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+		return false
+	}
+	t.log.Warn("accept failed", "listen", t.config.Listen, "err", err)
+	select {
+	case <-time.After(acceptPause):
+		return true
+	case <-t.ctx.Done():
+		return false
+	}
+}
+
+// welcome does the handshakes of an inbound connection and hands it to Accept.
+func (t *Transport) welcome(raw net.Conn) {
+	ctx, cancel := context.WithTimeout(t.ctx, handshakeTimeout)
+	defer cancel()
+	c, err := t.guarded(ctx, raw)
+	if err != nil {
+		t.log.Warn("connection refused", "from", raw.RemoteAddr().String(), "err", err)
+		if t.ctx.Err() == nil {
+			linger(raw)
+		}
+		raw.Close()
+		return
+	}
+	select {
+	case t.accepted <- c:
+	case <-ctx.Done():
+		c.Close(errors.New("not accepted in time"))
+	}
+}
+
+// guarded keeps a panic in the parsing of a stranger's bytes to itself.
+func (t *Transport) guarded(ctx context.Context, raw net.Conn) (c *Conn, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(t.log, "handshake", p)
+		}
+	}()
+	return t.inbound(ctx, raw)
+}

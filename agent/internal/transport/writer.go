@@ -1,0 +1,137 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/wire"
+)
+
+const (
+	// keepAliveAfter is how long nothing is sent before a KeepAlive is.
+	keepAliveAfter = 10 * time.Second
+	// writeChunk is what a peer must take within writeTimeout.
+	writeChunk   = 256 << 10
+	writeTimeout = 30 * time.Second
+	// retryAfterReadError is when a peer may ask again for what the disk did
+	// not deliver.
+	retryAfterReadError = time.Second
+)
+
+// Send queues a control message ahead of all data. It never blocks. If more
+// than 4 MiB wait, the peer does not keep up and the connection is closed.
+// Data frames go by SendSpan only.
+func (c *Conn) Send(m wire.Message) {
+	if wire.Payload(m) > 0 {
+		c.Close(fmt.Errorf("send to peer %s: %T is not a control message", c.peer, m))
+		return
+	}
+	c.closeOn(c.queue.send(m, c.ext))
+}
+
+// SendSpan queues a block. Right before it is written, the writer calls read to
+// fill the payload; if that fails, the peer gets a SpanReject instead. It never
+// blocks. If more than 4 MiB wait, the peer has asked for too much and the
+// connection is closed. length is 1 to wire.MaxRequest.
+func (c *Conn) SendSpan(span, begin, length uint32, read func(buf []byte) error) {
+	if length == 0 || length > wire.MaxRequest {
+		c.Close(fmt.Errorf("send to peer %s: block of %d bytes of span %d; 1 to %d are allowed", c.peer, length, span, wire.MaxRequest))
+		return
+	}
+	c.closeOn(c.queue.upload(upload{span, begin, length, read}))
+}
+
+// CancelSpan removes a queued block; one that is being written already is sent.
+func (c *Conn) CancelSpan(span, begin, length uint32) { c.queue.cancel(span, begin, length) }
+
+func (c *Conn) closeOn(err error) {
+	if err != nil {
+		c.Close(fmt.Errorf("peer %s at %s: %w", c.peer, c.Addr(), err))
+	}
+}
+
+// write sends what is queued until the connection ends: all control messages
+// first, again before each block.
+func (c *Conn) write() error {
+	idle := time.NewTimer(keepAliveAfter)
+	defer idle.Stop()
+	var next *block // read from disk, to be written
+	for {
+		if batch := c.queue.takeControl(); len(batch) > 0 {
+			if err := c.writeControl(batch); err != nil {
+				return err
+			}
+			continue
+		}
+		if next != nil {
+			if err := c.writeBlock(next); err != nil {
+				return err
+			}
+			next = nil
+			continue
+		}
+		if u, ok := c.queue.takeUpload(); ok {
+			next = c.load(u)
+			continue
+		}
+		idle.Reset(keepAliveAfter)
+		select {
+		case <-c.queue.wake:
+		case <-idle.C:
+			c.Send(wire.KeepAlive{})
+		case <-c.done:
+			return nil
+		}
+	}
+}
+
+func (c *Conn) writeControl(batch []byte) error {
+	c.stats.overheadOut.Add(int64(len(batch)))
+	return c.writeAll(batch)
+}
+
+func (c *Conn) writeBlock(b *block) error {
+	defer b.release()
+	if err := c.writeAll(b.frame); err != nil {
+		return err
+	}
+	c.stats.payloadOut.Add(int64(b.payload))
+	c.stats.overheadOut.Add(int64(len(b.frame) - b.payload))
+	return nil
+}
+
+// load reads a block from disk; nil if that failed and the peer was told.
+func (c *Conn) load(u upload) *block {
+	b := newBlock(wire.SpanData{Span: u.span, Begin: u.begin, Length: u.length}, c.ext)
+	if err := u.read(b.frame[len(b.frame)-b.payload:]); err != nil {
+		b.release()
+		c.log.Warn("block not read, request rejected", "span", u.span, "begin", u.begin, "peer", string(c.peer), "digest", c.digest.String(), "err", err)
+		c.Send(wire.SpanReject{Span: u.span, Begin: u.begin, Length: u.length,
+			Reason: wire.ReasonReadFailed, RetryAfterMs: uint32(retryAfterReadError.Milliseconds())})
+		return nil
+	}
+	return b
+}
+
+func (c *Conn) writeAll(b []byte) error {
+	for len(b) > 0 {
+		if err := c.nc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+			return c.writeError(err)
+		}
+		n, err := c.nc.Write(b[:min(len(b), writeChunk)])
+		if err != nil {
+			return c.writeError(err)
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+func (c *Conn) writeError(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("peer %s at %s took nothing for %s", c.peer, c.Addr(), writeTimeout)
+	}
+	return fmt.Errorf("write to peer %s at %s: %w", c.peer, c.Addr(), err)
+}

@@ -1,0 +1,83 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// resyncInterval is how often everything is read without being asked, in case a
+// change was not heard of.
+const resyncInterval = 30 * time.Second
+
+// desiredReader reads the desired state from the store whenever it is told to,
+// and sends each complete reading to the loop.
+type desiredReader struct {
+	store *store.Store
+	node  api.Node
+	send  func(event)
+	rng   *unit.Rand // touched only by run
+	wake  chan struct{}
+}
+
+// kick asks for a reading soon. Kicks that come together are one.
+func (r *desiredReader) kick() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (r *desiredReader) run(ctx context.Context) {
+	failures := 0
+	for {
+		d, err := r.read(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		r.send(desiredRead{d, err})
+		wait := resyncInterval + r.rng.Jitter(resyncInterval/10)
+		if failures++; err == nil {
+			failures = 0
+		} else {
+			wait = retryDelay(failures, nil, r.rng)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wake:
+		case <-time.After(wait):
+		}
+	}
+}
+
+// read returns all distributions, and the records of the artifacts of those that
+// select this node. An artifact without a record is left out.
+func (r *desiredReader) read(ctx context.Context) (desired, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	all, err := r.store.Distributions(ctx)
+	if err != nil {
+		return desired{}, fmt.Errorf("read the desired state: %w", err)
+	}
+	d := desired{Distributions: all, Artifacts: map[string]api.Artifact{}}
+	for _, dist := range all {
+		if _, have := d.Artifacts[dist.Digest]; have || !dist.Selector.Matches(r.node) {
+			continue
+		}
+		a, err := r.store.Artifact(ctx, dist.Digest)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return desired{}, fmt.Errorf("read the desired state: %w", err)
+		}
+		d.Artifacts[dist.Digest] = a
+	}
+	return d, nil
+}

@@ -1,0 +1,209 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"github.com/rackswarm/rackswarm/agent/internal/storage"
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/artifact"
+)
+
+// dist is the work on one distribution. It is touched only by run.
+type dist struct {
+	name   string
+	rec    *Record
+	wanted *api.Distribution // nil if this node has to forget it
+	task   Task
+	worker *worker // carries out a task now, or nil
+	// placement is what stands, opened; nil if nothing does or it is not opened
+	// yet. The worker may use it; only run replaces and closes it.
+	placement *storage.Placement
+	failures  int // in a row
+	retryAt   time.Time
+	nextCheck time.Time
+	// before is the traffic of earlier transfers of the status's digest, to which
+	// that of the present one is added.
+	before traffic
+}
+
+func recall(rec *Record) *dist {
+	return &dist{name: rec.Name, rec: rec, before: trafficOf(&rec.Status)}
+}
+
+// replan decides anew what to do, and gives up running tasks that are not wanted
+// any more.
+func (r *Reconciler) replan() {
+	w := World{Node: r.cfg.Self, Distributions: r.desired.Distributions,
+		Records: map[string]*Record{}, Artifacts: r.desired.Artifacts, Trust: r.cfg.Trust}
+	for name, x := range r.dists {
+		w.Records[name] = x.rec
+	}
+	plan := Plan(w)
+	for name, task := range plan {
+		if r.dists[name] == nil {
+			r.dists[name] = recall(&Record{Name: name})
+		}
+		r.dists[name].assign(task)
+	}
+	for _, x := range r.dists {
+		x.wanted = nil
+	}
+	for i := range r.desired.Distributions {
+		d := &r.desired.Distributions[i]
+		if x := r.dists[d.Name]; x != nil && plan[d.Name] != (Forget{}) {
+			x.wanted = d
+		}
+	}
+}
+
+// assign makes the task the one to do. Another one than before is tried at once.
+func (x *dist) assign(t Task) {
+	if x.task != t {
+		x.task, x.failures, x.retryAt = t, 0, time.Time{}
+	}
+}
+
+// advance starts what is due and can start.
+func (r *Reconciler) advance(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
+	for _, x := range r.sortedDists() {
+		if x.worker != nil {
+			x.cancelUnwanted()
+		} else if !x.retryAt.After(r.cfg.Now()) {
+			r.begin(ctx, x)
+		}
+	}
+	r.syncPending()
+	r.syncHeld()
+}
+
+// cancelUnwanted ends the running task if another one is to be done. A fetch
+// that leads to the same bytes at the same place goes on.
+func (x *dist) cancelUnwanted() {
+	running := x.worker.task
+	if running == x.task {
+		return
+	}
+	was, fetches := needs(running)
+	is, fetch := needs(x.task)
+	if fetches && fetch && was == is && sameRequest(&x.worker.wanted, x.wanted) {
+		return
+	}
+	x.worker.cancel()
+}
+
+func (r *Reconciler) begin(ctx context.Context, x *dist) {
+	switch t := x.task.(type) {
+	case nil, Removed:
+	case Refuse:
+		r.refuse(x, t)
+	case Adopt:
+		r.adopt(x, t)
+	case Check:
+		if !x.nextCheck.After(r.cfg.Now()) {
+			r.start(ctx, x)
+		}
+	case Forget, Remove:
+		r.withdraw(x.placement)
+		r.start(ctx, x)
+	case Verify:
+		r.start(ctx, x)
+	case Place, Replace, Repair:
+		r.setPending(x)
+		if d, _ := needs(t); !r.fetching(d) {
+			r.start(ctx, x)
+		}
+	}
+}
+
+// fetching reports whether a task already fetches the artifact: what it gets to
+// stand here is then reused by the others.
+func (r *Reconciler) fetching(d artifact.Digest) bool {
+	for _, x := range r.dists {
+		if x.worker == nil {
+			continue
+		}
+		if busy, ok := needs(x.worker.task); ok && busy == d {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Reconciler) start(ctx context.Context, x *dist) {
+	if x.wanted != nil {
+		x.rec.Wanted, x.rec.Removed = *x.wanted, false
+		r.save(x)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	x.worker = &worker{
+		name: x.name, task: x.task, wanted: x.rec.Wanted, rec: *x.rec, placement: x.placement,
+		sources: r.readers(x), storage: r.cfg.Storage, trust: r.cfg.Trust, slots: r.slots,
+		send: r.mail.put, cancel: cancel,
+	}
+	r.workers.Go(func() { x.worker.run(ctx) })
+}
+
+// readers returns everything on this node that content may be copied from.
+func (r *Reconciler) readers(x *dist) []storage.Reader {
+	var list []storage.Reader
+	for _, s := range r.sources {
+		list = append(list, s)
+	}
+	for _, other := range r.sortedDists() {
+		if other.placement != nil && !(other == x && isRepair(x.task)) {
+			list = append(list, other.placement)
+		}
+	}
+	return list
+}
+
+func isRepair(t Task) bool {
+	_, ok := t.(Repair)
+	return ok
+}
+
+// syncPending tells which artifacts this node is fetching.
+func (r *Reconciler) syncPending() {
+	wanted := map[artifact.Digest]struct{}{}
+	for _, x := range r.dists {
+		if x.worker == nil {
+			continue
+		}
+		if d, ok := needs(x.worker.task); ok {
+			wanted[d] = struct{}{}
+		}
+	}
+	r.pending.set(wanted)
+}
+
+// current reports whether the worker still works for the loop.
+func (r *Reconciler) current(w *worker) bool {
+	x := r.dists[w.name]
+	return x != nil && x.worker == w
+}
+
+func (r *Reconciler) save(x *dist) {
+	if err := r.state.saveRecord(x.rec); err != nil {
+		r.log.Error("placement is not recorded for a restart", "distribution", x.name, "error", err)
+	}
+}
+
+func (r *Reconciler) closePlacement(x *dist) {
+	r.close(x.placement)
+	x.placement = nil
+}
+
+// close withdraws a placement from its transfer, if it is in one, and closes it.
+func (r *Reconciler) close(p *storage.Placement) {
+	if p == nil {
+		return
+	}
+	r.withdraw(p)
+	if err := p.Close(); err != nil {
+		r.log.Warn("placement is not closed cleanly", "digest", p.Manifest().Digest(), "error", err)
+	}
+}

@@ -1,0 +1,164 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// scanFactor bounds the share of time that a node spends looking for drift.
+const scanFactor = 100
+
+// finished is a worker's only report of how its task ended.
+type finished struct {
+	worker *worker
+	out    outcome
+	err    error
+}
+
+func (e finished) apply(r *Reconciler) {
+	x := r.dists[e.worker.name]
+	x.worker = nil
+	if e.err != nil {
+		r.failed(x, e)
+	} else {
+		x.failures, x.retryAt = 0, time.Time{}
+		r.succeeded(x, e)
+	}
+	r.replan()
+}
+
+// failed reports the error and schedules another try, unless the task was given
+// up or the desired state changed meanwhile.
+func (r *Reconciler) failed(x *dist, e finished) {
+	if d, ok := needs(e.worker.task); ok {
+		r.abandon(d, x.name)
+	}
+	r.close(e.out.opened)
+	if errors.Is(e.err, context.Canceled) {
+		return
+	}
+	r.log.Warn("task failed", "distribution", x.name, "task", taskName(e.worker.task), "error", e.err)
+	r.fail(x, asAPIError(e.err, x.name))
+	if x.wanted != nil && x.wanted.Generation != e.worker.wanted.Generation {
+		x.retryAt = time.Time{}
+	}
+}
+
+func (r *Reconciler) succeeded(x *dist, e finished) {
+	switch t := e.worker.task.(type) {
+	case Place, Replace:
+		r.placed(x, e)
+	case Repair:
+		r.repaired(x, e)
+	case Check:
+		r.checked(x, e)
+	case Verify:
+		if r.checked(x, e) && !x.rec.Drifted {
+			x.rec.Verified = t.Generation
+			r.standing(x)
+		}
+	case Remove:
+		r.removed(x, t)
+	case Forget:
+		r.forgotten(x)
+	}
+}
+
+// placed records what stands now. The version before, if it is open, is let go.
+func (r *Reconciler) placed(x *dist, e finished) {
+	before := x.rec.Standing
+	r.closePlacement(x)
+	x.placement = e.out.opened
+	wanted := e.worker.wanted
+	x.rec.Verified = r.verifiedBy(before, &wanted, x.rec.Verified)
+	x.rec.Standing, x.rec.Drifted = &wanted, false
+	now := r.cfg.Now()
+	x.rec.Status.InstalledAt = &now
+	x.nextCheck = now.Add(r.cfg.CheckInterval)
+	r.standing(x)
+	r.log.Info("installed", "distribution", x.name, "digest", wanted.Digest, "path", wanted.Path)
+}
+
+// verifiedBy returns the VerifyGeneration that holds after a placement: content
+// that came to stand new was hashed on the way, other content was not.
+func (r *Reconciler) verifiedBy(before, now *api.Distribution, verified int64) int64 {
+	if before == nil || before.Digest != now.Digest {
+		return now.VerifyGeneration
+	}
+	return min(verified, now.VerifyGeneration)
+}
+
+func (r *Reconciler) repaired(x *dist, e finished) {
+	if e.out.opened != nil {
+		r.closePlacement(x)
+		x.placement = e.out.opened
+	}
+	x.rec.Drifted = false
+	x.rec.Status.Repaired++
+	x.nextCheck = r.cfg.Now().Add(r.cfg.CheckInterval)
+	r.standing(x)
+	r.log.Info("repaired", "distribution", x.name, "path", x.rec.Standing.Path)
+}
+
+// checked takes note of what a scan found. False if nothing of ours is known to
+// stand any more.
+func (r *Reconciler) checked(x *dist, e finished) bool {
+	if e.out.opened != nil {
+		r.closePlacement(x)
+		x.placement = e.out.opened
+	}
+	x.nextCheck = r.cfg.Now().Add(max(r.cfg.CheckInterval, scanFactor*e.out.scan))
+	if e.out.gone {
+		r.log.Warn("the manifest of what stands is lost; placing it again", "distribution", x.name)
+		x.rec.Standing = nil
+		r.save(x)
+		return false
+	}
+	if x.placement.Have().Full() && x.placement.Installed() {
+		r.standing(x)
+		return true
+	}
+	r.drifted(x, e)
+	return true
+}
+
+// drifted reports the damage and withdraws it from peers; the plan repairs it.
+func (r *Reconciler) drifted(x *dist, e finished) {
+	x.rec.Drifted = true
+	r.log.Warn("content at the destination was changed; repairing it", "distribution", x.name,
+		"path", x.rec.Standing.Path, "missing", e.out.drift.Missing, "changed", e.out.drift.Changed)
+	r.withdrawLost()
+	r.save(x)
+	r.phase(x, api.PhasePending)
+}
+
+func (r *Reconciler) removed(x *dist, t Remove) {
+	r.closePlacement(x)
+	x.rec.Standing, x.rec.Drifted, x.rec.Removed = nil, false, true
+	x.rec.Status.InstalledAt = nil
+	r.save(x)
+	r.phase(x, api.PhaseRemoved)
+	r.log.Info("removed", "distribution", x.name, "generation", t.Generation)
+}
+
+func (r *Reconciler) forgotten(x *dist) {
+	r.closePlacement(x)
+	if err := r.state.dropRecord(x.name); err != nil {
+		r.log.Error("placement is not forgotten", "distribution", x.name, "error", err)
+	}
+	delete(r.dists, x.name)
+	r.reporter.drop(x.name)
+	r.log.Info("forgotten; the content is left where it is", "distribution", x.name)
+}
+
+// adopt takes note of a generation that changes nothing on the disk.
+func (r *Reconciler) adopt(x *dist, t Adopt) {
+	x.rec.Wanted = *x.wanted
+	standing := *x.wanted
+	x.rec.Standing, x.rec.Verified = &standing, t.Verified
+	r.standing(x)
+	r.replan()
+}

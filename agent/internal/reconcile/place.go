@@ -1,0 +1,134 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rackswarm/rackswarm/agent/internal/storage"
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/artifact"
+)
+
+// place makes the wanted artifact stand: from what this node has, then from
+// peers. What stood at another path before is taken away once it does.
+func (w *worker) place(ctx context.Context, out *outcome) error {
+	m, err := w.manifest(ctx)
+	if err != nil {
+		return err
+	}
+	if out.opened, err = w.open(&w.wanted, m); err != nil {
+		return err
+	}
+	if err := w.complete(ctx, out.opened, m); err != nil {
+		return err
+	}
+	if old := w.rec.Standing; old != nil && old.Path != w.wanted.Path {
+		return w.onDisk(ctx, func() error { return w.removeContent(ctx, old, w.placement) })
+	}
+	return nil
+}
+
+// repair fetches again what is missing of the content that stands.
+func (w *worker) repair(ctx context.Context, out *outcome) error {
+	m, err := w.manifest(ctx)
+	if err != nil {
+		return err
+	}
+	p := w.placement
+	if p == nil {
+		if p, err = w.open(&w.wanted, m); err != nil {
+			return err
+		}
+		out.opened = p
+	}
+	return w.complete(ctx, p, m)
+}
+
+// complete brings a placement from whatever is there to installed.
+func (w *worker) complete(ctx context.Context, p *storage.Placement, m *artifact.Manifest) error {
+	if err := w.reuse(ctx, p); err != nil {
+		return err
+	}
+	if !p.Have().Full() {
+		if err := w.fetch(ctx, p, m); err != nil {
+			return err
+		}
+	}
+	w.progress(api.PhaseInstalling, int64(m.Size()), int64(m.Size()))
+	return w.onDisk(ctx, func() error { return p.Install(ctx) })
+}
+
+// reuse takes what is on this node's disk already.
+func (w *worker) reuse(ctx context.Context, p *storage.Placement) error {
+	return w.onDisk(ctx, func() error {
+		w.progress(api.PhaseReusing, 0, int64(p.Manifest().Size()))
+		return p.Prepare(ctx, func(done, total int64) { w.progress(api.PhaseReusing, done, total) })
+	})
+}
+
+// fetch waits until peers have given what is missing.
+func (w *worker) fetch(ctx context.Context, p *storage.Placement, m *artifact.Manifest) error {
+	reply := make(chan error, 1)
+	w.progress(api.PhaseFetching, bytesOf(m, p.Have()), int64(m.Size()))
+	w.send(fetchSpans{w, m, p, reply})
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-reply:
+		return err
+	}
+}
+
+// manifest returns the artifact's manifest, from this node's disk or from peers.
+// It has the wanted digest and a trusted publisher's signature.
+func (w *worker) manifest(ctx context.Context) (*artifact.Manifest, error) {
+	d, _ := needs(w.task)
+	m, err := w.storage.Manifest(d)
+	if err == nil && m.Verify(w.trust) == nil {
+		return m, nil
+	}
+	if err != nil && !isNotFound(err) {
+		return nil, err
+	}
+	w.progress(api.PhaseManifest, 0, 0)
+	reply := make(chan []byte, 1)
+	w.send(fetchManifest{w, d, reply})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case torrent := <-reply:
+		return w.accept(d, torrent)
+	}
+}
+
+// accept checks a manifest that came from a peer, and keeps it.
+func (w *worker) accept(d artifact.Digest, torrent []byte) (*artifact.Manifest, error) {
+	m, err := artifact.Parse(torrent)
+	if err != nil {
+		return nil, fmt.Errorf("manifest of %s from a peer: %w", d, err)
+	}
+	if m.Digest() != d {
+		return nil, fmt.Errorf("manifest of %s from a peer: it is that of %s", d, m.Digest())
+	}
+	if err := m.Verify(w.trust); err != nil {
+		return nil, untrusted(d, err.Error(),
+			"add the publisher's public key to trust in the agent's configuration, or publish with a trusted key")
+	}
+	return m, w.storage.SaveManifest(torrent)
+}
+
+func isNotFound(err error) bool {
+	var e *api.Error
+	return errors.As(err, &e) && e.Code == api.CodeNotFound
+}
+
+// bytesOf is how many bytes a set of spans has.
+func bytesOf(m *artifact.Manifest, have artifact.Bitset) int64 {
+	n := int64(0)
+	lengths := m.SpanLengths()
+	for i := have.NextSet(0); i >= 0; i = have.NextSet(i + 1) {
+		n += int64(lengths[i])
+	}
+	return n
+}

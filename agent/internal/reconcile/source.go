@@ -1,0 +1,147 @@
+package reconcile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/rackswarm/rackswarm/agent/internal/storage"
+	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
+	"github.com/rackswarm/rackswarm/core/artifact"
+)
+
+// source is a published path that this node serves in place.
+type source struct {
+	*storage.Source
+	path string
+}
+
+// errReadOnly is what a transfer hears that would write into a published path.
+var errReadOnly = errors.New("a published source is never written")
+
+// WriteSpan makes source a swarmapi.Content.
+func (s *source) WriteSpan(int, []byte) error { return errReadOnly }
+
+// AddSource makes this node serve the artifact from the path where it was
+// published, now and after a restart. m must be signed. Run must have been
+// started; ctx bounds the wait for it.
+func (r *Reconciler) AddSource(ctx context.Context, path string, m *artifact.Manifest) error {
+	if err := r.cfg.Storage.SaveManifest(m.Encode()); err != nil {
+		return err
+	}
+	s, err := r.cfg.Storage.OpenSource(path, m)
+	if err != nil {
+		return err
+	}
+	reply := make(chan error, 1)
+	r.mail.put(addSource{&source{s, path}, reply})
+	select {
+	case err := <-reply:
+		return err
+	case <-r.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+type addSource struct {
+	source *source
+	reply  chan<- error
+}
+
+func (e addSource) apply(r *Reconciler) {
+	d := e.source.Manifest().Digest()
+	r.dropSource(d)
+	r.sources[d], r.published[d] = e.source, e.source.path
+	e.reply <- r.savePublished()
+}
+
+// RemoveSource ends serving a published path. The files stay.
+func (r *Reconciler) RemoveSource(d artifact.Digest) { r.mail.put(removeSource{d}) }
+
+type removeSource struct{ digest artifact.Digest }
+
+func (e removeSource) apply(r *Reconciler) {
+	r.dropSource(e.digest)
+	delete(r.published, e.digest)
+	if err := r.savePublished(); err != nil {
+		r.log.Error("source is not forgotten", "digest", e.digest, "error", err)
+	}
+}
+
+// dropSource stops serving a source.
+func (r *Reconciler) dropSource(d artifact.Digest) {
+	s := r.sources[d]
+	if s == nil {
+		return
+	}
+	if t := r.transfers[d]; t != nil && t.content == swarmapi.Content(s) {
+		r.leave(d)
+	}
+	delete(r.sources, d)
+	r.closeSource(s)
+}
+
+func (r *Reconciler) closeSource(s *source) {
+	if err := s.Close(); err != nil {
+		r.log.Warn("source is not closed cleanly", "path", s.path, "error", err)
+	}
+}
+
+func (r *Reconciler) savePublished() error {
+	list := make([]sourceRecord, 0, len(r.published))
+	for d, path := range r.published {
+		list = append(list, sourceRecord{d, path})
+	}
+	slices.SortFunc(list, func(a, b sourceRecord) int { return bytes.Compare(a.Digest[:], b.Digest[:]) })
+	return r.state.saveSources(list)
+}
+
+// openSources opens, away from the loop, the published sources that are not
+// open: all after a restart, then those that failed, as a source may be on a
+// filesystem that is mounted later.
+func (r *Reconciler) openSources() {
+	for d, path := range r.published {
+		if r.sources[d] != nil || r.opening[d] {
+			continue
+		}
+		r.opening[d] = true
+		r.workers.Go(func() {
+			s, err := r.openSource(d, path)
+			r.mail.put(sourceOpened{d, path, s, err})
+		})
+	}
+}
+
+func (r *Reconciler) openSource(d artifact.Digest, path string) (*source, error) {
+	m, err := r.cfg.Storage.Manifest(d)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.cfg.Storage.OpenSource(path, m)
+	if err != nil {
+		return nil, err
+	}
+	return &source{s, path}, nil
+}
+
+type sourceOpened struct {
+	digest artifact.Digest
+	path   string
+	source *source
+	err    error
+}
+
+func (e sourceOpened) apply(r *Reconciler) {
+	delete(r.opening, e.digest)
+	switch {
+	case e.err != nil:
+		r.log.Warn("published source is not served", "digest", e.digest, "path", e.path, "error", e.err)
+	case r.published[e.digest] != e.path || r.sources[e.digest] != nil:
+		r.closeSource(e.source) // it was replaced or removed meanwhile
+	default:
+		r.sources[e.digest] = e.source
+	}
+}

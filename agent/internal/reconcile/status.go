@@ -1,0 +1,219 @@
+package reconcile
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// progress is what a worker says on its way.
+type progress struct {
+	worker      *worker
+	phase       api.Phase
+	done, total int64 // bytes; total is 0 where they do not matter
+}
+
+func (w *worker) progress(phase api.Phase, done, total int64) {
+	w.send(progress{w, phase, done, total})
+}
+
+func (e progress) apply(r *Reconciler) {
+	if !r.current(e.worker) {
+		return
+	}
+	x := r.dists[e.worker.name]
+	s := &x.rec.Status
+	changed := s.Phase != e.phase
+	if e.total > 0 {
+		s.BytesTotal, s.BytesDone = e.total, e.done
+	}
+	if e.phase == api.PhaseFetching && !x.rec.Fetching {
+		x.rec.Fetching = true // what a restarted agent resumes did not come from its own disk
+		s.BytesReused = e.done
+		r.save(x)
+	}
+	if e.phase == api.PhaseInstalling && !x.rec.Fetching {
+		s.BytesReused = e.total
+	}
+	s.Phase = e.phase
+	r.report(x, changed)
+}
+
+// phase changes the phase and reports it at once.
+func (r *Reconciler) phase(x *dist, p api.Phase) {
+	x.rec.Status.Phase, x.rec.Status.Error = p, nil
+	r.report(x, true)
+}
+
+// setPending begins the report on a new piece of work.
+func (r *Reconciler) setPending(x *dist) {
+	s := &x.rec.Status
+	if s.Generation == x.wanted.Generation && s.Phase != api.PhaseInstalled && s.Phase != api.PhaseRemoved && s.Phase != "" {
+		return // another try of it
+	}
+	if x.rec.Standing == nil || x.rec.Standing.Digest != x.wanted.Digest || s.Digest != x.wanted.Digest {
+		now := r.cfg.Now()
+		*s = api.NodeStatus{StartedAt: &now}
+		x.before, x.rec.Fetching = traffic{}, false
+	}
+	r.phase(x, api.PhasePending)
+}
+
+// standing reports content that stands as it should, and records it.
+func (r *Reconciler) standing(x *dist) {
+	s := &x.rec.Status
+	changed := s.Phase != api.PhaseInstalled || s.Drifted || s.Generation != x.rec.Standing.Generation || s.Verified != x.rec.Verified
+	x.rec.Fetching = false
+	s.Phase, s.Error = api.PhaseInstalled, nil
+	s.BytesTotal = int64(x.placement.Manifest().Size())
+	s.BytesDone = s.BytesTotal
+	if changed {
+		r.report(x, true)
+		r.save(x)
+	}
+}
+
+// fail reports an error and schedules the next try.
+func (r *Reconciler) fail(x *dist, err *api.Error) {
+	x.failures++
+	x.retryAt = r.cfg.Now().Add(retryDelay(x.failures, err, r.rng))
+	s := &x.rec.Status
+	changed := s.Phase != api.PhaseFailed || s.Error == nil || *s.Error != *err
+	s.Phase, s.Error = api.PhaseFailed, err
+	r.report(x, changed)
+}
+
+// refuse reports why nothing is done, and looks again later: a missing artifact
+// may be published, and its record may be signed anew.
+func (r *Reconciler) refuse(x *dist, t Refuse) {
+	if x.failures == 0 {
+		r.log.Warn("distribution is refused", "distribution", x.name, "error", &t.Error)
+	} else {
+		r.reader.kick()
+	}
+	r.fail(x, &t.Error)
+}
+
+// report completes the status with what is known and queues it.
+func (r *Reconciler) report(x *dist, urgent bool) {
+	s := &x.rec.Status
+	s.Node, s.Location = r.cfg.Self.Name, r.cfg.Self.Location
+	s.UpdatedAt = r.cfg.Now()
+	s.Drifted, s.Verified = x.rec.Drifted, x.rec.Verified
+	about := x.wanted
+	if x.worker != nil && about != nil {
+		about = &x.worker.wanted
+	}
+	if about == nil {
+		return // to be forgotten: nobody wants to know
+	}
+	s.Generation, s.Digest = about.Generation, about.Digest
+	s.Installed = x.rec.installed(about)
+	r.credit(r.transferOf(x))
+	r.reporter.put(x.name, clone(s), urgent)
+}
+
+// clone copies what the loop goes on to change in place.
+func clone(s *api.NodeStatus) api.NodeStatus {
+	c := *s
+	c.Received.ByLevel = append([]int64{}, s.Received.ByLevel...)
+	return c
+}
+
+// reportAll reports everything again.
+func (r *Reconciler) reportAll() {
+	r.lastFull = r.cfg.Now()
+	for _, x := range r.sortedDists() {
+		if x.rec.Status.Phase != "" {
+			r.report(x, true)
+		}
+	}
+}
+
+// reportTraffic reports on distributions whose transfers move.
+func (r *Reconciler) reportTraffic() {
+	for _, t := range r.sortedTransfers() {
+		x := r.dists[t.owner]
+		if x == nil {
+			continue
+		}
+		sent, rate, done := x.rec.Status.Sent, x.rec.Status.Rate, x.rec.Status.BytesDone
+		r.credit(t)
+		if s := &x.rec.Status; s.Sent != sent || s.Rate != rate || s.BytesDone != done {
+			r.report(x, false)
+		}
+	}
+}
+
+func taskName(t Task) string {
+	return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", t), "reconcile."))
+}
+
+// traffic is block payload.
+type traffic struct {
+	received api.Received
+	sent     int64
+}
+
+func trafficOf(s *api.NodeStatus) traffic { return traffic{s.Received, s.Sent} }
+
+func (t traffic) plus(s swarmapi.Stats) traffic {
+	sum := traffic{api.Received{
+		Seeder:    t.received.Seeder + s.Received.Seeder,
+		Duplicate: t.received.Duplicate + s.Received.Duplicate,
+	}, t.sent + s.Sent}
+	for i := range max(len(t.received.ByLevel), len(s.Received.ByLevel)) {
+		n := int64(0)
+		for _, from := range [][]int64{t.received.ByLevel, s.Received.ByLevel} {
+			if i < len(from) {
+				n += from[i]
+			}
+		}
+		sum.received.ByLevel = append(sum.received.ByLevel, n)
+	}
+	return sum
+}
+
+// transferOf returns the transfer in which the distribution's content takes part
+// and of whose digest its status speaks, or nil.
+func (r *Reconciler) transferOf(x *dist) *transfer {
+	for d, t := range r.transfers {
+		if t.owner == x.name && d.String() == x.rec.Status.Digest {
+			return t
+		}
+	}
+	return nil
+}
+
+// credit brings the numbers of a transfer into its owner's status.
+func (r *Reconciler) credit(t *transfer) {
+	if t == nil {
+		return
+	}
+	x := r.dists[t.owner]
+	stats, ok := r.cfg.Swarm.Stats(t.digest)
+	if x == nil || !ok || x.rec.Status.Digest != t.digest.String() {
+		return
+	}
+	s := &x.rec.Status
+	sum := x.before.plus(stats)
+	s.Received, s.Sent = sum.received, sum.sent
+	s.Rate, s.Role, s.Peers = stats.Rate, stats.Role, stats.Peers
+	if s.Phase == api.PhaseFetching && t.content != nil {
+		s.BytesDone = max(s.BytesDone, stats.BytesDone)
+	}
+}
+
+// settle keeps the numbers of a transfer that this node leaves.
+func (r *Reconciler) settle(t *transfer) {
+	r.credit(t)
+	x := r.dists[t.owner]
+	if x == nil || x.rec.Status.Digest != t.digest.String() {
+		return
+	}
+	s := &x.rec.Status
+	x.before = trafficOf(s)
+	s.Rate, s.Role, s.Peers = 0, "", 0
+}

@@ -29,8 +29,9 @@ type ContentReady struct {
 	Have     artifact.Bitset
 }
 
-// ContentLost says that spans have vanished from the content.
-type ContentLost struct {
+// ContentChanged says that spans of the content have vanished, or were filled
+// without the swarm.
+type ContentChanged struct {
 	Transfer artifact.Digest
 	Have     artifact.Bitset
 }
@@ -117,7 +118,7 @@ type Wake struct{}
 func (Joined) isEvent()           {}
 func (Left) isEvent()             {}
 func (ContentReady) isEvent()     {}
-func (ContentLost) isEvent()      {}
+func (ContentChanged) isEvent()   {}
 func (ManifestBad) isEvent()      {}
 func (GroupChanged) isEvent()     {}
 func (SlotAnswered) isEvent()     {}

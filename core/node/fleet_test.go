@@ -439,8 +439,8 @@ func (f *fleet) describe() string {
 	return s
 }
 
-func contentLost(d artifact.Digest, have artifact.Bitset) node.Event {
-	return node.ContentLost{Transfer: d, Have: have}
+func contentChanged(d artifact.Digest, have artifact.Bitset) node.Event {
+	return node.ContentChanged{Transfer: d, Have: have}
 }
 
 func (f *fleet) storeDown() {

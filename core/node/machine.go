@@ -78,8 +78,8 @@ func (m *Machine) stepTransfer(now unit.Time, ev Event, out []Action) []Action {
 	switch ev := ev.(type) {
 	case ContentReady:
 		return t.contentReady(now, ev, out)
-	case ContentLost:
-		return t.contentLost(now, ev, out)
+	case ContentChanged:
+		return t.contentChanged(now, ev, out)
 	case ManifestBad:
 		return t.manifestBad(now, out)
 	case GroupChanged:
@@ -106,7 +106,7 @@ func transferOf(ev Event) artifact.Digest {
 	switch ev := ev.(type) {
 	case ContentReady:
 		return ev.Transfer
-	case ContentLost:
+	case ContentChanged:
 		return ev.Transfer
 	case ManifestBad:
 		return ev.Transfer

@@ -153,7 +153,7 @@ func (s *scenario) lose(h *host, spans []string) {
 		h.disk.Clear(x)
 	}
 	h.doneAt = unit.Never
-	s.step(h, contentLost(s.digest, h.disk))
+	s.step(h, contentChanged(s.digest, h.disk))
 }
 
 func (s *scenario) play() {
@@ -250,4 +250,3 @@ func atMost(got float64, limit string) error {
 	}
 	return err
 }
-

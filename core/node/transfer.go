@@ -101,7 +101,7 @@ func peerInfo(m overlay.Member) swarm.PeerInfo {
 // contentReady starts the swarm and takes over what peers announced before.
 func (t *transfer) contentReady(now unit.Time, ev ContentReady, out []Action) []Action {
 	if t.swarm != nil {
-		return t.contentLost(now, ContentLost{Transfer: ev.Transfer, Have: ev.Have}, out)
+		return t.contentChanged(now, ContentChanged{Transfer: ev.Transfer, Have: ev.Have}, out)
 	}
 	t.manifest = nil
 	t.swarm = swarm.New(swarm.Config{
@@ -119,11 +119,15 @@ func (t *transfer) contentReady(now unit.Time, ev ContentReady, out []Action) []
 	return out
 }
 
-func (t *transfer) contentLost(now unit.Time, ev ContentLost, out []Action) []Action {
+func (t *transfer) contentChanged(now unit.Time, ev ContentChanged, out []Action) []Action {
 	if t.swarm == nil {
 		return out
 	}
-	return t.swarmActions(now, t.swarm.Lost(now, ev.Have, nil), out)
+	out = t.swarmActions(now, t.swarm.Replace(now, ev.Have, nil), out)
+	if t.swarm.Complete() {
+		out = append(out, Completed{t.digest})
+	}
+	return out
 }
 
 func (t *transfer) blockReceived(now unit.Time, ev BlockReceived, out []Action) []Action {

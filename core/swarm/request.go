@@ -204,11 +204,7 @@ func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action
 	}
 	s.end(x)
 	delete(s.starts, x)
-	if !s.have.Has(int(x)) {
-		s.have.Set(int(x))
-		s.left--
-		s.pending.have(uint32(x))
-	}
+	s.gain(x)
 	if s.left == 0 {
 		out = append(out, Completed{})
 	}

@@ -97,6 +97,7 @@ func New(c Config) *Swarm {
 		served: map[int32]served{},
 	}
 	s.left = len(c.Lengths) - s.have.Count()
+	s.halted = c.Initial // a published source is read only
 	s.counters.ByLevel = make([]unit.Bytes, c.Location.Depth()+1)
 	s.division.init(len(c.Lengths))
 	s.order = baseOrder(len(c.Lengths), s.division.runLength, unit.NewRand(unit.Seed(string(c.Self))))
@@ -142,19 +143,34 @@ func (s *Swarm) Counters() Counters {
 	return c
 }
 
-// Lost replaces what is stored by have, which lacks spans that were there:
-// content on disk has changed. Peers are told and the spans fetched again.
-func (s *Swarm) Lost(now unit.Time, have artifact.Bitset, out []Action) []Action {
+// Replace replaces what is stored by have: content on disk has changed or was
+// filled from elsewhere. Peers are told, and what is missing now is fetched.
+func (s *Swarm) Replace(now unit.Time, have artifact.Bitset, out []Action) []Action {
 	for i := range s.cfg.Lengths {
 		x := int32(i)
-		if s.have.Has(i) && !have.Has(i) {
+		switch {
+		case s.have.Has(i) && !have.Has(i):
 			s.have.Clear(i)
 			s.left++
 			delete(s.served, x)
 			s.pending.lost = append(s.pending.lost, uint32(x))
+		case !s.have.Has(i) && have.Has(i):
+			if s.active[x] != nil {
+				out = s.release(x, out)
+			}
+			s.gain(x)
 		}
 	}
 	return s.fillAll(now, out)
+}
+
+// gain takes a stored span into account.
+func (s *Swarm) gain(x int32) {
+	if !s.have.Has(int(x)) {
+		s.have.Set(int(x))
+		s.left--
+		s.pending.have(uint32(x))
+	}
 }
 
 // Halt ends fetching, because nothing can be written any more. What is stored

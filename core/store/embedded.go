@@ -45,7 +45,7 @@ func StartEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 		e.redis.RequireAuth(cfg.Password)
 	}
 	if err := e.startState(cfg); err != nil {
-		return nil, err
+		return nil, errors.Join(err, e.Close())
 	}
 	l, err := listen(cfg)
 	if err != nil {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -181,9 +183,7 @@ func (s *state) save(exact bool) error {
 // read collects the lasting keys that exist.
 func (s *state) read() (contents, error) {
 	c := contents{Format: stateFormat, Hashes: map[string]map[string]string{}, Sorted: map[string]map[string]float64{}}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for key := range s.keys {
+	for _, key := range s.seen() {
 		switch s.redis.Type(key) {
 		case "hash":
 			c.Hashes[key] = s.hash(key)
@@ -196,6 +196,14 @@ func (s *state) read() (contents, error) {
 		}
 	}
 	return c, nil
+}
+
+// seen copies the keys: observe runs with the server's lock held, so nothing may
+// be asked of the server while mu is.
+func (s *state) seen() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.keys))
 }
 
 func (s *state) hash(key string) map[string]string {

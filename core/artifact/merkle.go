@@ -40,6 +40,37 @@ func LayerRoot(layer [][32]byte, pieceLength int64) [32]byte {
 	return merkle.RootWithPadHash(layer, zeroPiece(pieceLength))
 }
 
+// Coarsen turns the piece hashes of one file at one piece length into those at a
+// longer one, both powers of two, so that a file can be hashed in parts shorter
+// than its pieces. The layer has two hashes or more, each of PieceHash without
+// wholeFile. What becomes a single piece gets the file's root.
+func Coarsen(layer [][32]byte, from, to int64) [][32]byte {
+	n := int(to / from)
+	if len(layer) <= n {
+		return []hash{LayerRoot(layer, from)}
+	}
+	pad := zeroPiece(from)
+	out := make([]hash, 0, (len(layer)+n-1)/n)
+	for len(layer) > 0 {
+		part := layer[:min(n, len(layer))]
+		layer = layer[len(part):]
+		out = append(out, padded(part, n, pad))
+	}
+	return out
+}
+
+// padded is the root of n hashes, those that are missing being pad.
+func padded(part []hash, n int, pad hash) hash {
+	if len(part) == n {
+		return merkle.Root(part)
+	}
+	all := make([]hash, n)
+	for i := copy(all, part); i < n; i++ {
+		all[i] = pad
+	}
+	return merkle.Root(all)
+}
+
 // zeroPiece is the hash of a piece beyond the end of the file: a tree of zero
 // leaves.
 func zeroPiece(pieceLength int64) hash {

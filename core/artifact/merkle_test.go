@@ -1,6 +1,7 @@
 package artifact
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/anacrolix/torrent/merkle"
@@ -27,6 +28,17 @@ func TestHashesEqualReference(t *testing.T) {
 		h.Write(content)
 		if got, want := LayerRoot(layer, pieceLength), [32]byte(h.Sum(nil)); got != want {
 			t.Fatalf("root of %d bytes: %x, want %x", len(content), got, want)
+		}
+	})
+}
+
+func TestCoarsen(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		from := int64(LeafSize) << rapid.IntRange(0, 2).Draw(t, "from")
+		to := from << rapid.IntRange(0, 3).Draw(t, "factor")
+		content := pattern(rapid.IntRange(int(from)+1, 5*int(to)+1).Draw(t, "length"))
+		if got, want := Coarsen(pieceLayer(content, from), from, to), pieceLayer(content, to); !slices.Equal(got, want) {
+			t.Fatalf("%d bytes, from %d to %d: %x, want %x", len(content), from, to, got, want)
 		}
 	})
 }

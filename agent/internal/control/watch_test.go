@@ -1,0 +1,76 @@
+package control_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/agent/internal/control"
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+func TestWatchFollows(t *testing.T) {
+	f := serve(t, nil)
+	f.node("web1", "ams1/r1", nil)
+	digest := f.artifact(1)
+	_, err := f.client.PutDistribution(f.ctx, api.Distribution{Name: "app", Digest: digest, Path: "/srv/app"})
+	f.must(err)
+	started, installed := time.Now().Add(-time.Second), time.Now()
+	steps := []api.NodeStatus{
+		{Node: "web1", Phase: api.PhaseFetching, Digest: digest, Generation: 1, BytesDone: 500, StartedAt: &started},
+		{Node: "web1", Phase: api.PhaseInstalled, Digest: digest, Generation: 1, Installed: digest, StartedAt: &started, InstalledAt: &installed},
+	}
+	var phases []api.Phase
+	err = f.client.Watch(f.ctx, "app", true, func(st api.Status) error {
+		phases = append(phases, st.Nodes[0].Phase)
+		if len(steps) > 0 {
+			f.report("app", steps[0])
+			steps = steps[1:]
+		}
+		return nil
+	})
+	f.must(err)
+	want := []api.Phase{api.PhasePending, api.PhaseFetching, api.PhaseInstalled}
+	if len(phases) != 3 || phases[0] != want[0] || phases[1] != want[1] || phases[2] != want[2] {
+		t.Fatalf("saw %v", phases)
+	}
+}
+
+func TestWatchEndsWithTheDistribution(t *testing.T) {
+	f := serve(t, nil)
+	f.node("web1", "ams1/r1", nil)
+	_, err := f.client.PutDistribution(f.ctx, api.Distribution{Name: "app", Digest: f.artifact(1), Path: "/srv/app"})
+	f.must(err)
+	err = f.client.Watch(f.ctx, "app", true, func(api.Status) error { return f.client.DeleteDistribution(f.ctx, "app", false) })
+	wantError(t, err, api.CodeNotFound, "app")
+	enough := errors.New("enough")
+	_, err = f.client.PutDistribution(f.ctx, api.Distribution{Name: "app", Digest: f.artifact(1), Path: "/srv/app"})
+	f.must(err)
+	if err := f.client.Watch(f.ctx, "app", false, func(api.Status) error { return enough }); err != enough {
+		t.Errorf("the callback's error became %v", err)
+	}
+	err = f.client.Watch(f.ctx, "nope", false, func(api.Status) error { return nil })
+	wantError(t, err, api.CodeNotFound, "nope")
+}
+
+// A watch goes on when the agent restarts.
+func TestWatchReconnects(t *testing.T) {
+	f := serve(t, nil)
+	f.node("web1", "ams1/r1", nil)
+	digest := f.artifact(1)
+	_, err := f.client.PutDistribution(f.ctx, api.Distribution{Name: "app", Digest: digest, Path: "/srv/app"})
+	f.must(err)
+	seen := 0
+	err = f.client.Watch(f.ctx, "app", true, func(api.Status) error {
+		if seen++; seen == 1 {
+			f.stop()
+			f.report("app", api.NodeStatus{Node: "web1", Phase: api.PhaseInstalled, Digest: digest, Generation: 1, Installed: digest})
+			serveOn(t, f.store, func(c *control.Config) { c.Socket = f.socket })
+		}
+		return nil
+	})
+	f.must(err)
+	if seen != 2 {
+		t.Fatalf("%d statuses", seen)
+	}
+}

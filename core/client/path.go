@@ -1,0 +1,91 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/client/pack"
+)
+
+// PublishPath publishes a file or directory of this machine. The agent reads it
+// in place if it is on the same machine and may; otherwise the content is
+// streamed to it, in constant memory. name is the base name of path if empty;
+// a pieceSize of 0 lets the agent choose; progress may be nil and is called
+// from one goroutine at a time.
+func (c *Client) PublishPath(ctx context.Context, path, name string, pieceSize int64, progress func(api.Progress)) (api.Artifact, error) {
+	kind, err := pack.Kind(path)
+	if err != nil {
+		return api.Artifact{}, err
+	}
+	source, err := filepath.Abs(path)
+	if err != nil {
+		return api.Artifact{}, sourceFailure("publish "+path, err)
+	}
+	if name == "" {
+		name = filepath.Base(source)
+	}
+	expect, err := Identify(source)
+	if err != nil {
+		return api.Artifact{}, sourceFailure("publish "+path, err)
+	}
+	a, err := c.Publish(ctx, api.PublishRequest{Source: source, Name: name, PieceSize: pieceSize, Expect: &expect}, progress)
+	if !hasCode(err, api.CodeSourceNotLocal) {
+		return a, err
+	}
+	return c.streamPath(ctx, source, name, kind, pieceSize, progress)
+}
+
+// bootIDFile names the running kernel's boot, whatever the container.
+const bootIDFile = "/proc/sys/kernel/random/boot_id"
+
+// Identify tells what a path, followed through symbolic links, is on this
+// machine, so that an agent can see whether it sees the same.
+func Identify(path string) (api.SourceIdentity, error) {
+	boot, err := os.ReadFile(bootIDFile)
+	if err != nil {
+		return api.SourceIdentity{}, err
+	}
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return api.SourceIdentity{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return api.SourceIdentity{BootID: strings.TrimSpace(string(boot)), Device: st.Dev, Inode: st.Ino}, nil
+}
+
+// stageReceiving is the agent's count of what this client counts as it sends.
+const stageReceiving = "receiving"
+
+func (c *Client) streamPath(ctx context.Context, source, name, kind string, pieceSize int64, progress func(api.Progress)) (api.Artifact, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tell := oneAtATime(progress)
+	r, w := io.Pipe()
+	var packing sync.WaitGroup
+	packing.Go(func() { w.CloseWithError(pack.Pack(ctx, source, w, tell)) })
+	a, err := c.PublishStream(ctx, name, kind, pieceSize, r, func(p api.Progress) {
+		if p.Stage != stageReceiving {
+			tell(p)
+		}
+	})
+	r.CloseWithError(errors.New("the publication has ended"))
+	packing.Wait()
+	return a, err
+}
+
+func oneAtATime(progress func(api.Progress)) func(api.Progress) {
+	var mu sync.Mutex
+	return func(p api.Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		if progress != nil {
+			progress(p)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func (b *Builder) AddFile(path string, mode uint32, length int64, layer [][32]by
 }
 
 func (b *Builder) checkFile(path string, mode uint32, length int64, layer [][32]byte) error {
-	if err := cmp.Or(checkPath(path), checkMode(mode), checkPieceLength(b.pieceLength)); err != nil {
+	if err := cmp.Or(checkPath(path), checkMode(mode), CheckPieceLength(b.pieceLength)); err != nil {
 		return err
 	}
 	if length < 0 || length > maxSize {

@@ -157,7 +157,7 @@ func TestChoosePieceLength(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.Int64Range(256<<20, 15<<30).Draw(t, "size")
 		length := ChoosePieceLength(size, rapid.IntRange(1, 1_000_000).Draw(t, "files"))
-		if spans := size / length; spans < 500 || spans > 4000 || checkPieceLength(length) != nil {
+		if spans := size / length; spans < 500 || spans > 4000 || CheckPieceLength(length) != nil {
 			t.Fatalf("%d bytes: piece length %d gives %d spans", size, length, spans)
 		}
 	})

@@ -156,10 +156,11 @@ func (d *infoDict) check() error {
 	for i := range d.dirs {
 		d.dirs[i].Mode = modeAt(d.dirModes, i)
 	}
-	return checkPieceLength(d.pieceLength)
+	return CheckPieceLength(d.pieceLength)
 }
 
-func checkPieceLength(n int64) error {
+// CheckPieceLength accepts powers of two from 16 KiB to 16 MiB.
+func CheckPieceLength(n int64) error {
 	if n < MinPieceLength || n > MaxPieceLength || n&(n-1) != 0 {
 		return fmt.Errorf("piece length %d: must be a power of two from 16 KiB to 16 MiB", n)
 	}

@@ -97,7 +97,7 @@ func (m *Manifest) assemble(doc *infoDict) error {
 	m.name, m.kind, m.pieceLength = doc.raw(doc.name), doc.kind, doc.pieceLength
 	m.dirs, m.links = doc.dirs, doc.links
 	steps := []func() error{
-		func() error { return checkElement(m.name) },
+		func() error { return CheckName(m.name) },
 		m.checkDirs, m.checkLinks,
 		func() error { return m.fillFiles(doc) },
 		m.checkKind, m.layOut, m.checkLayers,

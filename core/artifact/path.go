@@ -27,6 +27,9 @@ func checkPath(path string) error {
 	return nil
 }
 
+// CheckName accepts what can name an artifact: what can be a file's name.
+func CheckName(name string) error { return checkElement(name) }
+
 // checkElement accepts what can be a file's name: 1 to 255 bytes that are
 // neither a slash nor NUL, and neither "." nor "..".
 func checkElement(name string) error {

@@ -1,0 +1,212 @@
+package publish
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/client/pack"
+)
+
+// blockSize is what a worker reads and hashes at once: much enough for system
+// calls not to count, little enough to stay in the CPU's cache.
+const blockSize = 1 << 20
+
+// hasher computes the piece layers of a source's files.
+type hasher struct {
+	src     *pack.Source
+	o       Options
+	block   int64 // bytes that a job has at most: blockSize, or a shorter piece
+	meter   *pack.Meter
+	buffers sync.Pool // of *[]byte with block bytes
+
+	// layers[i] is written by the workers that have jobs of file i: at first one
+	// hash per block, by the last of them one per piece.
+	layers   [][][32]byte
+	checksum string
+	sum      *checksummer // of a single file, otherwise nil
+}
+
+// job is one block of a file, or a whole file that is no longer than a block.
+type job struct {
+	file  int
+	index int       // of the block
+	open  *openFile // shared by the jobs of a file of several blocks, nil if there is one
+	turn  turn      // where the checksummer waits for the block, nil without one
+}
+
+// openFile is a file that several jobs read. The last of them closes it.
+type openFile struct {
+	*os.File
+	left atomic.Int64
+}
+
+func newHasher(s *pack.Source, o Options) *hasher {
+	h := &hasher{
+		src: s, o: o, block: min(blockSize, o.PieceLength),
+		meter:  pack.NewMeter("hashing", s.Size, o.Progress),
+		layers: make([][][32]byte, len(s.Files)),
+	}
+	h.buffers.New = func() any {
+		buf := make([]byte, h.block)
+		return &buf
+	}
+	return h
+}
+
+// run hashes everything. It returns when no goroutine of it is left.
+func (h *hasher) run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	h.meter.Flush()
+	if !h.src.Tree {
+		h.sum = newChecksummer(2*h.o.Workers, h.release)
+	}
+	jobs := make(chan job)
+	var workers sync.WaitGroup
+	for range h.o.Workers {
+		workers.Go(func() {
+			for j := range jobs {
+				if err := h.do(ctx, j); err != nil {
+					stop(err)
+				}
+			}
+		})
+	}
+	if err := h.produce(ctx, jobs); err != nil {
+		stop(err)
+	}
+	close(jobs)
+	workers.Wait()
+	if h.sum != nil {
+		h.checksum = h.sum.finish()
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	h.meter.Flush()
+	return nil
+}
+
+// produce hands out the jobs of all files in order, so that few are open at a
+// time. It stops early when the context ends.
+func (h *hasher) produce(ctx context.Context, jobs chan<- job) error {
+	for i, f := range h.src.Files {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if f.Stamp.Size <= h.block {
+			jobs <- job{file: i, turn: h.nextTurn()}
+			continue
+		}
+		if err := h.produceBlocks(i, f.Stamp.Size, jobs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *hasher) produceBlocks(i int, size int64, jobs chan<- job) error {
+	f, err := h.src.Open(i)
+	if err != nil {
+		return err
+	}
+	blocks := (size + h.block - 1) / h.block
+	h.layers[i] = make([][32]byte, blocks)
+	open := &openFile{File: f}
+	open.left.Store(blocks)
+	for index := range int(blocks) {
+		jobs <- job{file: i, index: index, open: open, turn: h.nextTurn()}
+	}
+	return nil
+}
+
+// nextTurn reserves the next place in the order of the checksum.
+func (h *hasher) nextTurn() turn {
+	if h.sum == nil {
+		return nil
+	}
+	return h.sum.next()
+}
+
+// do carries out a job, or only cleans up after it when the context has ended.
+func (h *hasher) do(ctx context.Context, j job) error {
+	buf := h.buffers.Get().(*[]byte)
+	n, err := 0, ctx.Err()
+	if err == nil {
+		n, err = h.hashBlock(j, *buf)
+	}
+	if j.turn != nil {
+		j.turn <- filled{buf, n} // the checksummer releases it
+	} else {
+		h.release(buf)
+	}
+	if j.open != nil && j.open.left.Add(-1) == 0 {
+		finish := h.finishFile(j.file, j.open.File)
+		err = cmp.Or(err, finish)
+	}
+	return err
+}
+
+func (h *hasher) release(buf *[]byte) { h.buffers.Put(buf) }
+
+// hashBlock reads and hashes the block of a job, and returns its length.
+func (h *hasher) hashBlock(j job, buf []byte) (int, error) {
+	if j.open == nil {
+		return h.hashSmall(j.file, buf)
+	}
+	offset := int64(j.index) * h.block
+	buf = buf[:min(h.block, h.src.Files[j.file].Stamp.Size-offset)]
+	if err := h.read(j.file, j.open.File, buf, offset); err != nil {
+		return 0, err
+	}
+	h.layers[j.file][j.index] = artifact.PieceHash(buf, h.block, false)
+	h.meter.Add(int64(len(buf)), 0)
+	return len(buf), nil
+}
+
+// hashSmall hashes a file of one block, which is a file of one piece.
+func (h *hasher) hashSmall(i int, buf []byte) (int, error) {
+	f, err := h.src.Open(i)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	buf = buf[:h.src.Files[i].Stamp.Size]
+	if err := h.read(i, f, buf, 0); err != nil {
+		return 0, err
+	}
+	if len(buf) > 0 {
+		h.layers[i] = [][32]byte{artifact.PieceHash(buf, h.o.PieceLength, true)}
+	}
+	h.meter.Add(int64(len(buf)), 1)
+	return len(buf), h.src.Unchanged(i, f)
+}
+
+// finishFile closes a file of several blocks after its last one, and makes
+// pieces of the blocks.
+func (h *hasher) finishFile(i int, f *os.File) error {
+	defer f.Close()
+	if err := h.src.Unchanged(i, f); err != nil {
+		return err
+	}
+	h.layers[i] = artifact.Coarsen(h.layers[i], h.block, h.o.PieceLength)
+	h.meter.Add(0, 1)
+	return nil
+}
+
+func (h *hasher) read(i int, f *os.File, buf []byte, offset int64) error {
+	n, err := f.ReadAt(buf, offset)
+	switch {
+	case n == len(buf):
+		return nil
+	case errors.Is(err, io.EOF):
+		return pack.Changed(h.src.Full(h.src.Files[i].Path))
+	}
+	return h.src.ReadError(i, err)
+}

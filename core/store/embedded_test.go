@@ -47,6 +47,7 @@ func must(t *testing.T, err error) {
 }
 
 func TestEmbedded(t *testing.T) {
+	t.Parallel()
 	p := storetest.NewPKI(t)
 	cfg := store.EmbeddedConfig{
 		Listen: "127.0.0.1:" + storetest.FreePort(t), TLS: p.Server, Password: "secret",
@@ -63,6 +64,7 @@ func TestEmbedded(t *testing.T) {
 // TestEmbeddedRestart: what is wanted and who is known stands after a restart,
 // who was alive does not count.
 func TestEmbeddedRestart(t *testing.T) {
+	t.Parallel()
 	cfg := store.EmbeddedConfig{Listen: "127.0.0.1:0", StateFile: filepath.Join(t.TempDir(), "store.json")}
 	ctx := t.Context()
 	e := start(t, cfg)
@@ -111,6 +113,7 @@ func put(t *testing.T, s *store.Store, names ...string) {
 // TestEmbeddedWritesSoon: the file follows without Close, so that a crash loses
 // little; that a node is still there is not worth a write.
 func TestEmbeddedWritesSoon(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store.json")
 	s := open(t, store.Config{URL: "redis://" + start(t, store.EmbeddedConfig{Listen: "127.0.0.1:0", StateFile: path}).Addr()})
 	must(t, s.PutNode(t.Context(), api.Node{Name: "node-a", LastSeen: time.Unix(1, 0)}, time.Hour))
@@ -141,6 +144,7 @@ func awaitFile(t *testing.T, path, want string) []byte {
 }
 
 func TestEmbeddedRefusesWhatItCannotUse(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	broken, newer := filepath.Join(dir, "broken"), filepath.Join(dir, "newer")
 	must(t, os.WriteFile(broken, []byte("{"), 0o600))
@@ -172,6 +176,7 @@ func TestEmbeddedRefusesWhatItCannotUse(t *testing.T) {
 // TestEmbeddedStuckSubscriber: one that reads nothing does not hold up the
 // others for good.
 func TestEmbeddedStuckSubscriber(t *testing.T) {
+	t.Parallel()
 	e := start(t, store.EmbeddedConfig{Listen: "127.0.0.1:0"})
 	stuck, err := net.Dial("tcp", e.Addr())
 	must(t, err)

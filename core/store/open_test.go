@@ -12,6 +12,7 @@ import (
 )
 
 func TestOpenRefusesBadConfig(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, subject string
 		cfg           store.Config
@@ -40,6 +41,7 @@ func TestOpenRefusesBadConfig(t *testing.T) {
 // TestOpenRefusesAtOnce: what waiting does not heal is told when the store is
 // opened.
 func TestOpenRefusesAtOnce(t *testing.T) {
+	t.Parallel()
 	mutual, foreign := storetest.NewPKI(t), storetest.NewPKI(t)
 	secured := start(t, store.EmbeddedConfig{Listen: "127.0.0.1:0", TLS: mutual.Server, Password: "secret"}).Addr()
 	plain := storetest.StartRedis(t, "--requirepass", "secret")

@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -35,13 +38,15 @@ type Redis struct {
 	exited  chan struct{}
 }
 
+var inMemory = []string{"--save", "", "--appendonly", "no"}
+
 // StartRedis starts a server on a free loopback port; args are settings as on
 // redis-server's command line, such as "--requirepass", "x". It keeps nothing on
-// disk unless args say so. The test fails if Redis is not installed.
+// disk unless args say so, and then in a directory of the test. The test fails if Redis is not installed.
 func StartRedis(t testing.TB, args ...string) *Redis {
 	t.Helper()
 	port := FreePort(t)
-	return start(t, "redis", port, nil, append([]string{"--port", port}, args...))
+	return start(t, "redis", port, nil, slices.Concat([]string{"--port", port}, inMemory, args))
 }
 
 // StartRedisTLS is StartRedis with mutual TLS only; the client's side is in TLS.
@@ -49,11 +54,21 @@ func StartRedisTLS(t testing.TB, args ...string) *Redis {
 	t.Helper()
 	port := FreePort(t)
 	p := NewPKI(t)
-	args = append([]string{
+	security := []string{
 		"--port", "0", "--tls-port", port, "--tls-auth-clients", "yes",
 		"--tls-ca-cert-file", p.CAFile, "--tls-cert-file", p.CertFile, "--tls-key-file", p.KeyFile,
-	}, args...)
-	return start(t, "rediss", port, p.Client, args)
+	}
+	return start(t, "rediss", port, p.Client, slices.Concat(security, inMemory, args))
+}
+
+// startSentinel starts Redis as a Sentinel, which needs a file to write its
+// configuration to.
+func startSentinel(t testing.TB) *Redis {
+	t.Helper()
+	port := FreePort(t)
+	file := filepath.Join(t.TempDir(), "sentinel.conf")
+	must(t, os.WriteFile(file, nil, 0o600))
+	return start(t, "redis", port, nil, []string{file, "--port", port, "--sentinel"})
 }
 
 func start(t testing.TB, scheme, port string, client *tls.Config, args []string) *Redis {
@@ -61,8 +76,9 @@ func start(t testing.TB, scheme, port string, client *tls.Config, args []string)
 	if _, err := os.Stat(Binary); err != nil {
 		t.Fatalf("%s is missing: install the Debian package redis-server (apt-get install redis-server)", Binary)
 	}
-	r := &Redis{Addr: net.JoinHostPort("127.0.0.1", port), TLS: client, t: t, dir: t.TempDir(), args: args}
+	r := &Redis{Addr: net.JoinHostPort("127.0.0.1", port), TLS: client, t: t, dir: t.TempDir()}
 	r.URL = scheme + "://" + r.Addr
+	r.args = append(args, "--bind", "127.0.0.1", "--dir", r.dir, "--logfile", filepath.Join(r.dir, "redis.log"))
 	r.Restart()
 	t.Cleanup(r.Kill)
 	return r
@@ -71,13 +87,9 @@ func start(t testing.TB, scheme, port string, client *tls.Config, args []string)
 // Restart starts the server, on the same address, after Stop or Kill.
 func (r *Redis) Restart() {
 	r.t.Helper()
-	args := append([]string{
-		"--bind", "127.0.0.1", "--dir", r.dir, "--logfile", filepath.Join(r.dir, "redis.log"),
-		"--save", "", "--appendonly", "no", "--daemonize", "no",
-	}, r.args...)
 	started := make(chan error)
 	r.exited = make(chan struct{})
-	go r.run(exec.Command(Binary, args...), started)
+	go r.run(exec.Command(Binary, r.args...), started)
 	if err := <-started; err != nil {
 		r.t.Fatalf("start %s: %v", Binary, err)
 	}
@@ -145,17 +157,19 @@ func (r *Redis) end(sig syscall.Signal) {
 	<-r.exited
 }
 
-// FreePort returns a loopback port that nobody listens on now.
+// FreePort returns a loopback port that nobody listens on now. It lies below the
+// range that Linux takes for outgoing connections, so that a server can come
+// back to it.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
+	for range 100 {
+		port := strconv.Itoa(20000 + rand.IntN(12000))
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+		if err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
-	}
-	return port
+	t.Fatal("no free port between 20000 and 32000 on 127.0.0.1")
+	return ""
 }

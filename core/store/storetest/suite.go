@@ -19,7 +19,7 @@ type Backend struct {
 	// "rackswarm:".
 	Config store.Config
 	// Kill ends the server, Restart starts it again at the same address. It may
-	// have lost everything.
+	// have lost everything. Without them no outage is tested.
 	Kill, Restart func()
 }
 
@@ -53,9 +53,14 @@ func Run(t *testing.T, b Backend) {
 		{"SlowReceiverGetsTheLatest", slowReceiver},
 		{"WatchEndsWithItsContext", watchEnds},
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { test.run(t, b) })
-	}
+	t.Run("Standing", func(t *testing.T) {
+		for _, test := range tests {
+			t.Run(test.name, func(t *testing.T) {
+				t.Parallel()
+				test.run(t, b)
+			})
+		}
+	})
 	if b.Kill != nil {
 		t.Run("Outage", func(t *testing.T) { outage(t, b) })
 		t.Run("DownAtStart", func(t *testing.T) { downAtStart(t, b) })

@@ -1,0 +1,156 @@
+package unit
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestParseBytes(t *testing.T) {
+	for in, want := range map[string]Bytes{
+		"0": 0, "4096": 4096, "16KiB": 16 << 10, "173MB": 173e6, "1.5 GiB": 3 << 29,
+		"2tb": 2e12, " 7 b ": 7, "9223372036854775807": math.MaxInt64,
+	} {
+		if got, err := ParseBytes(in); err != nil || got != want {
+			t.Errorf("ParseBytes(%q) = %d, %v; want %d", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "MiB", "-1", "-1KiB", "1e400", "9e18KiB", "NaN", "1 apple", "0x10", "Inf"} {
+		if got, err := ParseBytes(in); err == nil || !strings.Contains(err.Error(), "write for example") {
+			t.Errorf("ParseBytes(%q) = %d, %v; want an error with a fix", in, got, err)
+		}
+	}
+}
+
+func TestParseRate(t *testing.T) {
+	for in, want := range map[string]Rate{
+		"10Mbit": 1_250_000, "2Gbit": 250_000_000, "100MiB/s": 100 << 20, "1MB": 1e6,
+		"unlimited": Unlimited, "0": 0, "8bit": 1,
+	} {
+		if got, err := ParseRate(in); err != nil || got != want {
+			t.Errorf("ParseRate(%q) = %d, %v; want %d", in, got, err, want)
+		}
+	}
+	if got, err := ParseRate("fast"); err == nil {
+		t.Errorf("ParseRate(fast) = %d", got)
+	}
+}
+
+func FuzzParseQuantities(f *testing.F) {
+	for _, s := range []string{"16MiB", "2Gbit", "unlimited", "1e3kb", "-0", "١"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if b, err := ParseBytes(s); err == nil && b < 0 {
+			t.Errorf("ParseBytes(%q) = %d", s, b)
+		}
+		if r, err := ParseRate(s); err == nil && r < 0 {
+			t.Errorf("ParseRate(%q) = %d", s, r)
+		}
+	})
+}
+
+func FuzzParseLocation(f *testing.F) {
+	for _, s := range []string{"", "/", "ams1/rsn-27", "a//b", "../x", "a/b/c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		l, err := ParseLocation(s)
+		if err != nil {
+			return
+		}
+		if l.Depth() > MaxDepth || !Root.Contains(l) || strings.Contains(string(l), "//") {
+			t.Errorf("ParseLocation(%q) = %q", s, l)
+		}
+		if again, err := ParseLocation(l.String()); err != nil || again != l {
+			t.Errorf("%q does not parse back: %q, %v", l, again, err)
+		}
+	})
+}
+
+func TestParseLocationRefuses(t *testing.T) {
+	for _, s := range []string{"a//b", "/a", "a/", "a b", "a/..", ".hidden", "ä", strings.Repeat("a/", MaxDepth) + "a", strings.Repeat("x", 129)} {
+		if l, err := ParseLocation(s); err == nil {
+			t.Errorf("ParseLocation(%q) = %q", s, l)
+		}
+	}
+}
+
+func genLocation(t *rapid.T, name string) Location {
+	labels := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "ab"}), 0, 4).Draw(t, name)
+	return Location(strings.Join(labels, "/"))
+}
+
+// The common location contains both, and no deeper one does.
+func TestCommonLocation(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := genLocation(t, "a"), genLocation(t, "b")
+		c := a.Common(b)
+		if c != b.Common(a) || !c.Contains(a) || !c.Contains(b) {
+			t.Fatalf("common of %q and %q is %q", a, b, c)
+		}
+		for _, l := range a.Path() {
+			if l.Contains(b) && l.Depth() > c.Depth() {
+				t.Fatalf("%q is deeper than %q and contains %q and %q", l, c, a, b)
+			}
+		}
+		if p := a.Path(); len(p) != a.Depth()+1 || p[len(p)-1] != Root {
+			t.Fatalf("path of %q is %q", a, p)
+		}
+	})
+}
+
+func TestTimeSaturates(t *testing.T) {
+	if Never.Add(time.Second) != Never || (Never-1).Add(time.Hour) != Never || Time(5).Add(time.Nanosecond) != 6 {
+		t.Error("Add does not saturate at Never")
+	}
+	if Never.Reached(1<<60) || !Time(3).Reached(3) || !Time(2).Before(3) || Time(7).Sub(3) != 4 {
+		t.Error("order of times")
+	}
+}
+
+// What passes in the time that an amount takes is that amount.
+func TestRateAndDuration(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := Bytes(rapid.Int64Range(1, 1<<50).Draw(t, "bytes"))
+		r := Rate(rapid.Int64Range(1, 1<<40).Draw(t, "rate"))
+		d := b.Over(r)
+		if d == math.MaxInt64 {
+			return
+		}
+		if got := r.In(d); math.Abs(float64(got-b)) > 2+float64(b)*1e-9+float64(r)*1e-9 {
+			t.Fatalf("%d bytes at %d take %v, in which %d pass", b, r, d, got)
+		}
+	})
+	if Bytes(1).Over(0) != math.MaxInt64 || Unlimited.In(time.Nanosecond) != math.MaxInt64 || Rate(0).In(time.Hour) != 0 {
+		t.Error("zero lets nothing pass, unlimited everything")
+	}
+}
+
+func TestParseNodeID(t *testing.T) {
+	for _, ok := range []string{"web17", "a", "DB-1.eu_2"} {
+		if _, err := ParseNodeID(ok); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, bad := range []string{"", "-a", "a/b", "a b", "a:1", strings.Repeat("n", 129)} {
+		if _, err := ParseNodeID(bad); err == nil {
+			t.Errorf("ParseNodeID(%q) is accepted", bad)
+		}
+	}
+}
+
+func TestRandIsRepeatable(t *testing.T) {
+	a, b := NewRand(Seed("x", "y")), NewRand(Seed("x", "y"))
+	for range 10 {
+		if a.Uint64() != b.Uint64() || a.IntN(7) != b.IntN(7) || a.Jitter(time.Second) != b.Jitter(time.Second) {
+			t.Fatal("the same seed gave another sequence")
+		}
+	}
+	if Seed("ab", "c") == Seed("a", "bc") || a.Jitter(0) != 0 {
+		t.Error("seeds of different words are the same, or jitter of nothing is something")
+	}
+}

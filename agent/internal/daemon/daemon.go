@@ -1,0 +1,282 @@
+package daemon
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/rackswarm/rackswarm/agent/internal/config"
+	"github.com/rackswarm/rackswarm/agent/internal/control"
+	"github.com/rackswarm/rackswarm/agent/internal/loop"
+	"github.com/rackswarm/rackswarm/agent/internal/pki"
+	"github.com/rackswarm/rackswarm/agent/internal/publisher"
+	"github.com/rackswarm/rackswarm/agent/internal/reconcile"
+	"github.com/rackswarm/rackswarm/agent/internal/storage"
+	"github.com/rackswarm/rackswarm/agent/internal/transport"
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/node"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// daemon is an agent in the making. What was opened is closed in reverse order
+// by close.
+type daemon struct {
+	cfg     config.Config
+	log     *slog.Logger
+	version string
+	closers []func()
+
+	creds     *pki.Credentials // nil when TLS is off
+	trust     []ed25519.PublicKey
+	signer    ed25519.PrivateKey // nil when this agent does not publish
+	embedded  *store.Embedded    // nil when the store is elsewhere
+	store     *store.Store
+	storage   *storage.Manager
+	transport *transport.Transport
+	self      api.Node
+	loop      *loop.Loop
+	reconcile *reconcile.Reconciler
+	control   *control.Server
+}
+
+// Run runs an agent of the given version until ctx ends. It returns an error
+// when the agent cannot start, or a part of it fails for good.
+func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logger) error {
+	d := &daemon{cfg: cfg, version: version, log: log}
+	defer d.close()
+	for _, open := range []func(context.Context) error{
+		d.openKeys, d.openStore, d.openStorage, d.openTransport, d.openSwarm, d.openControl,
+	} {
+		if err := open(ctx); err != nil {
+			return err
+		}
+	}
+	log.Info("agent runs", "node", cfg.Node.Name, "location", cfg.Node.Location.String(),
+		"data", d.self.DataAddr, "socket", cfg.API.Socket, "version", version)
+	return d.serve(ctx)
+}
+
+func (d *daemon) close() {
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		d.closers[i]()
+	}
+}
+
+func (d *daemon) onClose(f func()) { d.closers = append(d.closers, f) }
+
+// openKeys reads certificates, trusted publishers and the publisher's key.
+func (d *daemon) openKeys(context.Context) (err error) {
+	if d.cfg.TLS.Enabled {
+		if d.creds, err = pki.Load(d.cfg.TLS.CA, d.cfg.TLS.Cert, d.cfg.TLS.Key); err != nil {
+			return err
+		}
+		d.creds.OnReload(func(err error) {
+			d.log.Error("certificate not reloaded, the old one stays in use", "err", err)
+		})
+		if err := d.checkIdentity(); err != nil {
+			return err
+		}
+	}
+	if d.trust, err = pki.LoadTrust(d.cfg.Trust); err != nil {
+		return err
+	}
+	if d.cfg.Publish.Key != "" {
+		d.signer, err = pki.LoadPublisher(d.cfg.Publish.Key)
+	}
+	return err
+}
+
+// checkIdentity refuses to run under another node's certificate: peers would.
+func (d *daemon) checkIdentity() error {
+	name, role, err := d.creds.Identity()
+	if err != nil {
+		return err
+	}
+	if role != pki.RoleNode || name != string(d.cfg.Node.Name) {
+		return &api.Error{Code: api.CodeInvalid, Subject: d.cfg.TLS.Cert,
+			Message: fmt.Sprintf("it is the certificate of %s %q, and this is node %q", role, name, d.cfg.Node.Name),
+			Fix:     fmt.Sprintf("rackswarm pki issue --role node --name %s, or set node.name", d.cfg.Node.Name)}
+	}
+	return nil
+}
+
+// openStore connects to the store, after starting it if it is embedded. A store
+// that does not answer is no error: the agent serves what it has, and joins
+// when the store is back.
+func (d *daemon) openStore(ctx context.Context) error {
+	c := store.Config{URL: d.cfg.Store.URL, Prefix: d.cfg.Store.Prefix, Username: d.cfg.Store.Username}
+	var err error
+	if c.Password, err = d.cfg.Store.Password(); err != nil {
+		return err
+	}
+	if d.cfg.Store.Embedded {
+		if err := d.startEmbedded(c.Password); err != nil {
+			return err
+		}
+		c.URL, c.Addrs, c.Username = "", []string{reachable(d.embedded.Addr())}, ""
+	}
+	if d.cfg.Store.TLS && d.creds != nil {
+		c.TLS = d.creds.ClientTLS("")
+	}
+	if d.store, err = store.Open(ctx, c); err != nil {
+		return err
+	}
+	d.onClose(func() { d.store.Close() })
+	return nil
+}
+
+func (d *daemon) startEmbedded(password string) error {
+	c := store.EmbeddedConfig{
+		Listen: d.cfg.Store.Listen, Password: password, Logger: d.log,
+		StateFile: filepath.Join(d.cfg.StateDir, "store.json"),
+	}
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:0"
+	}
+	if d.cfg.Store.TLS && d.creds != nil {
+		c.TLS = d.creds.ServerTLS()
+	}
+	if err := os.MkdirAll(d.cfg.StateDir, 0o700); err != nil {
+		return fmt.Errorf("create the state directory: %w", err)
+	}
+	var err error
+	if d.embedded, err = store.StartEmbedded(c); err != nil {
+		return err
+	}
+	d.onClose(func() { d.embedded.Close() })
+	return nil
+}
+
+// reachable replaces an address that stands for all by the loopback one.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return addr
+}
+
+func (d *daemon) openStorage(context.Context) (err error) {
+	d.storage, err = storage.New(storage.Options{Roots: d.cfg.Roots, StateDir: d.cfg.StateDir, Logger: d.log})
+	return err
+}
+
+// openTransport listens for peers and settles what others are told of us.
+func (d *daemon) openTransport(context.Context) (err error) {
+	c := transport.Config{Self: d.cfg.Node.Name, Listen: d.cfg.Data.Listen, Client: "rackswarm " + d.version, Logger: d.log}
+	if d.creds != nil {
+		c.TLS = nodeTLS{d.creds}
+	}
+	if d.transport, err = transport.Listen(c); err != nil {
+		return err
+	}
+	d.onClose(func() { d.transport.Close() })
+	d.self = api.Node{
+		Name: string(d.cfg.Node.Name), Location: string(d.cfg.Node.Location), Labels: d.cfg.Node.Labels,
+		Version: d.version,
+	}
+	hint := storeHint(d.cfg.Store)
+	if d.self.DataAddr, err = advertised(d.cfg.Data, d.transport.Addr(), hint); err != nil || d.cfg.API.Listen == "" {
+		return err
+	}
+	listen, err := net.ResolveTCPAddr("tcp", d.cfg.API.Listen)
+	if err != nil {
+		return fmt.Errorf("api.listen: %w", err)
+	}
+	d.self.APIAddr, err = advertised(d.cfg.API.Endpoint, listen, hint)
+	return err
+}
+
+// nodeTLS lets only certificates of nodes into the swarm, not those of
+// operators.
+type nodeTLS struct{ *pki.Credentials }
+
+func (nodeTLS) Identity(cs tls.ConnectionState) (string, error) {
+	name, role, err := pki.Identity(cs)
+	if err == nil && role != pki.RoleNode {
+		err = fmt.Errorf("certificate of %s %q; only nodes take part in transfers", role, name)
+	}
+	return name, err
+}
+
+func (d *daemon) openSwarm(context.Context) (err error) {
+	d.loop = loop.New(loop.Config{
+		Machine: node.Config{
+			Self: d.cfg.Node.Name, Addr: d.self.DataAddr, Location: d.cfg.Node.Location,
+			Seed:     unit.Seed(string(d.cfg.Node.Name), d.self.DataAddr),
+			Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload,
+		},
+		Store: d.store, Transport: d.transport, Logger: d.log,
+	})
+	d.reconcile, err = reconcile.New(reconcile.Config{
+		Self: d.self, Store: d.store, Swarm: d.loop, Storage: d.storage, StateDir: d.cfg.StateDir,
+		Trust: d.trust, CheckInterval: d.cfg.CheckInterval, Logger: d.log,
+	})
+	return err
+}
+
+func (d *daemon) openControl(context.Context) (err error) {
+	c := control.Config{
+		Store: d.store, Self: d.info, Socket: d.cfg.API.Socket, Listen: d.cfg.API.Listen, Logger: d.log,
+		Identify: func(cs tls.ConnectionState) (string, string, error) {
+			name, role, err := pki.Identity(cs)
+			return name, string(role), err
+		},
+	}
+	if d.creds != nil {
+		c.TLS = d.creds.ServerTLS()
+	}
+	if c.Publisher, err = d.publisher(); err != nil {
+		return err
+	}
+	d.control, err = control.New(c)
+	return err
+}
+
+func (d *daemon) publisher() (control.Publisher, error) {
+	return publisher.New(publisher.Config{
+		Self: d.self.Name, Key: d.signer, StateDir: d.cfg.StateDir,
+		Store: d.store, Storage: d.storage, Sources: d.reconcile, Logger: d.log,
+	})
+}
+
+func (d *daemon) info() api.Info {
+	return api.Info{
+		Node: d.self.Name, Location: d.self.Location, Version: d.version, APIVersion: "v1",
+		CanPublish: d.signer != nil, Roots: d.cfg.Roots,
+	}
+}
+
+// serve runs the parts until ctx ends or one fails. The reconciler ends first,
+// so that the loop is there as long as it is asked; the store outlives both.
+func (d *daemon) serve(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var failed error
+	var once sync.Once
+	var parts, swarm sync.WaitGroup
+	fail := func(part string, err error) {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			once.Do(func() { failed = fmt.Errorf("%s: %w", part, err) })
+		}
+		stop()
+	}
+	swarmCtx, stopSwarm := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSwarm()
+	swarm.Go(func() { d.loop.Run(swarmCtx) })
+	parts.Go(func() { fail("reconciler", d.reconcile.Run(ctx)) })
+	parts.Go(func() { fail("control server", d.control.Run(ctx)) })
+	parts.Wait()
+	stopSwarm()
+	swarm.Wait()
+	d.log.Info("agent stopped")
+	return failed
+}

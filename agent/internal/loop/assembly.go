@@ -1,0 +1,117 @@
+package loop
+
+import (
+	"sync"
+
+	"github.com/rackswarm/rackswarm/core/swarm"
+)
+
+// assembler holds the buffers of the spans that are being received. Readers of
+// connections put payload straight into them; the mutex guards the bookkeeping,
+// not the bytes: a block has one reader at a time, who claimed it.
+type assembler struct {
+	mu      sync.Mutex
+	open    map[int32]*assembly
+	buffers sync.Pool // of *[]byte with room for the largest span
+}
+
+// assembly is one span in the making.
+type assembly struct {
+	buf     []byte
+	store   *[]byte // what buf came from
+	claimed []bool  // blocks that are received or being read
+	readers int
+	dropped bool // nobody wants it: free when the last reader is done
+}
+
+func newAssembler(largest int32) *assembler {
+	a := &assembler{open: map[int32]*assembly{}}
+	a.buffers.New = func() any {
+		b := make([]byte, largest)
+		return &b
+	}
+	return a
+}
+
+// begin makes a buffer for a span unless there is one.
+func (a *assembler) begin(span, length int32) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open[span] != nil {
+		return
+	}
+	store := a.buffers.Get().(*[]byte)
+	a.open[span] = &assembly{
+		buf: (*store)[:length], store: store,
+		claimed: make([]bool, (length+swarm.BlockSize-1)/swarm.BlockSize),
+	}
+}
+
+// claim gives a reader the place of a block; nil if the span is not being
+// received, the block is not one that was asked for, or somebody has it.
+func (a *assembler) claim(b swarm.Block) (*assembly, []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.open[b.Span]
+	if s == nil || b.Begin < 0 || b.Begin%swarm.BlockSize != 0 || int(b.Begin) >= len(s.buf) {
+		return nil, nil
+	}
+	end := min(int(b.Begin)+swarm.BlockSize, len(s.buf))
+	i := b.Begin / swarm.BlockSize
+	if s.claimed[i] || int(b.Begin)+int(b.Length) != end {
+		return nil, nil
+	}
+	s.claimed[i] = true
+	s.readers++
+	return s, s.buf[b.Begin:end]
+}
+
+// done ends a claim. kept is false if the reader did not get all of it. The
+// result is whether the block counts.
+func (a *assembler) done(s *assembly, b swarm.Block, kept bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.readers--
+	if !kept {
+		s.claimed[b.Begin/swarm.BlockSize] = false
+	}
+	if s.dropped {
+		a.free(s)
+		return false
+	}
+	return kept
+}
+
+// take removes a complete span to be stored; nil if it was dropped. The caller
+// releases it.
+func (a *assembler) take(span int32) *assembly {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.open[span]
+	delete(a.open, span)
+	return s
+}
+
+// release gives the buffer back.
+func (a *assembler) release(s *assembly) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.dropped = true
+	a.free(s)
+}
+
+// drop throws away what arrived of a span.
+func (a *assembler) drop(span int32) {
+	if s := a.take(span); s != nil {
+		a.release(s)
+	}
+}
+
+// free returns the buffer of a dropped span when nobody reads into it. mu is
+// held.
+func (a *assembler) free(s *assembly) {
+	if s.readers == 0 && s.store != nil {
+		a.buffers.Put(s.store)
+		s.store, s.buf = nil, nil
+	}
+}

@@ -1,0 +1,180 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rackswarm/rackswarm/agent/internal/transport"
+	"github.com/rackswarm/rackswarm/core/node"
+	"github.com/rackswarm/rackswarm/core/swarm"
+	"github.com/rackswarm/rackswarm/core/unit"
+	"github.com/rackswarm/rackswarm/core/wire"
+)
+
+// link is a connection that was let in. It is the transport's sink: its methods
+// run on the connection's goroutine.
+type link struct {
+	t    *transfer
+	conn *transport.Conn
+	peer unit.NodeID
+	into *assembly // where the block that is being read goes
+	from *assembler
+}
+
+// Message implements transport.Sink.
+func (k *link) Message(_ *transport.Conn, m wire.Message) {
+	k.post(func(unit.Time) {
+		k.t.loop.step(node.MessageReceived{Transfer: k.t.digest, Peer: k.peer, Message: m})
+	})
+}
+
+// post has the loop execute f unless the link was replaced or given up.
+func (k *link) post(f func(now unit.Time)) {
+	k.t.loop.post(func(now unit.Time) {
+		if k.t.links[k.peer] == k && !k.t.ended {
+			f(now)
+		}
+	})
+}
+
+// Block implements transport.Sink.
+func (k *link) Block(_ *transport.Conn, span, begin, length uint32) []byte {
+	k.into, k.from = nil, k.t.buffers.Load()
+	if k.from == nil || span > 1<<31-1 || begin > 1<<31-1 {
+		return nil
+	}
+	var buf []byte
+	k.into, buf = k.from.claim(swarm.Block{Span: int32(span), Begin: int32(begin), Length: int32(length)})
+	return buf
+}
+
+// BlockDone implements transport.Sink. A block that the connection's end cut off
+// is no event: the peer's leaving follows and sees to it.
+func (k *link) BlockDone(_ *transport.Conn, span, begin, length uint32, kept bool) {
+	b := swarm.Block{Span: int32(span), Begin: int32(begin), Length: int32(length)}
+	if k.into != nil {
+		cut := !kept
+		kept = k.from.done(k.into, b, kept)
+		if cut {
+			return
+		}
+	}
+	t := k.t
+	t.loop.post(func(now unit.Time) {
+		if !t.ended {
+			t.meter.add(now, unit.Bytes(length))
+			t.loop.step(node.BlockReceived{Transfer: t.digest, Peer: k.peer, Block: b, Kept: kept})
+		}
+	})
+}
+
+// attach lets a connection in: it becomes the link to its peer, in place of an
+// older one.
+func (l *Loop) attach(t *transfer, c *transport.Conn) {
+	k := &link{t: t, conn: c, peer: c.Peer()}
+	if old := t.links[k.peer]; old != nil {
+		old.conn.Close(fmt.Errorf("node %s connected anew", k.peer))
+	}
+	t.links[k.peer] = k
+	l.step(node.PeerConnected{Transfer: t.digest, Peer: k.peer})
+	l.workers.Go(func() {
+		err := c.Run(k)
+		k.post(func(unit.Time) {
+			l.log.Debug("connection ended", "peer", k.peer, "transfer", t.digest, "reason", err)
+			delete(t.links, k.peer)
+			l.step(node.PeerDisconnected{Transfer: t.digest, Peer: k.peer})
+		})
+	})
+}
+
+// dial connects to a peer and reports once.
+func (l *Loop) dial(t *transfer, a node.Dial) {
+	l.workers.Go(func() {
+		c, err := l.cfg.Transport.Dial(t.ctx, a.Addr, a.Peer, t.digest)
+		if err != nil {
+			l.post(func(unit.Time) {
+				if !t.ended {
+					l.log.Info("peer not reached, will be tried again", "transfer", t.digest, "err", err)
+					l.step(node.PeerDisconnected{Transfer: t.digest, Peer: a.Peer})
+				}
+			})
+			return
+		}
+		l.post(func(now unit.Time) { l.dialed(now, t, c) })
+	})
+}
+
+func (l *Loop) dialed(now unit.Time, t *transfer, c *transport.Conn) {
+	if t.ended || now < t.banned[c.Peer()] || !l.machine.Admits(t.digest, c.Peer()) {
+		c.Close(errLeft)
+		if !t.ended {
+			l.step(node.PeerDisconnected{Transfer: t.digest, Peer: c.Peer()})
+		}
+		return
+	}
+	l.attach(t, c)
+}
+
+// strangerPatience is how long an inbound connection waits to be named by the
+// overlay: the peer may have heard of us before we hear of it.
+const strangerPatience = 2 * time.Second
+
+// stranger is an inbound connection that the overlay does not name yet.
+type stranger struct {
+	conn  *transport.Conn
+	until unit.Time
+}
+
+func (l *Loop) accept(ctx context.Context) {
+	for {
+		c, err := l.cfg.Transport.Accept(ctx)
+		if err != nil {
+			return
+		}
+		l.post(func(now unit.Time) { l.arrived(now, c) })
+		select {
+		case <-l.done:
+			c.Close(errShutdown)
+			return
+		default:
+		}
+	}
+}
+
+// arrived lets an inbound connection in if the overlay names the peer
+// (requirement 12), else lets it wait a little.
+func (l *Loop) arrived(now unit.Time, c *transport.Conn) {
+	if l.admit(now, c) {
+		return
+	}
+	l.waiting = append(l.waiting, &stranger{c, now.Add(strangerPatience)})
+	time.AfterFunc(strangerPatience, func() { l.post(func(unit.Time) { l.reconsider() }) })
+}
+
+func (l *Loop) admit(now unit.Time, c *transport.Conn) bool {
+	t := l.transfers[c.Digest()]
+	if t == nil || now < t.banned[c.Peer()] || !l.machine.Admits(c.Digest(), c.Peer()) {
+		return false
+	}
+	l.attach(t, c)
+	return true
+}
+
+// reconsider looks at the waiting strangers again.
+func (l *Loop) reconsider() {
+	now := l.now()
+	waiting := l.waiting
+	l.waiting = nil
+	for _, s := range waiting {
+		switch {
+		case l.admit(now, s.conn):
+		case s.until.Reached(now):
+			err := fmt.Errorf("node %s is not a peer of this node in transfer %s", s.conn.Peer(), s.conn.Digest())
+			l.log.Warn("connection refused", "from", s.conn.Addr().String(), "err", err)
+			s.conn.Close(err)
+		default:
+			l.waiting = append(l.waiting, s)
+		}
+	}
+}

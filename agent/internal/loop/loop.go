@@ -1,0 +1,193 @@
+package loop
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
+	"github.com/rackswarm/rackswarm/agent/internal/transport"
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/node"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// Config is what a Loop is made from. The caller owns store and transport and
+// closes them after Run has returned.
+type Config struct {
+	Machine   node.Config
+	Store     *store.Store
+	Transport *transport.Transport
+	Logger    *slog.Logger
+}
+
+// Loop is the agent's swarm. It implements swarmapi.Swarm.
+type Loop struct {
+	cfg   Config
+	log   *slog.Logger
+	epoch time.Time
+
+	inbox   chan func(now unit.Time) // executed by run
+	notices *queue[swarmapi.Notice]
+	out     chan swarmapi.Notice
+	done    chan struct{} // closed when Run returns
+	hashers chan struct{} // one token for each span that may be verified at a time
+	workers sync.WaitGroup
+	// records is the context of what is written to the store.
+	records    context.Context
+	endRecords context.CancelFunc
+
+	// What follows is touched only by run.
+	machine   *node.Machine
+	actions   []node.Action
+	transfers map[artifact.Digest]*transfer
+	waiting   []*stranger
+	watcher   *store.Watcher
+}
+
+// inboxSize lets readers run a little ahead of the loop; when it is full they
+// wait, and TCP with them.
+const inboxSize = 256
+
+var _ swarmapi.Swarm = (*Loop)(nil)
+
+// New returns a loop that does nothing before Run.
+func New(c Config) *Loop {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	l := &Loop{
+		cfg: c, log: c.Logger, epoch: time.Now(),
+		inbox:   make(chan func(unit.Time), inboxSize),
+		notices: newQueue[swarmapi.Notice](), out: make(chan swarmapi.Notice),
+		done:      make(chan struct{}),
+		hashers:   make(chan struct{}, runtime.GOMAXPROCS(0)),
+		transfers: map[artifact.Digest]*transfer{},
+	}
+	l.records, l.endRecords = context.WithCancel(context.Background())
+	l.machine = node.New(l.now(), c.Machine)
+	return l
+}
+
+func (l *Loop) now() unit.Time { return unit.Time(time.Since(l.epoch)) }
+
+// Run moves bytes until ctx ends, then leaves every transfer's groups, so that
+// peers need not wait for leases to run out, and returns.
+func (l *Loop) Run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.watcher = l.cfg.Store.Watch(ctx)
+	l.workers.Go(func() { l.accept(ctx) })
+	l.workers.Go(func() { l.tell(ctx) })
+	timer := time.NewTimer(time.Hour)
+	for {
+		select {
+		case <-ctx.Done():
+			l.shutdown()
+			return
+		case do := <-l.inbox:
+			do(l.now())
+			l.drain()
+		case ev, ok := <-l.watcher.Events():
+			if ok {
+				l.storeEvent(ev)
+			}
+		case <-timer.C:
+			l.step(node.Wake{})
+		}
+		l.endTurn(timer)
+	}
+}
+
+// drain takes what else is at hand into the same turn, within a bound, so that
+// announcements are shared.
+func (l *Loop) drain() {
+	for range inboxSize {
+		select {
+		case do := <-l.inbox:
+			do(l.now())
+		default:
+			return
+		}
+	}
+}
+
+// step lets the machine decide. What it decides is performed at the end of the
+// turn.
+func (l *Loop) step(ev node.Event) {
+	l.actions = l.machine.Step(l.now(), ev, l.actions)
+}
+
+func (l *Loop) endTurn(timer *time.Timer) {
+	l.actions = l.machine.Flush(l.now(), l.actions)
+	l.performAll()
+	now := l.now()
+	if at := l.machine.NextDeadline(now); at == unit.Never {
+		timer.Reset(time.Hour)
+	} else {
+		timer.Reset(max(at.Sub(now), 0))
+	}
+}
+
+func (l *Loop) performAll() {
+	for _, a := range l.actions {
+		l.perform(a)
+	}
+	clear(l.actions)
+	l.actions = l.actions[:0]
+}
+
+// post has run execute f; it waits while the inbox is full and does nothing
+// after Run has returned.
+func (l *Loop) post(f func(now unit.Time)) {
+	select {
+	case l.inbox <- f:
+	case <-l.done:
+	}
+}
+
+// tell delivers notices, however slow their reader is.
+func (l *Loop) tell(ctx context.Context) {
+	for {
+		n, ok := l.notices.take(ctx)
+		if !ok {
+			return
+		}
+		select {
+		case l.out <- n:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (l *Loop) storeEvent(ev store.Event) {
+	switch ev := ev.(type) {
+	case store.GroupChanged:
+		l.step(node.GroupChanged{Transfer: ev.Digest, Group: ev.Group})
+		l.reconsider()
+	case store.Down:
+		l.log.Warn("store unreachable: the overlay is frozen, data flows on", "err", ev.Err)
+		l.step(node.StoreDown{})
+	case store.Up:
+		l.step(node.StoreUp{})
+	}
+}
+
+// leaveTimeout bounds how long a shutdown waits for the store.
+const leaveTimeout = 2 * time.Second
+
+func (l *Loop) shutdown() {
+	close(l.done)
+	defer time.AfterFunc(leaveTimeout, l.endRecords).Stop()
+	for _, t := range l.transfers {
+		l.leave(t)
+	}
+	for _, s := range l.waiting {
+		s.conn.Close(errShutdown)
+	}
+	l.workers.Wait()
+}

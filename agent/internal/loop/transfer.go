@@ -1,0 +1,98 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// banTime is how long a peer that misbehaved is not let in again.
+const banTime = 10 * time.Minute
+
+// recordTimeout bounds one write to the store.
+const recordTimeout = 5 * time.Second
+
+var (
+	errShutdown = errors.New("the agent is shutting down")
+	errLeft     = errors.New("the transfer has ended here")
+)
+
+// transfer is the loop's side of one transfer. Its fields are touched only by
+// run, unless they say otherwise.
+type transfer struct {
+	loop   *Loop
+	digest artifact.Digest
+	ctx    context.Context // ends with the transfer
+	cancel context.CancelFunc
+	ended  bool
+
+	torrent []byte  // the encoded manifest, once provided
+	lengths []int32 // of the spans
+	content swarmapi.Content
+	buffers atomic.Pointer[assembler] // readers use it; nil until provided
+
+	links   map[unit.NodeID]*link
+	banned  map[unit.NodeID]unit.Time // until when
+	records *queue[func(context.Context)]
+	meter   meter
+}
+
+func newTransfer(l *Loop, d artifact.Digest) *transfer {
+	t := &transfer{
+		loop: l, digest: d,
+		links: map[unit.NodeID]*link{}, banned: map[unit.NodeID]unit.Time{},
+		records: newQueue[func(context.Context)](),
+	}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	l.workers.Go(t.keepRecords)
+	return t
+}
+
+// keepRecords performs what concerns the store, in order, until the transfer
+// has ended and all of it is done.
+func (t *transfer) keepRecords() {
+	for {
+		do, ok := t.records.take(t.loop.records)
+		if !ok {
+			return
+		}
+		ctx, cancel := context.WithTimeout(t.loop.records, recordTimeout)
+		do(ctx)
+		cancel()
+	}
+}
+
+// provide takes over manifest and content.
+func (t *transfer) provide(m *artifact.Manifest, c swarmapi.Content) {
+	t.content = c
+	if t.torrent != nil {
+		return
+	}
+	t.torrent, t.lengths = m.Encode(), m.SpanLengths()
+	var largest int32
+	for _, n := range t.lengths {
+		largest = max(largest, n)
+	}
+	t.buffers.Store(newAssembler(largest))
+}
+
+// end closes every connection and forgets the transfer.
+func (t *transfer) end() {
+	t.ended = true
+	for _, k := range t.links {
+		k.conn.Close(errLeft)
+	}
+	t.records.close()
+	t.cancel()
+	delete(t.loop.transfers, t.digest)
+}
+
+func (t *transfer) key(at unit.Location) store.GroupKey {
+	return store.GroupKey{Digest: t.digest, Location: at}
+}

@@ -21,7 +21,10 @@ func problems(t *testing.T, err error) []*api.Error {
 	var all []*api.Error
 	var walk func(error)
 	walk = func(err error) {
-		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		if joined, ok := errors.AsType[interface {
+			error
+			Unwrap() []error
+		}](err); ok {
 			for _, e := range joined.Unwrap() {
 				walk(e)
 			}

@@ -76,7 +76,7 @@ func (v *validator) store() {
 		v.fail("store.tls", "set tls.enabled: true, or store.tls: false", "needs the node's certificate, but tls.enabled is false")
 	}
 	if s.PasswordFile != "" {
-		v.readable("store.password_file", s.PasswordFile)
+		v.readable("store.password_file", s.PasswordFile, "write the password to it, readable for the agent's user only")
 	}
 	if s.Embedded {
 		v.embedded()

@@ -31,6 +31,11 @@ func (c *Config) validate(failed map[string]bool) error {
 	return errors.Join(v.errs...)
 }
 
+const (
+	makeCertificates = "make certificates with rackswarm pki init and rackswarm pki issue"
+	makePublisher    = "make publisher keys with rackswarm pki init"
+)
+
 type validator struct {
 	c      *Config
 	failed map[string]bool
@@ -111,17 +116,21 @@ func (v *validator) directory(key, path string) {
 	}
 }
 
-// readable reports whether the file can be opened.
-func (v *validator) readable(key, path string) bool {
+// readable reports whether the file can be opened; makeIt says how to make one.
+func (v *validator) readable(key, path, makeIt string) bool {
 	if !v.absolute(key, path) {
 		return false
 	}
 	f, err := os.Open(path)
-	if err != nil {
-		v.fail(key, "check the path, and that the agent's user may read it", "%v", err)
-		return false
+	switch {
+	case err == nil:
+		return f.Close() == nil
+	case errors.Is(err, fs.ErrNotExist):
+		v.fail(key, "check the path; "+makeIt, "%s does not exist", path)
+	default:
+		v.fail(key, "let the agent's user read it", "%v", err)
 	}
-	return f.Close() == nil
+	return false
 }
 
 func (v *validator) tls() {
@@ -133,11 +142,11 @@ func (v *validator) tls() {
 	ok := true
 	for _, f := range []struct{ key, path string }{{"tls.ca", t.CA}, {"tls.cert", t.Cert}, {"tls.key", t.Key}} {
 		if f.path == "" {
-			v.fail(f.key, "make certificates with rackswarm pki init and rackswarm pki issue, or set tls.enabled: false", "not set, though tls.enabled is true")
+			v.fail(f.key, makeCertificates+", or set tls.enabled: false", "not set, though tls.enabled is true")
 			ok = false
 			continue
 		}
-		ok = v.readable(f.key, f.path) && ok
+		ok = v.readable(f.key, f.path, makeCertificates) && ok
 	}
 	if ok {
 		v.certificate()
@@ -164,13 +173,13 @@ func (v *validator) certificate() {
 }
 
 func (v *validator) keys() {
-	if key := v.c.Publish.Key; key != "" && v.readable("publish.key", key) {
+	if key := v.c.Publish.Key; key != "" && v.readable("publish.key", key, makePublisher) {
 		if _, err := pki.LoadPublisher(key); err != nil {
 			v.wrap("publish.key", err)
 		}
 	}
 	for _, file := range v.c.Trust {
-		if v.readable("trust", file) {
+		if v.readable("trust", file, makePublisher) {
 			if _, err := pki.LoadTrust([]string{file}); err != nil {
 				v.wrap("trust", err)
 			}

@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"cmp"
+	"crypto/tls"
+	"strings"
+
+	"github.com/rackswarm/rackswarm/core/client"
+)
+
+// connect returns a client of the agents that flags or variables name. It does
+// not reach out to them yet.
+func (r *run) connect() (*client.Client, error) {
+	conf, err := r.tls()
+	if err != nil {
+		return nil, err
+	}
+	endpoints := r.flags.endpoints
+	if len(endpoints) == 0 {
+		for e := range strings.SplitSeq(r.env("RACKSWARM_ENDPOINTS"), ",") {
+			if e = strings.TrimSpace(e); e != "" {
+				endpoints = append(endpoints, e)
+			}
+		}
+	}
+	return client.New(client.Config{Endpoints: endpoints, TLS: conf})
+}
+
+// tls is nil if neither flags nor variables name a certificate.
+func (r *run) tls() (*tls.Config, error) {
+	ca := cmp.Or(r.flags.ca, r.env("RACKSWARM_CA"))
+	cert := cmp.Or(r.flags.cert, r.env("RACKSWARM_CERT"))
+	key := cmp.Or(r.flags.key, r.env("RACKSWARM_KEY"))
+	if ca == "" && cert == "" && key == "" {
+		return nil, nil
+	}
+	for _, f := range []struct{ flag, value string }{{"ca", ca}, {"cert", cert}, {"key", key}} {
+		if f.value == "" {
+			return nil, usage("--"+f.flag, "--ca, --cert and --key belong together, but this one is missing", "give --"+f.flag+" or RACKSWARM_"+strings.ToUpper(f.flag))
+		}
+	}
+	return client.LoadTLS(ca, cert, key)
+}

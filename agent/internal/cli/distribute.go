@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/client"
+)
+
+const distributeHelp = `State that an artifact belongs at a path on the nodes that match all that is
+asked for, now and whenever a node joins later. Without --location, --label and
+--node that is every node. Saying the same again changes nothing; saying
+something else under the same name changes the distribution.
+
+With --wait the command ends when every node holds the content, or when those
+that do not have failed or are down. It then exits 0 if all nodes, or at least
+--min-success percent of them, hold it; 3 if fewer do; 1 if none does.`
+
+type distributeFlags struct {
+	source     string
+	labels     []string
+	pieceSize  string
+	wait       bool
+	minSuccess int
+}
+
+func (r *run) distributeCommand() *cobra.Command {
+	var f distributeFlags
+	var d api.Distribution
+	cmd := &cobra.Command{
+		Use:               "distribute NAME (--artifact DIGEST | --source PATH) --path DEST",
+		Short:             "Put an artifact on nodes and keep it there",
+		Long:              distributeHelp,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: r.completeDistribution,
+		RunE: r.command(func(ctx context.Context, args []string) error {
+			d.Name = args[0]
+			return r.distribute(ctx, d, f)
+		}),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&d.Digest, "artifact", "", "digest of a published artifact")
+	flags.StringVar(&f.source, "source", "", "publish this path first")
+	flags.StringVar(&f.pieceSize, "piece-size", "", "with --source: as in publish")
+	flags.StringVar(&d.Path, "path", "", "where it belongs, inside an allowed root of every node (required)")
+	flags.StringArrayVar(&d.Selector.Locations, "location", nil, "nodes in this location, at any depth; repeat it to name several")
+	flags.StringArrayVar(&f.labels, "label", nil, "nodes with this label, key=value; repeat it to ask for several at once")
+	flags.StringArrayVar(&d.Selector.NodeNames, "node", nil, "this node; repeat it to name several")
+	flags.StringVar(&d.Owner, "owner", "", "user who shall own the content, name or number")
+	flags.StringVar(&d.Group, "group", "", "group that shall own the content, name or number")
+	flags.StringVar(&d.Mode, "mode", "", "octal mode of the file, or of the tree's top directory")
+	flags.BoolVar(&d.Overwrite, "overwrite", false, "replace content at the path that rackswarm did not put there")
+	flags.BoolVar(&d.AllowEmpty, "allow-empty", false, "accept that no node matches now")
+	flags.BoolVar(&f.wait, "wait", false, "wait for the nodes")
+	flags.IntVar(&f.minSuccess, "min-success", 100, "with --wait: percent of the nodes that suffice")
+	cmd.MarkFlagsOneRequired("artifact", "source")
+	cmd.MarkFlagsMutuallyExclusive("artifact", "source")
+	_ = cmd.MarkFlagRequired("path")
+	_ = cmd.RegisterFlagCompletionFunc("artifact", r.completeArtifact)
+	_ = cmd.RegisterFlagCompletionFunc("node", r.completeNode)
+	_ = cmd.RegisterFlagCompletionFunc("location", r.completeLocation)
+	_ = cmd.RegisterFlagCompletionFunc("label", r.completeLabel)
+	return cmd
+}
+
+func (r *run) distribute(ctx context.Context, d api.Distribution, f distributeFlags) error {
+	if f.minSuccess < 1 || f.minSuccess > 100 {
+		return usage("--min-success", fmt.Sprintf("%d is not a percentage", f.minSuccess), "write 1 to 100")
+	}
+	var err error
+	if d.Selector.Labels, err = parseLabels(f.labels); err != nil {
+		return err
+	}
+	c, err := r.connect()
+	if err != nil {
+		return err
+	}
+	if f.source != "" {
+		a, err := r.publishPath(ctx, c, f.source, "", f.pieceSize)
+		if err != nil {
+			return err
+		}
+		d.Digest = a.Digest
+	}
+	d, err = c.PutDistribution(ctx, d)
+	if err != nil {
+		return err
+	}
+	if f.wait {
+		return r.await(ctx, c, d.Name, installed(d.Generation, f.minSuccess))
+	}
+	return r.print(d, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: %s belongs at %s. Watch it with: rackswarm watch %s\n", d.Name, d.Digest, d.Path, d.Name)
+	})
+}
+
+// await follows a distribution to the goal, prints how it ended, and returns the
+// verdict.
+func (r *run) await(ctx context.Context, c *client.Client, name string, g goal) error {
+	st, err := r.follow(ctx, c, name, g, r.waitView())
+	if err != nil {
+		return err
+	}
+	if err := r.print(st, func(w io.Writer) { writeStatus(w, st) }); err != nil {
+		return err
+	}
+	return verdict(ctx, st, g)
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// lineInterval is how often lines say how far a transfer is.
+const lineInterval = 5 * time.Second
+
+// lines is a view for files and pipes: a line for every change of a node's
+// phase, and now and then one for the whole.
+type lines struct {
+	w      io.Writer
+	now    func() time.Time
+	phases map[string]string
+	last   time.Time // when the whole was last shown
+}
+
+func newLines(w io.Writer, now func() time.Time) *lines {
+	return &lines{w: w, now: now, phases: map[string]string{}, last: now()}
+}
+
+func (l *lines) show(st api.Status) {
+	for _, n := range st.Nodes {
+		state := string(n.Phase)
+		if more := remarks(n); more != "" {
+			state += " (" + more + ")"
+		}
+		if l.phases[n.Node] != state {
+			l.phases[n.Node] = state
+			fmt.Fprintf(l.w, "%s %s: %s\n", clean(n.Node), place(n.Location), clean(state))
+		}
+	}
+	if now := l.now(); now.Sub(l.last) >= lineInterval {
+		l.last = now
+		done, total, rate := sums(st)
+		fmt.Fprintf(l.w, "%s: %d of %d nodes, %s of %s, %s\n", st.Distribution.Name, st.Summary.Converged, st.Summary.Targets, percent(done, total), size(total), unit.Rate(rate))
+	}
+}
+
+func (l *lines) close() {}
+
+// sums adds up what the nodes have and are to have, and their rates.
+func sums(st api.Status) (done, total, rate int64) {
+	for _, n := range st.Nodes {
+		done, total, rate = done+n.BytesDone, total+n.BytesTotal, rate+n.Rate
+	}
+	return done, total, rate
+}
+
+// remarks are what is worth knowing about a node beside its phase.
+func remarks(n api.NodeStatus) string {
+	switch {
+	case n.Unreachable:
+		return "down"
+	case n.Error != nil && n.Error.Subject != "":
+		return n.Error.Subject + ": " + n.Error.Message
+	case n.Error != nil:
+		return n.Error.Message
+	case n.Drifted:
+		return "repairing"
+	}
+	return ""
+}

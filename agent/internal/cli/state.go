@@ -1,0 +1,83 @@
+package cli
+
+import "github.com/rackswarm/rackswarm/core/api"
+
+// holding reports whether the node has what the distribution wants now.
+func holding(d api.Distribution, n api.NodeStatus) bool {
+	return n.Generation == d.Generation && n.Digest == d.Digest && n.Installed == d.Digest && !n.Drifted &&
+		n.Phase != api.PhasePending && n.Phase != api.PhaseFailed
+}
+
+// stuck reports whether the node will not go on without help: it failed and
+// waits before it tries again, or is down.
+func stuck(n api.NodeStatus) bool { return n.Phase == api.PhaseFailed || n.Unreachable }
+
+// settled reports whether every node either meets the condition or is stuck.
+func settled(st api.Status, ok func(api.NodeStatus) bool) bool {
+	for _, n := range st.Nodes {
+		if !ok(n) && !stuck(n) {
+			return false
+		}
+	}
+	return true
+}
+
+// count is how many nodes meet the condition.
+func count(st api.Status, ok func(api.NodeStatus) bool) int {
+	n := 0
+	for _, s := range st.Nodes {
+		if ok(s) {
+			n++
+		}
+	}
+	return n
+}
+
+// goal is what a command waits for.
+type goal struct {
+	// node reports whether one node is where it should be.
+	node func(api.Distribution, api.NodeStatus) bool
+	// generation and verify are the distribution's that are waited for: an
+	// agent may still answer with an older one.
+	generation, verify int64
+	quorum             int // percent of the targets that suffice; 100 waits for all
+	// patient waits for nodes that are stuck, for as long as it takes.
+	patient bool
+}
+
+// installed waits for the content of generation, or of whatever is wanted.
+func installed(generation int64, quorum int) goal {
+	return goal{node: holding, generation: generation, quorum: quorum}
+}
+
+// verified waits for all content being hashed again.
+func verified(d api.Distribution) goal {
+	return goal{
+		node: func(now api.Distribution, n api.NodeStatus) bool {
+			return holding(now, n) && n.Verified >= d.VerifyGeneration
+		},
+		generation: d.Generation, verify: d.VerifyGeneration, quorum: 100,
+	}
+}
+
+// stale reports whether the status is of an older state than that waited for.
+func (g goal) stale(st api.Status) bool {
+	return st.Distribution.Generation < g.generation || st.Distribution.VerifyGeneration < g.verify
+}
+
+// reached is how many nodes are where they should be, and whether all are.
+func (g goal) reached(st api.Status) (n int, all bool) {
+	n = count(st, func(s api.NodeStatus) bool { return g.node(st.Distribution, s) })
+	return n, n == len(st.Nodes) && !g.stale(st)
+}
+
+// enough reports whether the quorum is reached; without nodes it is.
+func (g goal) enough(st api.Status) bool {
+	n, _ := g.reached(st)
+	return !g.stale(st) && n*100 >= g.quorum*len(st.Nodes)
+}
+
+// settled reports whether nothing more will come of itself.
+func (g goal) settled(st api.Status) bool {
+	return !g.patient && !g.stale(st) && settled(st, func(s api.NodeStatus) bool { return g.node(st.Distribution, s) })
+}

@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/client"
+)
+
+func (r *run) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "status [NAME]",
+		Short:             "Show all distributions, or one with its nodes",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: r.completeDistribution,
+		RunE: r.command(func(ctx context.Context, args []string) error {
+			c, err := r.connect()
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return r.statusOfAll(ctx, c)
+			}
+			st, err := c.Status(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return r.print(st, func(w io.Writer) { writeStatus(w, st) })
+		}),
+	}
+}
+
+// statusList is printed by status without a name.
+type statusList struct {
+	Statuses []api.Status `json:"statuses"`
+}
+
+func (r *run) statusOfAll(ctx context.Context, c *client.Client) error {
+	all, err := c.Distributions(ctx)
+	if err != nil {
+		return err
+	}
+	out := statusList{Statuses: []api.Status{}}
+	for _, d := range all {
+		st, err := c.Status(ctx, d.Name)
+		if client.IsNotFound(err) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		out.Statuses = append(out.Statuses, st)
+	}
+	return r.print(out, func(w io.Writer) { statusTable(w, out.Statuses) })
+}
+
+func statusTable(w io.Writer, all []api.Status) {
+	rows := [][]string{{"NAME", "ARTIFACT", "SIZE", "PATH", "NODES", "STATE"}}
+	for _, st := range all {
+		name, bytes := st.Distribution.Digest, int64(0)
+		if st.Artifact != nil {
+			name, bytes = st.Artifact.Name, st.Artifact.SizeBytes
+		}
+		rows = append(rows, []string{st.Distribution.Name, name, size(bytes), st.Distribution.Path, fmt.Sprintf("%d/%d", st.Summary.Converged, st.Summary.Targets), state(st)})
+	}
+	table(w, rows)
+}
+
+// state is a distribution in a word or two.
+func state(st api.Status) string {
+	s := st.Summary
+	switch {
+	case st.Distribution.State == api.StateAbsent:
+		return "being removed"
+	case s.Failed > 0:
+		return fmt.Sprintf("%d failed", s.Failed)
+	case s.Done:
+		return "done"
+	case s.Drifted > 0:
+		return "repairing"
+	case s.Offline > 0 && s.Converged+s.Offline >= s.Targets:
+		return fmt.Sprintf("%d down", s.Offline)
+	}
+	return "under way"
+}

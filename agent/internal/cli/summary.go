@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// writeStatus describes one distribution: what is wanted, how it went, and
+// where each node is.
+func writeStatus(w io.Writer, st api.Status) {
+	writeSummary(w, st)
+	if len(st.Nodes) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	rows := [][]string{{"NODE", "LOCATION", "PHASE", "DONE", "SIZE", "REUSED", "RECEIVED", "SENT", "RATE", "PEERS", "ROLE", "REMARKS"}}
+	for _, n := range st.Nodes {
+		var received int64
+		for _, b := range n.Received.ByLevel {
+			received += b
+		}
+		rows = append(rows, []string{
+			n.Node, place(n.Location), string(n.Phase), percent(n.BytesDone, n.BytesTotal), size(n.BytesTotal), size(n.BytesReused),
+			size(received), size(n.Sent), rate(n.Rate), strconv.Itoa(n.Peers), dash(n.Role), remarks(n),
+		})
+	}
+	table(w, rows)
+	writeFixes(w, st)
+}
+
+func rate(r int64) string {
+	if r <= 0 {
+		return "-"
+	}
+	return unit.Rate(r).String()
+}
+
+// writeFixes says what can be done about nodes that failed, once for each piece
+// of advice.
+func writeFixes(w io.Writer, st api.Status) {
+	nodes := map[string][]string{}
+	for _, n := range st.Nodes {
+		if n.Error != nil && n.Error.Fix != "" {
+			nodes[n.Error.Fix] = append(nodes[n.Error.Fix], n.Node)
+		}
+	}
+	for i, fix := range slices.Sorted(maps.Keys(nodes)) {
+		if i == 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "Fix for %s: %s\n", clean(strings.Join(nodes[fix], ", ")), clean(fix))
+	}
+}
+
+func writeSummary(w io.Writer, st api.Status) {
+	d, s := st.Distribution, st.Summary
+	rows := [][]string{
+		{"Distribution", d.Name},
+		{"Artifact", describe(d.Digest, st.Artifact)},
+		{"Path", d.Path},
+		{"Selector", selector(d.Selector)},
+		{"Nodes", progress(s)},
+	}
+	if d.State == api.StateAbsent {
+		rows = append(rows, []string{"State", "being removed"})
+	}
+	if s.Seconds > 0 {
+		rows = append(rows, []string{"Time", fmt.Sprintf("%.1f s", s.Seconds)})
+	}
+	if s.SeedingRatio > 0 {
+		rows = append(rows, []string{"Seeding ratio", fmt.Sprintf("%.2f", s.SeedingRatio)})
+	}
+	if copies := uplinkCopies(s.UplinkCopies); copies != "" {
+		rows = append(rows, []string{"Copies into", copies})
+	}
+	table(w, rows)
+}
+
+func describe(digest string, a *api.Artifact) string {
+	if a == nil {
+		return digest
+	}
+	return fmt.Sprintf("%s  %s (%s, %s, %d files)", a.Name, digest, a.Kind, unit.Bytes(a.SizeBytes), a.Files)
+}
+
+func progress(s api.Summary) string {
+	text := fmt.Sprintf("%d of %d done", s.Converged, s.Targets)
+	for _, part := range []struct {
+		n    int
+		word string
+	}{{s.Failed, "failed"}, {s.Drifted, "repairing"}, {s.Offline, "down"}} {
+		if part.n > 0 {
+			text += fmt.Sprintf(", %d %s", part.n, part.word)
+		}
+	}
+	return text
+}
+
+func selector(s api.Selector) string {
+	var parts []string
+	if len(s.Locations) > 0 {
+		parts = append(parts, "in "+strings.Join(s.Locations, " or "))
+	}
+	if len(s.Labels) > 0 {
+		parts = append(parts, "with "+pairs(s.Labels))
+	}
+	if len(s.NodeNames) > 0 {
+		parts = append(parts, "among "+strings.Join(s.NodeNames, ", "))
+	}
+	if len(parts) == 0 {
+		return "every node"
+	}
+	return "nodes " + strings.Join(parts, ", ")
+}
+
+func uplinkCopies(copies map[string]float64) string {
+	var parts []string
+	for _, l := range slices.Sorted(maps.Keys(copies)) {
+		parts = append(parts, fmt.Sprintf("%s %.2f", l, copies[l]))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,185 @@
+package storage
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+)
+
+// content is an artifact's files where they stand: a tree's below root, a file
+// artifact as one name in root. It owns root and its files in the cache.
+type content struct {
+	mf    *artifact.Manifest
+	files []artifact.File // the manifest's
+	root  *os.Root
+	name  string // of a file artifact in root; "" for a tree
+	fds   *fdCache
+	id    uint64 // owner in fds
+	// stamps, if not nil, are what the files must look like when they are
+	// read. Changed only under the owner's lock against readers.
+	stamps []stamp
+}
+
+var contentIDs atomic.Uint64
+
+func newContent(mf *artifact.Manifest, root *os.Root, name string, fds *fdCache) *content {
+	return &content{mf: mf, files: mf.Files(), root: root, name: name, fds: fds, id: contentIDs.Add(1)}
+}
+
+// close closes the files that are not in use, and the root.
+func (c *content) close() {
+	if c == nil {
+		return
+	}
+	c.fds.dropAll(c.id)
+	c.root.Close()
+}
+
+// path is where file i is below root.
+func (c *content) path(i int) string {
+	if c.name != "" {
+		return c.name
+	}
+	return c.files[i].Path
+}
+
+// changed is the error for a file that is not what it should be.
+func (c *content) changed(i int) error {
+	c.fds.drop(fdKey{c.id, i})
+	return &ChangedError{c.files[i].Path}
+}
+
+// read fills buf from file i at off. It returns a *ChangedError if the file is
+// gone, too short, not a regular file or, where stamps are known, has another.
+func (c *content) read(i int, off int64, buf []byte) error {
+	h, err := c.fds.acquire(fdKey{c.id, i}, func() (*os.File, error) { return c.open(i) })
+	if err != nil {
+		return err
+	}
+	defer c.fds.release(h)
+	if _, err := h.f.ReadAt(buf, off); errors.Is(err, io.EOF) {
+		return c.changed(i)
+	} else if err != nil {
+		return err
+	}
+	if c.stamps == nil {
+		return nil
+	}
+	// After the read: the stamp then covers what was read.
+	if info, err := h.f.Stat(); err != nil || stampOf(info) != c.stamps[i] {
+		return c.changed(i)
+	}
+	return nil
+}
+
+// open opens file i for reading. A FIFO does not block it.
+func (c *content) open(i int) (*os.File, error) {
+	f, err := c.root.OpenFile(c.path(i), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENXIO) {
+		return nil, c.changed(i)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, c.changed(i)
+	}
+	return f, nil
+}
+
+// write writes data to file i at off, creating the file with its full length.
+func (c *content) write(i int, off int64, data []byte) error {
+	if c.files[i].Pieces == 1 { // written once: not worth a place in the cache
+		f, err := c.create(i)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteAt(data, off)
+		return errors.Join(err, f.Close())
+	}
+	h, err := c.fds.acquire(fdKey{c.id, i}, func() (*os.File, error) { return c.create(i) })
+	if err != nil {
+		return err
+	}
+	defer c.fds.release(h)
+	_, err = h.f.WriteAt(data, off)
+	return err
+}
+
+// create opens file i for reading and writing. What is not written yet is a
+// hole.
+func (c *content) create(i int) (*os.File, error) {
+	f, err := c.root.OpenFile(c.path(i), os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
+	if errors.Is(err, fs.ErrNotExist) && c.name == "" {
+		if err = c.root.MkdirAll(path.Dir(c.path(i)), 0o700); err == nil {
+			f, err = c.root.OpenFile(c.path(i), os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() != c.files[i].Length {
+		err = f.Truncate(c.files[i].Length)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// part is a range of a span's bytes that lies in one piece.
+type part struct {
+	piece  int
+	file   int
+	off    int64 // in the file
+	lo, hi int   // in the buffer that holds the range asked for
+}
+
+// eachPart calls fn for the parts of bytes begin to begin+n of a span, in
+// order, until fn fails.
+func eachPart(mf *artifact.Manifest, span, begin, n int, fn func(part) error) error {
+	s := mf.Span(span)
+	at := 0 // of the piece in the span
+	for i := range int(s.Pieces) {
+		piece := int(s.FirstPiece) + i
+		pc := mf.Piece(piece)
+		lo, hi := max(at, begin), min(at+int(pc.Length), begin+n)
+		if lo < hi {
+			err := fn(part{piece, int(pc.File), pc.Offset + int64(lo-at), lo - begin, hi - begin})
+			if err != nil {
+				return err
+			}
+		}
+		at += int(pc.Length)
+		if at >= begin+n {
+			break
+		}
+	}
+	return nil
+}
+
+// readSpan fills buf with the bytes of a span from begin on.
+func (c *content) readSpan(span, begin int, buf []byte) error {
+	return eachPart(c.mf, span, begin, len(buf), func(p part) error {
+		return c.read(p.file, p.off, buf[p.lo:p.hi])
+	})
+}
+
+// checkRange reports a range that is not in the artifact.
+func checkRange(mf *artifact.Manifest, span, begin, n int) error {
+	if span < 0 || span >= mf.NumSpans() || begin < 0 || n < 0 || begin+n > int(mf.Span(span).Length) {
+		return errRange
+	}
+	return nil
+}
+
+var errRange = errors.New("the range is not in the artifact")

@@ -1,0 +1,103 @@
+package storage
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+)
+
+// index is what the state directory knows of a placement.
+type index struct {
+	Version int    `json:"version"`
+	ID      string `json:"id"`
+	Path    string `json:"path"`
+	// Digest is of what stands at Path; nil if nothing of ours does. The
+	// fields below it are about that.
+	Digest *artifact.Digest `json:"digest,omitempty"`
+	Kind   string           `json:"kind,omitempty"`
+	Top    uint64           `json:"top,omitempty"` // inode of the tree's directory or of the file
+	Since  time.Time        `json:"since,omitzero"`
+	Files  []stamp          `json:"files,omitempty"` // in the manifest's order
+	// Staged is of what is being staged.
+	Staged *artifact.Digest `json:"staged,omitempty"`
+	// Removing says that a removal has begun.
+	Removing bool `json:"removing,omitempty"`
+	// Keep, in the index that a swap writes beforehand, says that what stood
+	// there before is not ours and must be kept.
+	Keep bool `json:"keep,omitempty"`
+	// Old, in the same, is the inode of what stood there before.
+	Old uint64 `json:"old,omitempty"`
+}
+
+const indexVersion = 1
+
+func (x *index) encode() []byte {
+	x.Version = indexVersion
+	b, err := json.Marshal(x)
+	if err != nil {
+		panic(err) // no field of an index can fail
+	}
+	return b
+}
+
+func decodeIndex(b []byte) (*index, error) {
+	var x index
+	if err := json.Unmarshal(b, &x); err != nil {
+		return nil, fmt.Errorf("placement index: %w", err)
+	}
+	if x.Version != indexVersion || x.ID == "" || x.Path == "" {
+		return nil, fmt.Errorf("placement index: version %d of %q at %q is not usable", x.Version, x.ID, x.Path)
+	}
+	return &x, nil
+}
+
+// readIndex returns an error that wraps fs.ErrNotExist if there is none.
+func readIndex(dir *os.Root, name string) (*index, error) {
+	b, err := dir.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return decodeIndex(b)
+}
+
+// installed reports whether the index says that d stands at its path.
+func (x *index) installed(d artifact.Digest) bool {
+	return x != nil && x.Digest != nil && *x.Digest == d
+}
+
+// info is what Placements says of the placement.
+func (x *index) info() PlacementInfo {
+	info := PlacementInfo{ID: x.ID, Path: x.Path, Installed: x.Digest != nil && !x.Removing}
+	switch {
+	case x.Digest != nil:
+		info.Digest = *x.Digest
+	case x.Staged != nil:
+		info.Digest = *x.Staged
+	}
+	return info
+}
+
+const maxSafeName = 100
+
+// safeName makes a name of a distribution into a file name that no other name
+// is made into: itself if it is short and plain, otherwise something legible
+// with a hash behind a character that plain names do not have.
+func safeName(id string) string {
+	plain := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
+			return r
+		}
+		return '_'
+	}, id)
+	if plain == id && len(id) <= maxSafeName && id != "" && id[0] != '.' {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return strings.TrimLeft(plain[:min(len(plain), maxSafeName)], ".") + "~" + hex.EncodeToString(sum[:8])
+}

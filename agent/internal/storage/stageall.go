@@ -1,0 +1,233 @@
+package storage
+
+import (
+	"context"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+)
+
+// stageAll continues or begins the staging of the whole content, and fills it
+// from donor (what stands; may be nil), from an abandoned staging of another
+// version, and from Sources.
+func (p *Placement) stageAll(ctx context.Context, donor Reader, m *meter) error {
+	if l, ok := donor.(localReader); ok {
+		defer l.content.close()
+	}
+	s, err := openStaging(p.parent, p.stagingName(), true)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.stage, p.live, p.broken, p.phase = s, nil, nil, unprepared
+	p.replaceHave(artifact.NewBitset(p.mf.NumSpans()))
+	p.mu.Unlock()
+	if err := p.begin(ctx, m); err != nil {
+		return err
+	}
+	if err := p.noteStaging(); err != nil {
+		return err
+	}
+	if err := p.checkSpace(ctx, p.nonEmpty(), true); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.phase = fetching
+	p.mu.Unlock()
+	return p.reuse(ctx, donor, m)
+}
+
+// nonEmpty are the files that have content.
+func (p *Placement) nonEmpty() []int {
+	var list []int
+	for i, f := range p.mf.Files() {
+		if f.Length > 0 {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// begin opens the staged content and its record, after it made sure that the
+// record says nothing that is not true.
+func (p *Placement) begin(ctx context.Context, m *meter) error {
+	s := p.stage
+	if err := probeExchange(s.dir); err != nil {
+		return err
+	}
+	head, have, readable := s.readRecord()
+	if readable && head.digest != p.mf.Digest() {
+		if err := s.shelve(ctx); err != nil {
+			return err
+		}
+		readable = false
+	}
+	if err := s.discardOther(ctx, p.mf.Kind()); err != nil {
+		return err
+	}
+	top, err := s.stage(p.mf, p.m.fds)
+	if err != nil {
+		return err
+	}
+	trusted := readable && head.top == top && have.Len() == p.mf.NumSpans()
+	if !trusted {
+		if err := s.content.purge(ctx, s.dir); err != nil {
+			return err
+		}
+		have = artifact.All(p.mf.NumSpans())
+	}
+	if err := p.dropUnstaged(ctx, have); err != nil {
+		return err
+	}
+	if !trusted || head.boot != p.m.boot {
+		if have, err = p.rehash(ctx, have, m); err != nil {
+			return err
+		}
+	}
+	s.rec, err = createRecord(s.dir, recordHead{digest: p.mf.Digest(), boot: p.m.boot, top: top}, have)
+	p.replaceHave(have)
+	return err
+}
+
+// discardOther removes what is staged of the other kind.
+func (s *staging) discardOther(ctx context.Context, k artifact.Kind) error {
+	name := stagedTree
+	if k == artifact.KindTree {
+		name = stagedFile
+	}
+	if err := s.discard(s.dir, name); err != nil {
+		return err
+	}
+	return s.collect(ctx)
+}
+
+// readRecord returns the progress record unless there is none that can be
+// read.
+func (s *staging) readRecord() (recordHead, artifact.Bitset, bool) {
+	b, err := s.dir.ReadFile(recordName)
+	if err != nil {
+		return recordHead{}, artifact.Bitset{}, false
+	}
+	head, have, err := decodeRecord(b)
+	return head, have, err == nil
+}
+
+// dropUnstaged takes those spans out of have that a file is missing for, or
+// has the wrong length.
+func (p *Placement) dropUnstaged(ctx context.Context, have artifact.Bitset) error {
+	found, err := p.stage.content.scan(ctx)
+	if err != nil {
+		return err
+	}
+	for i, f := range p.mf.Files() {
+		if found[i] == nil || found[i].Size() != f.Length {
+			clearSpans(have, p.mf, i)
+		}
+	}
+	return nil
+}
+
+// clearSpans takes the spans of a file out of have.
+func clearSpans(have artifact.Bitset, mf *artifact.Manifest, file int) {
+	if first, last, ok := mf.SpansOfFile(file); ok {
+		for s := first; s <= last; s++ {
+			have.Clear(s)
+		}
+	}
+}
+
+// rehash returns those of the spans whose staged bytes are right.
+func (p *Placement) rehash(ctx context.Context, spans artifact.Bitset, m *meter) (artifact.Bitset, error) {
+	right := artifact.NewBitset(spans.Len())
+	g := p.gatherer(nil)
+	g.inPlace = func(int) bool { return true }
+	g.done = func(span int) error {
+		p.haveMu.Lock()
+		defer p.haveMu.Unlock()
+		right.Set(span)
+		return nil
+	}
+	return right, g.run(ctx, members(spans), m)
+}
+
+// members lists the numbers in a set.
+func members(b artifact.Bitset) []int {
+	list := make([]int, 0, b.Count())
+	for i := b.NextSet(0); i >= 0; i = b.NextSet(i + 1) {
+		list = append(list, i)
+	}
+	return list
+}
+
+// missing lists the spans that are not here.
+func (p *Placement) missing() []int {
+	have := p.Have()
+	list := make([]int, 0, have.Len()-have.Count())
+	for i := have.NextClear(0); i >= 0; i = have.NextClear(i + 1) {
+		list = append(list, i)
+	}
+	return list
+}
+
+func (p *Placement) gatherer(donors []*donor) *gatherer {
+	return &gatherer{mf: p.mf, dst: p.stage.content, donors: donors,
+		inPlace: func(int) bool { return false }, done: p.finish}
+}
+
+// reuse fills the staging from what this machine has.
+func (p *Placement) reuse(ctx context.Context, standing Reader, m *meter) error {
+	var donors []*donor
+	if standing != nil {
+		donors = append(donors, newDonor(standing))
+	}
+	if shelf := p.openShelf(); shelf != nil {
+		defer shelf.content.close()
+		donors = append(donors, newDonor(shelf))
+	}
+	for _, r := range p.req.Sources {
+		donors = append(donors, newDonor(r))
+	}
+	if len(donors) > 0 {
+		g := p.gatherer(donors)
+		cloned, err := g.clone(ctx, p.untouched)
+		if err != nil {
+			return err
+		}
+		g.inPlace = func(file int) bool { return cloned[file] }
+		if err := g.run(ctx, p.missing(), m); err != nil {
+			return err
+		}
+	}
+	return p.stage.discardShelf(ctx)
+}
+
+// untouched reports whether nothing of a file is staged yet.
+func (p *Placement) untouched(file int) bool {
+	first, last, _ := p.mf.SpansOfFile(file)
+	for s := first; s <= last; s++ {
+		if p.has(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// noteStaging tells the state directory what is being staged, so that it is
+// found again after a restart.
+func (p *Placement) noteStaging() error {
+	x := index{ID: p.req.ID, Path: p.dest.path}
+	if p.idx != nil {
+		x = *p.idx
+	}
+	if seen, err := p.look(); err != nil {
+		return err
+	} else if !seen.ours {
+		x.Digest, x.Files, x.Top, x.Kind = nil, nil, 0, ""
+	}
+	d := p.mf.Digest()
+	x.Staged, x.Removing = &d, false
+	if err := p.m.writePlacement(&x); err != nil {
+		return err
+	}
+	p.idx = &x
+	return nil
+}

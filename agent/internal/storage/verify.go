@@ -1,0 +1,149 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"sync/atomic"
+	"syscall"
+)
+
+// folder is a directory with the files of an artifact that lie in it.
+type folder struct {
+	path  string // "." for the top
+	files []int
+}
+
+// folders groups the files by directory, so that a directory is opened once for
+// all of its files.
+func (c *content) folders() []folder {
+	var list []folder
+	at := map[string]int{}
+	for i := range c.files {
+		dir := path.Dir(c.path(i))
+		n, ok := at[dir]
+		if !ok {
+			n = len(list)
+			at[dir] = n
+			list = append(list, folder{path: dir})
+		}
+		list[n].files = append(list[n].files, i)
+	}
+	return list
+}
+
+// scan looks at all files without reading them. The result is by file; nil for
+// one that is missing or not a regular file.
+func (c *content) scan(ctx context.Context) ([]fs.FileInfo, error) {
+	found := make([]fs.FileInfo, len(c.files))
+	list := c.folders()
+	err := parallel(ctx, len(list), func(_ context.Context, _, n int) error {
+		dir, err := c.root.OpenRoot(list[n].path)
+		if gone(err) {
+			return nil // all of its files are missing
+		}
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		for _, i := range list[n].files {
+			info, err := dir.Lstat(path.Base(c.path(i)))
+			if err != nil && !gone(err) {
+				return err
+			}
+			if err == nil && info.Mode().IsRegular() {
+				found[i] = info
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// look is scan for one file.
+func (c *content) look(i int) fs.FileInfo {
+	info, err := c.root.Lstat(c.path(i))
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	return info
+}
+
+// unchecked is the same content, read without comparing stamps. It shares the
+// files and the root with c.
+func (c *content) unchecked() *content {
+	u := *c
+	u.stamps = nil
+	return &u
+}
+
+// verify hashes files, which found says how they looked before. It returns the
+// stamps of those that are right, by file; the zero stamp is for wrong ones and
+// those that changed meanwhile. With stopEarly one wrong file ends it.
+func (c *content) verify(ctx context.Context, files []int, found []fs.FileInfo, m *meter, stopEarly bool) ([]stamp, error) {
+	type work struct{ file, piece int }
+	var todo []work
+	wrong := make([]atomic.Bool, len(c.files))
+	var total, newest int64
+	for _, i := range files {
+		f := c.files[i]
+		if found[i] == nil || found[i].Size() != f.Length {
+			wrong[i].Store(true)
+			continue
+		}
+		c.fds.drop(fdKey{c.id, i}) // what is open may be another file by now
+		newest = max(newest, stampOf(found[i]).Ctime)
+		total += f.Length
+		for n := range int(f.Pieces) {
+			todo = append(todo, work{i, int(f.FirstPiece) + n})
+		}
+	}
+	if err := settle(ctx, newest); err != nil {
+		return nil, err
+	}
+	m.begin(total)
+	u, bufs := c.unchecked(), newBuffers()
+	var stop atomic.Bool
+	err := parallel(ctx, len(todo), func(_ context.Context, worker, n int) error {
+		w := todo[n]
+		pc := c.mf.Piece(w.piece)
+		if !wrong[w.file].Load() && !stop.Load() {
+			buf := bufs.get(worker, int(pc.Length))
+			err := u.read(w.file, pc.Offset, buf)
+			if err != nil && !unreadable(err) {
+				return err
+			}
+			if err != nil || !c.mf.VerifyPiece(w.piece, buf) {
+				wrong[w.file].Store(true)
+				stop.Store(stopEarly)
+			}
+		}
+		m.add(pc.Length)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	right := make([]stamp, len(c.files))
+	for _, i := range files {
+		if wrong[i].Load() || stop.Load() {
+			continue
+		}
+		if info := c.look(i); info != nil && stampOf(info) == stampOf(found[i]) {
+			right[i] = stampOf(info)
+		}
+	}
+	return right, nil
+}
+
+// gone reports that something is not there, or not where it would have to be.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || escapes(err)
+}
+
+// unreadable reports that a file's content is lost, which is the file's fault
+// and not that of the process, which may have run out of descriptors.
+func unreadable(err error) bool {
+	return errors.Is(err, ErrChanged) || errors.Is(err, syscall.EIO) || gone(err)
+}

@@ -3,6 +3,8 @@ package transport
 import (
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rackswarm/rackswarm/core/wire"
 )
 
@@ -26,6 +28,7 @@ func benchmarkBlocks(b *testing.B, secure bool, size uint32, window int) {
 	ended := []<-chan error{run(holder, served), run(fetcher, blockSink{buf, done})}
 	b.SetBytes(int64(size))
 	b.ResetTimer()
+	before := cpuSeconds(b)
 	for i := range b.N {
 		if i >= window {
 			<-done
@@ -36,10 +39,21 @@ func benchmarkBlocks(b *testing.B, secure bool, size uint32, window int) {
 		<-done
 	}
 	b.StopTimer()
+	gib := float64(b.N) * float64(size) / (1 << 30)
+	b.ReportMetric((cpuSeconds(b)-before)/gib, "cpu-s/GiB")
 	fetcher.Close(nil)
 	for _, e := range ended {
 		reason(b, e)
 	}
+}
+
+// cpuSeconds is what this process, both ends of the connection, has used.
+func cpuSeconds(b *testing.B) float64 {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
 // blockSink takes every block into one buffer.

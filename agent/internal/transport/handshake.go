@@ -177,9 +177,9 @@ func (t *Transport) clientSide(ctx context.Context, raw net.Conn, want unit.Node
 	if t.config.TLS == nil {
 		return raw, "", nil
 	}
-	nc := tls.Client(raw, bulk(t.config.TLS.ClientTLS(string(want))))
-	if err := nc.HandshakeContext(ctx); err != nil {
-		return nil, "", tlsError(raw.RemoteAddr(), err)
+	nc, err := secure(ctx, raw, tls.Client, t.config.TLS.ClientTLS(string(want)))
+	if err != nil {
+		return nil, "", err
 	}
 	name, err := t.identity(nc)
 	if err == nil && name != want {
@@ -201,15 +201,15 @@ func (t *Transport) serverSide(ctx context.Context, raw net.Conn) (net.Conn, uni
 	if t.config.TLS == nil {
 		return first, "", nil
 	}
-	nc := tls.Server(first, bulk(t.config.TLS.ServerTLS()))
-	if err := nc.HandshakeContext(ctx); err != nil {
-		return nil, "", tlsError(raw.RemoteAddr(), err)
+	nc, err := secure(ctx, first, tls.Server, t.config.TLS.ServerTLS())
+	if err != nil {
+		return nil, "", err
 	}
 	name, err := t.identity(nc)
 	return nc, name, err
 }
 
-func (t *Transport) identity(nc *tls.Conn) (unit.NodeID, error) {
+func (t *Transport) identity(nc *secured) (unit.NodeID, error) {
 	name, err := t.config.TLS.Identity(nc.ConnectionState())
 	if err != nil {
 		return "", notANode(nc.RemoteAddr(), err)

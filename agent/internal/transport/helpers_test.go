@@ -3,7 +3,9 @@ package transport
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,7 +19,12 @@ var someDigest = Digest{1, 2, 3, 31: 9}
 // listen opens a transport on a free loopback port.
 func listen(t testing.TB, self unit.NodeID, creds TLS) *Transport {
 	t.Helper()
-	tr, err := Listen(Config{Self: self, Listen: "127.0.0.1:0", TLS: creds, Client: "test"})
+	return listenLogging(t, self, creds, nil)
+}
+
+func listenLogging(t testing.TB, self unit.NodeID, creds TLS, log *slog.Logger) *Transport {
+	t.Helper()
+	tr, err := Listen(Config{Self: self, Listen: "127.0.0.1:0", TLS: creds, Client: "test", Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,6 +67,12 @@ func loopback(t testing.TB, secure bool) (a, b *Conn) {
 func piped(t testing.TB) (a, b *Conn) {
 	t.Helper()
 	x, y := net.Pipe()
+	return pipedOver(t, x, y)
+}
+
+// pipedOver does the handshakes over the two ends of a pipe.
+func pipedOver(t testing.TB, x, y net.Conn) (a, b *Conn) {
+	t.Helper()
 	accepted := make(chan *Conn, 1)
 	go func() {
 		c, err := newTransport(Config{Self: "n2"}).inbound(context.Background(), y)
@@ -196,7 +209,38 @@ func filled(letter byte) func([]byte) error {
 	}
 }
 
-// raw opens a TCP connection that the test speaks by hand.
+// logLines is a log whose lines arrive on the channel.
+func logLines() (*slog.Logger, <-chan string) {
+	lines := make(chan string, 1000)
+	return slog.New(slog.NewTextHandler(lineWriter(lines), nil)), lines
+}
+
+type lineWriter chan string
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	w <- string(p)
+	return len(p), nil
+}
+
+// awaitLine returns the first line that contains the text.
+func awaitLine(t testing.TB, lines <-chan string, text string) string {
+	t.Helper()
+	giveUp := time.After(time.Minute)
+	var seen []string
+	for {
+		select {
+		case line := <-lines:
+			if strings.Contains(line, text) {
+				return line
+			}
+			seen = append(seen, line)
+		case <-giveUp:
+			t.Fatalf("no log line says %q within a minute; logged: %q", text, seen)
+		}
+	}
+}
+
+// rawDial opens a TCP connection that the test speaks by hand.
 func rawDial(t testing.TB, to *Transport) net.Conn {
 	t.Helper()
 	nc, err := net.Dial("tcp", to.Addr().String())
@@ -208,10 +252,21 @@ func rawDial(t testing.TB, to *Transport) net.Conn {
 	return nc
 }
 
-// closedByPeer waits until the peer has closed nc.
-func closedByPeer(t testing.TB, nc net.Conn) {
+// greeted opens a TCP connection to a plain transport on which the handshakes
+// are done, for the test to misbehave on. The other end is returned, too.
+func greeted(t testing.TB, to *Transport) (net.Conn, *Conn) {
 	t.Helper()
-	if _, err := io.Copy(io.Discard, nc); err != nil {
-		t.Logf("closed by: %v", err)
+	nc := rawDial(t, to)
+	if _, err := nc.Write(newTransport(Config{Self: "hostile"}).greeting(someDigest)); err != nil {
+		t.Fatal(err)
 	}
+	c, err := to.Accept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(nil) })
+	if _, err := io.ReadFull(nc, make([]byte, len(to.greeting(someDigest)))); err != nil {
+		t.Fatal(err)
+	}
+	return nc, c
 }

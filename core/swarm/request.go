@@ -231,6 +231,7 @@ func (s *Swarm) reject(now unit.Time, a *active, out []Action) []Action {
 			continue
 		}
 		if p.badSpans++; p.badSpans > 1 {
+			p.stalled = true // ask it for nothing while it goes
 			out = append(out, Hangup{Peer: id, Reason: BadData})
 		}
 	}

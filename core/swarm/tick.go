@@ -29,7 +29,7 @@ func (s *Swarm) checkStall(now unit.Time, p *peer, out []Action) []Action {
 	}
 	quiet := now.Sub(p.lastData)
 	if p.stalled && quiet >= silentAfter {
-		p.stalled, p.lastData = false, now
+		p.lastData = now // once is enough
 		return append(out, Hangup{Peer: p.Node, Reason: Silent})
 	}
 	if p.stalled || quiet < stallAfter {

@@ -1,0 +1,187 @@
+package swarm
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// world drives a swarm with anything that peers, disks and time may do, and
+// keeps what peers have been asked for.
+type world struct {
+	t     *rapid.T
+	s     *Swarm
+	now   unit.Time
+	asked map[unit.NodeID][]Block
+	calm  bool // the disk and what arrives are good from now on
+}
+
+const spans = 6
+
+func newWorld(t *rapid.T) *world {
+	lengths := make([]int32, spans)
+	for i := range lengths {
+		lengths[i] = int32(rapid.IntRange(1, 5*BlockSize).Draw(t, "length"))
+	}
+	rate := rapid.SampledFrom([]unit.Rate{unit.Unlimited, 1 << 20}).Draw(t, "rate")
+	return &world{t: t, asked: map[unit.NodeID][]Block{}, s: New(Config{
+		Self: "m", Location: "x/y", Lengths: lengths, Have: artifact.NewBitset(spans),
+		Download: bandwidth.NewBucket(0, rate), Division: true, Stealing: true,
+	})}
+}
+
+func (w *world) take(out []Action) {
+	for _, a := range out {
+		switch a := a.(type) {
+		case Request:
+			w.checkRequest(a)
+			w.asked[a.Peer] = append(w.asked[a.Peer], a.Block)
+		case Cancel:
+			w.asked[a.Peer] = slices.DeleteFunc(w.asked[a.Peer], func(b Block) bool { return b == a.Block })
+		case Store:
+			good := w.calm || rapid.IntRange(0, 9).Draw(w.t, "good") > 0
+			w.take(w.s.Stored(w.now, a.Span, good, nil))
+		case Hangup:
+			delete(w.asked, a.Peer)
+			w.take(w.s.PeerLeft(w.now, a.Peer, nil))
+		}
+	}
+}
+
+func (w *world) checkRequest(r Request) {
+	p := w.s.peers[r.Peer]
+	if p == nil || !p.have.Has(int(r.Block.Span)) || w.s.have.Has(int(r.Block.Span)) || !w.s.valid(r.Block) {
+		w.t.Fatalf("request %+v makes no sense", r)
+	}
+	if slices.Contains(w.asked[r.Peer], r.Block) {
+		w.t.Fatalf("%s is asked for %+v twice", r.Peer, r.Block)
+	}
+}
+
+func (w *world) step() {
+	peer := rapid.SampledFrom([]unit.NodeID{"a", "n", "z"}).Draw(w.t, "peer")
+	list := rapid.SliceOfNDistinct(rapid.Uint32Range(0, spans-1), 0, spans, rapid.ID).Draw(w.t, "spans")
+	known := w.s.peers[peer] != nil
+	switch rapid.IntRange(0, 11).Draw(w.t, "event") {
+	case 0:
+		if !known {
+			at := rapid.SampledFrom([]unit.Location{"x/y", "x/z", "q"}).Draw(w.t, "at")
+			w.s.PeerJoined(w.now, PeerInfo{Node: peer, Location: at, Initial: rapid.Bool().Draw(w.t, "initial")})
+		}
+	case 1:
+		delete(w.asked, peer)
+		w.take(w.s.PeerLeft(w.now, peer, nil))
+	case 2:
+		if known {
+			w.take(w.s.PeerHas(w.now, peer, artifact.All(spans), nil))
+		}
+	case 3:
+		w.take(w.s.PeerGot(w.now, peer, list, nil))
+	case 4:
+		w.take(w.s.PeerLost(w.now, peer, list, nil))
+	case 5:
+		w.take(w.s.PeerStarted(w.now, peer, list, nil))
+	case 6:
+		w.take(w.s.PeerStopped(w.now, peer, list, nil))
+	case 7, 8:
+		w.deliver(peer)
+	case 9:
+		w.refuse(peer)
+	case 10:
+		w.now = w.now.Add(time.Duration(rapid.Int64Range(0, int64(15*time.Second)).Draw(w.t, "wait")))
+		w.take(w.s.Tick(w.now, nil))
+	case 11:
+		highest := rapid.SampledFrom([]unit.Location{"x/y", "x", ""}).Draw(w.t, "highest")
+		w.take(w.s.Moved(w.now, highest, []PeerInfo{{Node: peer, Location: "x/y"}}, nil))
+	}
+	w.take(w.s.Flush(nil))
+}
+
+func (w *world) deliver(peer unit.NodeID) {
+	for len(w.asked[peer]) > 0 && rapid.IntRange(0, 3).Draw(w.t, "more") > 0 {
+		b := w.asked[peer][0]
+		w.asked[peer] = w.asked[peer][1:]
+		w.take(w.s.Received(w.now, peer, b, rapid.IntRange(0, 9).Draw(w.t, "kept") > 0, nil))
+	}
+}
+
+func (w *world) refuse(peer unit.NodeID) {
+	if len(w.asked[peer]) > 0 {
+		b := w.asked[peer][0]
+		w.asked[peer] = w.asked[peer][1:]
+		w.take(w.s.Refused(w.now, peer, b, time.Second, nil))
+	}
+}
+
+// check compares what the swarm adds up with what it is the sum of.
+func (w *world) check() {
+	s, inFlight := w.s, 0
+	for id, p := range s.peers {
+		owed := 0
+		for _, d := range p.debts {
+			owed += int(d.block.Length)
+		}
+		if owed != p.owed || len(p.debts) != len(w.asked[id]) || p.haveCount != p.have.Count() {
+			w.t.Fatalf("%s owes %d in %d blocks, booked %d, asked %d", id, owed, len(p.debts), p.owed, len(w.asked[id]))
+		}
+		inFlight += owed
+	}
+	if inFlight != s.inFlight || s.left != spans-s.have.Count() || len(s.active) != len(s.actives) {
+		w.t.Fatalf("in flight %d booked %d; left %d; active %d, listed %d", inFlight, s.inFlight, s.left, len(s.active), len(s.actives))
+	}
+	for x, a := range s.active {
+		w.checkActive(x, a)
+	}
+}
+
+func (w *world) checkActive(x int32, a *active) {
+	unrequested, received := 0, 0
+	for i, k := range a.blocks {
+		switch {
+		case k.received:
+			received++
+		case k.from == "":
+			unrequested++
+		case w.s.peers[k.from] == nil || !slices.Contains(w.asked[k.from], w.s.blockAt(x, i)):
+			w.t.Fatalf("block %d of span %d waits for %s, who does not owe it", i, x, k.from)
+		}
+	}
+	if unrequested != a.unrequested || received != a.received || w.s.have.Has(int(x)) {
+		w.t.Fatalf("span %d: unrequested %d booked %d, received %d booked %d", x, unrequested, a.unrequested, received, a.received)
+	}
+}
+
+// Whatever happens, the books balance; and once a faithful peer with everything
+// is there and time passes, the swarm completes.
+func TestBooksBalanceAndItCompletes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		for range rapid.IntRange(1, 80).Draw(t, "steps") {
+			w.step()
+			w.check()
+		}
+		w.calm = true
+		w.s.PeerJoined(w.now, PeerInfo{Node: "faithful", Location: "x/y"})
+		w.take(w.s.PeerHas(w.now, "faithful", artifact.All(spans), nil))
+		for range 2000 {
+			if w.s.Complete() {
+				return
+			}
+			w.now = w.now.Add(200 * time.Millisecond)
+			for len(w.asked["faithful"]) > 0 {
+				b := w.asked["faithful"][0]
+				w.asked["faithful"] = w.asked["faithful"][1:]
+				w.take(w.s.Received(w.now, "faithful", b, true, nil))
+			}
+			w.take(w.s.Tick(w.now, nil))
+			w.check()
+		}
+		t.Fatalf("not complete: %d spans left, active %v", w.s.left, w.s.actives)
+	})
+}

@@ -103,7 +103,7 @@ func (p *demandPoller) due(now time.Time) []artifact.Digest {
 			due = append(due, d)
 		}
 	}
-	slices.SortFunc(due, func(a, b artifact.Digest) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(due, compareDigests)
 	return due
 }
 

@@ -1,7 +1,10 @@
 package reconcile
 
 import (
+	"bytes"
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
@@ -22,13 +25,14 @@ type dist struct {
 	failures  int // in a row
 	retryAt   time.Time
 	nextCheck time.Time
+	told      int // repairs that were reported
 	// before is the traffic of earlier transfers of the status's digest, to which
 	// that of the present one is added.
 	before traffic
 }
 
 func recall(rec *Record) *dist {
-	return &dist{name: rec.Name, rec: rec, before: trafficOf(&rec.Status)}
+	return &dist{name: rec.Name, rec: rec, told: rec.Status.Repaired, before: trafficOf(&rec.Status)}
 }
 
 // replan decides anew what to do, and gives up running tasks that are not wanted
@@ -114,8 +118,17 @@ func (r *Reconciler) begin(ctx context.Context, x *dist) {
 	case Place, Replace, Repair:
 		r.setPending(x)
 		if d, _ := needs(t); !r.fetching(d) {
+			r.freeStaging(x)
 			r.start(ctx, x)
 		}
+	}
+}
+
+// freeStaging closes a damaged placement whose repair is overtaken by another
+// version, since both would work in one staging directory.
+func (r *Reconciler) freeStaging(x *dist) {
+	if x.placement != nil && !isRepair(x.task) && !x.placement.Installed() {
+		r.closePlacement(x)
 	}
 }
 
@@ -147,19 +160,28 @@ func (r *Reconciler) start(ctx context.Context, x *dist) {
 	r.workers.Go(func() { x.worker.run(ctx) })
 }
 
-// readers returns everything on this node that content may be copied from.
+// readers returns what content of the digest may be copied from: all published
+// sources and, as a placement keeps its readers as long as it lives, only those
+// placements that hold the same artifact, or what moves to another path.
 func (r *Reconciler) readers(x *dist) []storage.Reader {
 	var list []storage.Reader
-	for _, s := range r.sources {
-		list = append(list, s)
+	for _, d := range slices.SortedFunc(maps.Keys(r.sources), compareDigests) {
+		list = append(list, r.sources[d])
 	}
 	for _, other := range r.sortedDists() {
-		if other.placement != nil && !(other == x && isRepair(x.task)) {
-			list = append(list, other.placement)
+		p := other.placement
+		switch {
+		case p == nil:
+		case other == x && x.wanted != nil && x.rec.Standing != nil && x.rec.Standing.Path != x.wanted.Path:
+			list = append(list, p)
+		case other != x && p.Manifest().Digest().String() == x.rec.Wanted.Digest:
+			list = append(list, p)
 		}
 	}
 	return list
 }
+
+func compareDigests(a, b artifact.Digest) int { return bytes.Compare(a[:], b[:]) }
 
 func isRepair(t Task) bool {
 	_, ok := t.(Repair)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/artifact"
 )
 
 // scanFactor bounds the share of time that a node spends looking for drift.
@@ -39,6 +40,9 @@ func (r *Reconciler) failed(x *dist, e finished) {
 	r.close(e.out.opened)
 	if errors.Is(e.err, context.Canceled) {
 		return
+	}
+	if x.placement != nil && x.rec.Standing != nil && !x.placement.Installed() {
+		x.rec.Drifted = true
 	}
 	r.log.Warn("task failed", "distribution", x.name, "task", taskName(e.worker.task), "error", e.err)
 	r.fail(x, asAPIError(e.err, x.name))
@@ -79,6 +83,9 @@ func (r *Reconciler) placed(x *dist, e finished) {
 	x.rec.Status.InstalledAt = &now
 	x.nextCheck = now.Add(r.cfg.CheckInterval)
 	r.standing(x)
+	if before != nil {
+		r.dropManifest(before.Digest)
+	}
 	r.log.Info("installed", "distribution", x.name, "digest", wanted.Digest, "path", wanted.Path)
 }
 
@@ -117,7 +124,11 @@ func (r *Reconciler) checked(x *dist, e finished) bool {
 		r.save(x)
 		return false
 	}
-	if x.placement.Have().Full() && x.placement.Installed() {
+	if x.placement.Installed() {
+		if mended := e.out.drift.Mended; len(mended) > 0 {
+			x.rec.Status.Repaired++
+			r.log.Info("mended", "distribution", x.name, "path", x.rec.Standing.Path, "files", mended)
+		}
 		r.standing(x)
 		return true
 	}
@@ -137,6 +148,9 @@ func (r *Reconciler) drifted(x *dist, e finished) {
 
 func (r *Reconciler) removed(x *dist, t Remove) {
 	r.closePlacement(x)
+	if before := x.rec.Standing; before != nil {
+		defer r.dropManifest(before.Digest)
+	}
 	x.rec.Standing, x.rec.Drifted, x.rec.Removed = nil, false, true
 	x.rec.Status.InstalledAt = nil
 	r.save(x)
@@ -151,6 +165,7 @@ func (r *Reconciler) forgotten(x *dist) {
 	}
 	delete(r.dists, x.name)
 	r.reporter.drop(x.name)
+	r.dropManifest(x.rec.Wanted.Digest)
 	r.log.Info("forgotten; the content is left where it is", "distribution", x.name)
 }
 
@@ -161,4 +176,21 @@ func (r *Reconciler) adopt(x *dist, t Adopt) {
 	x.rec.Standing, x.rec.Verified = &standing, t.Verified
 	r.standing(x)
 	r.replan()
+}
+
+// dropManifest deletes a manifest that nothing on this node is about any more.
+func (r *Reconciler) dropManifest(digest string) {
+	d, err := artifact.ParseDigest(digest)
+	if err != nil || r.published[d] != "" {
+		return
+	}
+	for _, x := range r.dists {
+		standing := x.rec.Standing
+		if standing != nil && standing.Digest == digest || !x.rec.Removed && x.rec.Wanted.Digest == digest {
+			return
+		}
+	}
+	if err := r.cfg.Storage.DropManifest(d); err != nil {
+		r.log.Warn("manifest is not deleted", "digest", d, "error", err)
+	}
 }

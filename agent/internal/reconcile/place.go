@@ -20,6 +20,9 @@ func (w *worker) place(ctx context.Context, out *outcome) error {
 	if out.opened, err = w.open(&w.wanted, m); err != nil {
 		return err
 	}
+	if err := w.reuse(ctx, out.opened); err != nil {
+		return err
+	}
 	if err := w.complete(ctx, out.opened, m); err != nil {
 		return err
 	}
@@ -42,14 +45,19 @@ func (w *worker) repair(ctx context.Context, out *outcome) error {
 		}
 		out.opened = p
 	}
+	err = w.onDisk(ctx, func() error {
+		w.progress(api.PhaseReusing, 0, 0)
+		_, err := look(ctx, p, false)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	return w.complete(ctx, p, m)
 }
 
-// complete brings a placement from whatever is there to installed.
+// complete brings a prepared placement to installed.
 func (w *worker) complete(ctx context.Context, p *storage.Placement, m *artifact.Manifest) error {
-	if err := w.reuse(ctx, p); err != nil {
-		return err
-	}
 	if !p.Have().Full() {
 		if err := w.fetch(ctx, p, m); err != nil {
 			return err

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"bytes"
 	"maps"
 	"slices"
 
@@ -87,7 +86,8 @@ func (r *Reconciler) syncHeld() {
 // read. A placement is checked at once; a published source stays as it is.
 func (r *Reconciler) withdrawLost() {
 	for _, t := range r.sortedTransfers() {
-		if t.content == nil || t.waiting() {
+		x := r.dists[t.owner]
+		if t.content == nil || t.waiting() || x != nil && x.worker != nil {
 			continue
 		}
 		have := t.content.Have()
@@ -98,7 +98,7 @@ func (r *Reconciler) withdrawLost() {
 		r.log.Warn("content changed in place; the spans are withdrawn", "digest", t.digest,
 			"distribution", t.owner, "spans_left", have.Count(), "spans", have.Len())
 		r.cfg.Swarm.SpansLost(t.digest, have)
-		if x := r.dists[t.owner]; x != nil {
+		if x != nil {
 			x.nextCheck = r.cfg.Now()
 		}
 	}
@@ -106,6 +106,6 @@ func (r *Reconciler) withdrawLost() {
 
 func (r *Reconciler) sortedTransfers() []*transfer {
 	return slices.SortedFunc(maps.Values(r.transfers), func(a, b *transfer) int {
-		return bytes.Compare(a.digest[:], b.digest[:])
+		return compareDigests(a.digest, b.digest)
 	})
 }

@@ -1,9 +1,9 @@
 package reconcile
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
@@ -24,18 +24,23 @@ var errReadOnly = errors.New("a published source is never written")
 func (s *source) WriteSpan(int, []byte) error { return errReadOnly }
 
 // AddSource makes this node serve the artifact from the path where it was
-// published, now and after a restart. m must be signed. Run must have been
-// started; ctx bounds the wait for it.
+// published, now and after a restart. m must be signed. It waits for Run, as
+// long as ctx lasts.
 func (r *Reconciler) AddSource(ctx context.Context, path string, m *artifact.Manifest) error {
-	if err := r.cfg.Storage.SaveManifest(m.Encode()); err != nil {
-		return err
-	}
 	s, err := r.cfg.Storage.OpenSource(path, m)
 	if err != nil {
 		return err
 	}
+	if err := r.registerSource(ctx, &source{s, path}); err != nil {
+		return fmt.Errorf("serve %s: %w", path, err)
+	}
+	// Not before: the manifest of what nothing is known about may be deleted.
+	return r.cfg.Storage.SaveManifest(m.Encode())
+}
+
+func (r *Reconciler) registerSource(ctx context.Context, s *source) error {
 	reply := make(chan error, 1)
-	r.mail.put(addSource{&source{s, path}, reply})
+	r.mail.put(addSource{s, reply})
 	select {
 	case err := <-reply:
 		return err
@@ -95,7 +100,7 @@ func (r *Reconciler) savePublished() error {
 	for d, path := range r.published {
 		list = append(list, sourceRecord{d, path})
 	}
-	slices.SortFunc(list, func(a, b sourceRecord) int { return bytes.Compare(a.Digest[:], b.Digest[:]) })
+	slices.SortFunc(list, func(a, b sourceRecord) int { return compareDigests(a.Digest, b.Digest) })
 	return r.state.saveSources(list)
 }
 

@@ -64,12 +64,14 @@ func (r *Reconciler) setPending(x *dist) {
 // standing reports content that stands as it should, and records it.
 func (r *Reconciler) standing(x *dist) {
 	s := &x.rec.Status
-	changed := s.Phase != api.PhaseInstalled || s.Drifted || s.Generation != x.rec.Standing.Generation || s.Verified != x.rec.Verified
+	before := *s
 	x.rec.Fetching = false
 	s.Phase, s.Error = api.PhaseInstalled, nil
 	s.BytesTotal = int64(x.placement.Manifest().Size())
 	s.BytesDone = s.BytesTotal
-	if changed {
+	if before.Phase != s.Phase || before.Drifted || before.Generation != x.rec.Standing.Generation ||
+		before.Verified != x.rec.Verified || before.BytesTotal != s.BytesTotal || x.told != s.Repaired {
+		x.told = s.Repaired
 		r.report(x, true)
 		r.save(x)
 	}

@@ -1,0 +1,491 @@
+package reconcile
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// on returns a distribution of the artifact to one node, at a path of its root.
+func (n *node) on(name, digest string) api.Distribution {
+	return api.Distribution{Name: name, Digest: digest, Path: n.path(name),
+		Selector: api.Selector{NodeNames: []string{n.api.Name}}}
+}
+
+func mustStand(t *testing.T, n *node, path string, want files) {
+	t.Helper()
+	if got := at(t, path); !maps.Equal(got, want) {
+		t.Errorf("%s: %s holds %d files, not the %d that are wanted", n.api.Name, path, len(got), len(want))
+	}
+}
+
+func TestPlaceAndUpdate(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	one := bigFiles(6, "first")
+	m := seed.publish(one, "site", publisher)
+	d := f.want(web.on("site", m.Digest().String()))
+	s := web.untilInstalled(d)
+	mustStand(t, web, d.Path, one)
+	if s.BytesDone != int64(m.Size()) || s.BytesTotal != int64(m.Size()) || s.InstalledAt == nil || s.StartedAt == nil {
+		t.Errorf("status of a finished placement: %+v", s)
+	}
+	if received := s.Received.ByLevel[0]; received != int64(m.Size()) {
+		t.Errorf("received %d bytes, want all %d", received, m.Size())
+	}
+
+	two := maps.Clone(one)
+	two["dir0/file0"] = strings.Repeat("changed ", 5000)
+	two["new"] = "a new file"
+	delete(two, "README")
+	next := seed.publish(two, "site", publisher)
+	d.Digest = next.Digest().String()
+	d = f.want(d)
+	s = web.untilInstalled(d)
+	mustStand(t, web, d.Path, two)
+	if s.BytesReused == 0 || s.Received.ByLevel[0]+s.BytesReused != int64(next.Size()) {
+		t.Errorf("reused %d and received %d of %d bytes", s.BytesReused, s.Received.ByLevel[0], next.Size())
+	}
+	if _, err := web.storage.Manifest(m.Digest()); err == nil {
+		t.Error("the manifest of the version before is kept for nothing")
+	}
+}
+
+func TestNodeThatJoinsLater(t *testing.T) {
+	f := newFleet(t)
+	seed, first := f.add("seed"), f.add("first", "role=web")
+	tree := bigFiles(3, "content")
+	m := seed.publish(tree, "site", publisher)
+	root := first.root
+	d := f.want(api.Distribution{Name: "site", Digest: m.Digest().String(), Path: filepath.Join(root, "site"),
+		Selector: api.Selector{Labels: map[string]string{"role": "web"}}})
+	first.untilInstalled(d)
+	f.eventually("nobody seeds what nobody needs", func() bool {
+		return !first.swarm.joined(m.Digest()) && !seed.swarm.joined(m.Digest())
+	}, func() string { return "" })
+
+	// The seed is gone: a node that finished earlier gives it all.
+	seed.stop()
+	late := f.add("late", "role=web")
+	late.stop()
+	late.root = t.TempDir()
+	first.f.want(d) // a generation that changes nothing for the first
+	late.api.Labels["role"] = "other"
+	late.start()
+	moved := f.net.moved()
+	e := f.want(late.on("late", m.Digest().String()))
+	late.untilInstalled(e)
+	mustStand(t, late, e.Path, tree)
+	if f.net.moved() == moved {
+		t.Error("nothing moved to the node that joined late")
+	}
+	if s := first.untilInstalled(api.Distribution{Name: "site", Digest: d.Digest, Generation: d.Generation + 1}); s.Repaired != 0 {
+		t.Errorf("the first node repaired %d times", s.Repaired)
+	}
+}
+
+func TestLostAndChangedFilesAreRepaired(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(6, "content")
+	m := seed.publish(tree, "site", publisher)
+	d := f.want(web.on("site", m.Digest().String()))
+	web.untilInstalled(d)
+
+	if err := os.Remove(filepath.Join(d.Path, "dir1/file1")); err != nil {
+		t.Fatal(err)
+	}
+	web.until("site", "repaired", func(s api.NodeStatus) bool { return s.Repaired >= 1 && !s.Drifted })
+	mustStand(t, web, d.Path, tree)
+
+	if err := os.WriteFile(filepath.Join(d.Path, "dir2/file2"), []byte("vandalism"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f.eventually("the changed file is repaired", func() bool { return maps.Equal(at(t, d.Path), tree) }, func() string { return "" })
+
+	if err := os.RemoveAll(d.Path); err != nil {
+		t.Fatal(err)
+	}
+	f.eventually("the whole tree is back", func() bool { return maps.Equal(at(t, d.Path), tree) }, func() string { return "" })
+	web.until("site", "installed again", func(s api.NodeStatus) bool {
+		return s.Repaired >= 3 && s.Phase == api.PhaseInstalled && !s.Drifted
+	})
+}
+
+func TestDriftIsReportedWhileItLasts(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(3, "content")
+	m := seed.publish(tree, "site", publisher)
+	d := f.want(web.on("site", m.Digest().String()))
+	web.untilInstalled(d)
+	f.net.block(true)
+	if err := os.Remove(filepath.Join(d.Path, "README")); err != nil {
+		t.Fatal(err)
+	}
+	web.until("site", "drifted", func(s api.NodeStatus) bool { return s.Drifted && s.Installed == "" })
+	f.net.block(false)
+	web.untilInstalled(d)
+	mustStand(t, web, d.Path, tree)
+}
+
+func TestVerifyHashesEverything(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(3, "content")
+	m := seed.publish(tree, "site", publisher)
+	d := f.want(web.on("site", m.Digest().String()))
+	web.untilInstalled(d)
+	err := f.store.UpdateDistributions(context.Background(), func(all map[string]api.Distribution) ([]api.Distribution, []string, error) {
+		next := all["site"]
+		next.VerifyGeneration++
+		return []api.Distribution{next}, nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web.until("site", "verified", func(s api.NodeStatus) bool { return s.Verified == 1 && s.Phase == api.PhaseInstalled })
+}
+
+func TestUntrustedPublisherIsRefusedBeforeAnythingIsFetched(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	m := seed.publish(bigFiles(1, "content"), "site", stranger)
+	d := f.want(web.on("site", m.Digest().String()))
+	e := web.untilFailed("site", api.CodeUntrusted)
+	if want := recordOf(m).Publisher; !strings.Contains(e.Message, want) || e.Fix == "" {
+		t.Errorf("error %+v does not name the publisher %s and a fix", e, want)
+	}
+	if web.swarm.joined(m.Digest()) {
+		t.Error("the node joined the transfer of an artifact that it does not trust")
+	}
+	mustStand(t, web, d.Path, nil)
+
+	signed := bigFiles(1, "content").manifest(t, "site", publisher)
+	if err := f.store.PutArtifact(context.Background(), recordOf(signed)); err != nil {
+		t.Fatal(err)
+	}
+	// The record is signed by a trusted publisher now, the manifest of the peer
+	// is not.
+	f.want(d)
+	if e := web.untilFailed("site", api.CodeUntrusted); e.Fix == "" {
+		t.Errorf("error %+v names no fix", e)
+	}
+	mustStand(t, web, d.Path, nil)
+}
+
+func TestConflictNamesTheOther(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(1, "content")
+	m := seed.publish(tree, "site", publisher)
+	first := f.want(web.on("first", m.Digest().String()))
+	web.untilInstalled(first)
+	second := web.on("second", m.Digest().String())
+	second.Path = filepath.Join(first.Path, "dir0")
+	second = f.want(second)
+	if e := web.untilFailed("second", api.CodeConflict); !strings.Contains(e.Message, "first") || e.Subject != second.Path {
+		t.Errorf("error %+v does not name the other distribution and the path", e)
+	}
+	mustStand(t, web, first.Path, tree)
+	f.deleteRecord("first")
+	second.Path = web.path("second")
+	web.untilInstalled(f.want(second))
+}
+
+func TestForeignContentStays(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(2, "content")
+	m := seed.publish(tree, "site", publisher)
+	foreign := files{"precious": "not ours"}
+	d := web.on("site", m.Digest().String())
+	foreign.write(t, d.Path)
+	d = f.want(d)
+	web.untilFailed("site", api.CodeForeignContent)
+	mustStand(t, web, d.Path, foreign)
+	d.Overwrite = true
+	d = f.want(d)
+	web.untilInstalled(d)
+	mustStand(t, web, d.Path, tree)
+}
+
+func TestOutsideRootsIsRefused(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	m := seed.publish(bigFiles(1, "content"), "site", publisher)
+	d := web.on("site", m.Digest().String())
+	d.Path = filepath.Join(t.TempDir(), "site")
+	f.want(d)
+	if e := web.untilFailed("site", api.CodeOutsideRoots); e.Fix == "" {
+		t.Errorf("error %+v names no fix", e)
+	}
+	mustStand(t, web, d.Path, nil)
+}
+
+func TestRemoval(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(3, "content")
+	m := seed.publish(tree, "site", publisher)
+	gone, kept := f.want(web.on("gone", m.Digest().String())), f.want(web.on("kept", m.Digest().String()))
+	web.untilInstalled(gone)
+	web.untilInstalled(kept)
+
+	gone.State = api.StateAbsent
+	gone = f.want(gone)
+	s := web.until("gone", "removed", func(s api.NodeStatus) bool { return s.Phase == api.PhaseRemoved })
+	if s.Generation != gone.Generation || s.Installed != "" {
+		t.Errorf("status after removal: %+v", s)
+	}
+	mustStand(t, web, gone.Path, nil)
+	f.deleteRecord("gone")
+	f.deleteRecord("kept")
+	f.eventually("both are forgotten", func() bool {
+		entries, err := os.ReadDir(filepath.Join(web.state, "reconcile", "placements"))
+		return err == nil && len(entries) == 0
+	}, func() string { return "" })
+	mustStand(t, web, kept.Path, tree)
+
+	gone.State = api.StatePresent
+	gone = f.want(gone)
+	web.untilInstalled(gone)
+	mustStand(t, web, gone.Path, tree)
+}
+
+func TestRemovalOfWhatWasNeverThere(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	m := seed.publish(bigFiles(1, "content"), "site", publisher)
+	d := web.on("site", m.Digest().String())
+	d.State = api.StateAbsent
+	f.want(d)
+	web.until("site", "removed", func(s api.NodeStatus) bool { return s.Phase == api.PhaseRemoved })
+}
+
+func TestSelectorThatNoLongerMatchesRetains(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web", "role=web")
+	tree := bigFiles(2, "content")
+	m := seed.publish(tree, "site", publisher)
+	d := web.on("site", m.Digest().String())
+	d.Selector = api.Selector{Labels: map[string]string{"role": "web"}}
+	d = f.want(d)
+	web.untilInstalled(d)
+	d.Selector.Labels = map[string]string{"role": "db"}
+	d = f.want(d)
+	record := filepath.Join(web.state, "reconcile", "placements", "site.json")
+	f.eventually("the placement is forgotten", func() bool {
+		_, err := os.Stat(record)
+		return os.IsNotExist(err)
+	}, func() string { return "" })
+	mustStand(t, web, d.Path, tree)
+
+	// Selected again, it adopts what stands.
+	moved := f.net.moved()
+	d.Selector = api.Selector{}
+	d.Selector.NodeNames = []string{"web"}
+	web.untilInstalled(f.want(d))
+	if f.net.moved() != moved {
+		t.Error("content that stood was fetched again")
+	}
+}
+
+func TestMoveToAnotherPathReuses(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(3, "content")
+	m := seed.publish(tree, "site", publisher)
+	d := f.want(web.on("site", m.Digest().String()))
+	web.untilInstalled(d)
+	moved, old := f.net.moved(), d.Path
+	d.Path = web.path("elsewhere/site")
+	d = f.want(d)
+	web.untilInstalled(d)
+	mustStand(t, web, d.Path, tree)
+	mustStand(t, web, old, nil)
+	if f.net.moved() != moved {
+		t.Error("content that stood at the other path was fetched again")
+	}
+}
+
+func TestTwoDistributionsOfOneArtifactFetchOnce(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(5, "content")
+	m := seed.publish(tree, "site", publisher)
+	a, b := f.want(web.on("a", m.Digest().String())), f.want(web.on("b", m.Digest().String()))
+	web.untilInstalled(a)
+	web.untilInstalled(b)
+	mustStand(t, web, a.Path, tree)
+	mustStand(t, web, b.Path, tree)
+	if got := f.net.moved(); got != m.NumSpans() {
+		t.Errorf("%d spans moved for two placements of %d spans", got, m.NumSpans())
+	}
+}
+
+func TestRestartInEachPhase(t *testing.T) {
+	for _, c := range []struct {
+		phase api.Phase
+		block func(f *fleet, on bool)
+	}{
+		{api.PhaseManifest, nil},
+		{api.PhaseFetching, func(f *fleet, on bool) { f.net.block(on) }},
+		{api.PhaseInstalled, nil},
+	} {
+		t.Run(string(c.phase), func(t *testing.T) {
+			f := newFleet(t)
+			seed, web := f.add("seed"), f.add("web")
+			tree := bigFiles(5, "content")
+			m := seed.publish(tree, "site", publisher)
+			if c.phase == api.PhaseManifest {
+				seed.stop()
+			}
+			if c.block != nil {
+				c.block(f, true)
+			}
+			d := f.want(web.on("site", m.Digest().String()))
+			web.until("site", "in the phase", func(s api.NodeStatus) bool { return s.Phase == c.phase })
+			web.restart()
+			if c.block != nil {
+				c.block(f, false)
+			}
+			if seed.cancel == nil {
+				seed.start()
+			}
+			s := web.untilInstalled(d)
+			mustStand(t, web, d.Path, tree)
+			if s.Repaired != 0 || s.StartedAt == nil || s.InstalledAt == nil {
+				t.Errorf("status after the restart: %+v", s)
+			}
+			if got := f.net.moved(); got != m.NumSpans() {
+				t.Errorf("%d spans moved for %d", got, m.NumSpans())
+			}
+		})
+	}
+}
+
+func TestRestartFetchesOnlyWhatIsMissing(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(12, "content")
+	m := seed.publish(tree, "site", publisher)
+	f.net.stopAfter(m.NumSpans() / 2)
+	d := f.want(web.on("site", m.Digest().String()))
+	f.eventually("half of it moved", func() bool { return f.net.moved() >= m.NumSpans()/2 }, func() string { return "" })
+	web.restart()
+	f.net.stopAfter(-1)
+	web.untilInstalled(d)
+	mustStand(t, web, d.Path, tree)
+	if got := f.net.moved(); got != m.NumSpans() {
+		t.Errorf("%d spans moved, want each of %d once", got, m.NumSpans())
+	}
+}
+
+func TestDeletedWhileDown(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(2, "content")
+	m := seed.publish(tree, "site", publisher)
+	d := f.want(web.on("site", m.Digest().String()))
+	web.untilInstalled(d)
+	web.stop()
+	f.deleteRecord("site")
+	web.start()
+	f.eventually("it is forgotten", func() bool {
+		_, err := os.Stat(filepath.Join(web.state, "reconcile", "placements", "site.json"))
+		return os.IsNotExist(err)
+	}, func() string { return "" })
+	mustStand(t, web, d.Path, tree)
+}
+
+func TestStoreDownInTheMiddle(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(8, "content")
+	m := seed.publish(tree, "site", publisher)
+	f.net.stopAfter(2)
+	d := f.want(web.on("site", m.Digest().String()))
+	web.until("site", "fetching", func(s api.NodeStatus) bool { return s.Phase == api.PhaseFetching })
+	f.stopStore()
+	f.net.stopAfter(-1)
+	f.eventually("it stands although the store is down", func() bool { return maps.Equal(at(t, d.Path), tree) }, func() string { return "" })
+	f.startStore()
+	web.untilInstalled(d)
+}
+
+func TestStoreDownAtStart(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(8, "content")
+	m := seed.publish(tree, "site", publisher)
+	d := f.want(web.on("site", m.Digest().String()))
+	web.untilInstalled(d)
+	web.stop()
+	f.stopStore()
+	if err := os.Remove(filepath.Join(d.Path, "README")); err != nil {
+		t.Fatal(err)
+	}
+	web.start()
+	f.eventually("damage is noticed although the store is down", func() bool { return web.swarm.joined(m.Digest()) }, func() string { return "" })
+	f.startStore()
+	web.untilInstalled(d)
+	mustStand(t, web, d.Path, tree)
+}
+
+func TestNodeRegistersAndSignsOff(t *testing.T) {
+	f := newFleet(t)
+	web := f.add("web", "role=web")
+	alive := func() bool {
+		nodes, err := f.store.Nodes(context.Background())
+		return err == nil && len(nodes) == 1 && nodes[0].Alive && nodes[0].Labels["role"] == "web" && !nodes[0].LastSeen.IsZero()
+	}
+	f.eventually("the node is there", alive, func() string { return "" })
+	web.stop()
+	if alive() {
+		t.Error("the node is alive after a clean shutdown")
+	}
+}
+
+func TestSourceChangedInPlaceIsWithdrawn(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(3, "content")
+	m := seed.publish(tree, "site", publisher)
+	var dir string
+	for _, s := range seed.r.state.loadSources() {
+		dir = s.Path
+	}
+	if err := os.WriteFile(filepath.Join(dir, "dir0/file0"), []byte("changed"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f.want(web.on("site", m.Digest().String()))
+	f.eventually("the seed has less to give", func() bool {
+		have, ok := seed.swarm.have(m.Digest())
+		return ok && have.Len() > 0 && !have.Full()
+	}, func() string { return "" })
+	if s := web.status("site"); s.Phase == api.PhaseInstalled {
+		t.Errorf("content that changed was installed: %+v", s)
+	}
+}
+
+func TestSourceRemovedIsNotServed(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	m := seed.publish(bigFiles(1, "content"), "site", publisher)
+	seed.r.RemoveSource(m.Digest())
+	d := f.want(web.on("site", m.Digest().String()))
+	web.until("site", "waiting", func(s api.NodeStatus) bool { return s.Phase == api.PhaseManifest })
+	seed.restart()
+	time.Sleep(50 * time.Millisecond)
+	if seed.swarm.joined(m.Digest()) {
+		t.Error("a source that was removed is served after a restart")
+	}
+	mustStand(t, web, d.Path, nil)
+}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"strings"
@@ -67,4 +68,49 @@ func TestOpenRefusesAtOnce(t *testing.T) {
 	}
 	s := open(t, store.Config{URL: "redis://:secret@" + plain.Addr})
 	must(t, s.Ping(t.Context()))
+}
+
+// TestUnreachable: however the store is named, nobody there is the same error.
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	nobody := []string{"127.0.0.1:" + storetest.FreePort(t), "127.0.0.1:" + storetest.FreePort(t)}
+	for _, test := range []struct {
+		name string
+		cfg  store.Config
+	}{
+		{"single", store.Config{Addrs: nobody[:1]}},
+		{"cluster", store.Config{Addrs: nobody}},
+		{"sentinel", store.Config{Addrs: nobody, MasterName: "fleet"}},
+		{"no such host", store.Config{URL: "redis://no-such-host.invalid:6379"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, test.cfg)
+			k := store.GroupKey{}
+			for what, err := range map[string]error{
+				"ping": s.Ping(t.Context()), "leave": s.LeaveGroup(t.Context(), k, "a"), "forget": s.ForgetNode(t.Context(), "a"),
+			} {
+				var apiErr *api.Error
+				if !errors.Is(err, store.ErrUnreachable) || !errors.As(err, &apiErr) || apiErr.Code != api.CodeStoreDown {
+					t.Errorf("%s: got %v", what, err)
+				}
+			}
+			w := s.Watch(t.Context())
+			await(t, w, "down", func(ev store.Event) bool {
+				d, ok := ev.(store.Down)
+				return ok && errors.Is(d.Err, store.ErrUnreachable)
+			})
+		})
+	}
+}
+
+// TestCancelledIsNotUnreachable: who gives up is told so.
+func TestCancelledIsNotUnreachable(t *testing.T) {
+	t.Parallel()
+	s := open(t, store.Config{URL: "redis://" + start(t, store.EmbeddedConfig{Listen: "127.0.0.1:0"}).Addr()})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Ping(ctx); !errors.Is(err, context.Canceled) || errors.Is(err, store.ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
 }

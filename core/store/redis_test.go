@@ -2,14 +2,18 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/overlay"
 	"github.com/rackswarm/rackswarm/core/store"
 	"github.com/rackswarm/rackswarm/core/store/storetest"
+	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 func TestRedis(t *testing.T) {
@@ -101,4 +105,48 @@ func TestFrozenServer(t *testing.T) {
 	})
 	r.Thaw()
 	await(t, w, "up again", func(ev store.Event) bool { return ev == store.Up{} })
+}
+
+// TestDeadTransfersLeaveNothing: every key of a transfer has an end, whatever
+// was done last.
+func TestDeadTransfersLeaveNothing(t *testing.T) {
+	t.Parallel()
+	r := storetest.StartRedis(t)
+	s, ctx := open(t, store.Config{URL: r.URL}), t.Context()
+	d := artifact.Digest{1}
+	for _, loc := range []unit.Location{"", "ams1", "ams1/r1", "ams1/r2"} {
+		k := store.GroupKey{Digest: d, Location: loc}
+		must(t, s.JoinGroup(ctx, k, overlay.Member{Node: "a"}, 2*time.Hour))
+		slot, _, err := s.ClaimSlot(ctx, k, "a", 2, time.Minute)
+		must(t, err)
+		switch loc {
+		case "ams1":
+			must(t, s.ReleaseSlot(ctx, k, "a", slot))
+		case "ams1/r1":
+			must(t, s.LeaveGroup(ctx, k, "a"))
+		case "ams1/r2":
+			_, _, err = s.ClaimSlot(ctx, k, "b", 0, time.Minute)
+			must(t, err)
+		}
+		must(t, s.SetPending(ctx, d, unit.NodeID("n"), loc, time.Minute))
+	}
+	must(t, s.PutStatus(ctx, "one", api.NodeStatus{Node: "a"}))
+	must(t, s.PutNode(ctx, api.Node{Name: "a"}, time.Minute))
+	raw := redis.NewClient(&redis.Options{Addr: r.Addr})
+	defer raw.Close()
+	keys, err := raw.Keys(ctx, "*").Result()
+	must(t, err)
+	if len(keys) < 4*3+2 {
+		t.Fatalf("only these keys: %v", keys)
+	}
+	for _, key := range keys {
+		ttl, err := raw.PTTL(ctx, key).Result()
+		must(t, err)
+		if ttl <= 0 && key != "rackswarm:{nodes}:known" {
+			t.Errorf("%s has no end (%v)", key, ttl)
+		}
+		if strings.HasSuffix(key, ":leases") && ttl < 2*time.Hour {
+			t.Errorf("%s ends in %v, before the lease in it", key, ttl)
+		}
+	}
 }

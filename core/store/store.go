@@ -3,10 +3,22 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
+
+// go-redis logs each failed attempt on its own. Failures reach the callers as
+// errors, who log them once; what is left is for debugging.
+func init() { redis.SetLogger(debugLog{}) }
+
+type debugLog struct{}
+
+func (debugLog) Printf(ctx context.Context, format string, args ...any) {
+	slog.DebugContext(ctx, "redis client: "+fmt.Sprintf(format, args...))
+}
 
 // Store is a connection to the fleet's coordination store. It is safe for
 // concurrent use.

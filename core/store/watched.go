@@ -158,16 +158,23 @@ func (s *session) read(ctx context.Context, k GroupKey, g *watched) {
 	}
 	s.mu.Unlock()
 	v, ok, err := s.store.snapshot(ctx, k, have)
+	switch {
+	case err != nil:
+		s.mu.Lock()
+		g.due = time.Now().Add(retryEvery)
+		s.mu.Unlock()
+	case ok:
+		s.arrived(k, g, v, have)
+	}
+}
 
+// arrived takes the snapshot v, asked for when the version was have, unless the
+// group has been removed or deltas have gone further meanwhile.
+func (s *session) arrived(k GroupKey, g *watched, v view, have int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.groups[k] != g: // removed meanwhile
-	case err != nil:
-		g.due = time.Now().Add(retryEvery)
-	case !ok:
-	case g.valid && g.view.version != have && v.version <= g.view.version: // deltas were faster
-	default:
+	overtaken := g.valid && g.view.version != have && v.version <= g.view.version
+	if s.groups[k] == g && !overtaken {
 		s.adopt(k, g, v)
 	}
 }

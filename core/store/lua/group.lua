@@ -1,7 +1,7 @@
 -- Opens a group: drops what has expired, and offers what the operations need.
 -- KEYS: members, leases, slots, version. ARGV: channel, how long to keep idle keys in ms, ...
 local MEMBERS, LEASES, SLOTS, VERSION = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local CHANNEL, IDLE = ARGV[1], ARGV[2]
+local CHANNEL, IDLE = ARGV[1], tonumber(ARGV[2])
 
 local gone = {}      -- names of members that this call removes
 local put = nil      -- the record of a member that this call adds or changes
@@ -64,11 +64,11 @@ local function publish()
   if put then delta[#delta + 1] = '"put":' .. put end
   if moved then delta[#delta + 1] = '"slots":' .. slots_json() end
   redis.call('PUBLISH', CHANNEL, '{' .. table.concat(delta, ',') .. '}')
-  redis.call('PEXPIRE', VERSION, IDLE)
+  keep(VERSION, IDLE)
 end
 
 local function touch()
-  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, IDLE) end
+  for _, key in ipairs(KEYS) do keep(key, IDLE) end
 end
 
 local held = redis.call('HGETALL', SLOTS)

@@ -3,5 +3,5 @@ local name, record, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 redis.call('HSET', KEYS[1], name, record)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', int(now))
 redis.call('ZADD', KEYS[2], int(now + ttl), name)
-if redis.call('PTTL', KEYS[2]) < ttl then redis.call('PEXPIRE', KEYS[2], int(ttl)) end
+keep(KEYS[2], ttl)
 return 1

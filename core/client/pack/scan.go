@@ -3,10 +3,12 @@ package pack
 import (
 	"context"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // File is a regular file of a source.
@@ -72,11 +74,37 @@ func Scan(ctx context.Context, path string) (*Source, error) {
 	} else {
 		err = s.scanFile(real)
 	}
+	if err == nil {
+		err = s.settle(ctx)
+	}
 	if err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// tick is longer than the coarsest step of the clock that filesystems stamp
+// files with (10 ms at 100 Hz).
+const tick = 20 * time.Millisecond
+
+// settle waits until any further change of a file is sure to give it another
+// stamp: two changes within one step of the clock look alike.
+func (s *Source) settle(ctx context.Context) error {
+	newest := int64(math.MinInt64)
+	for _, f := range s.Files {
+		newest = max(newest, f.Stamp.Mtime)
+	}
+	wait := tick - time.Since(time.Unix(0, newest))
+	if wait <= 0 {
+		return nil
+	}
+	select {
+	case <-time.After(min(wait, tick)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Close releases the directory that the source is read through.

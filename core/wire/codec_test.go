@@ -37,7 +37,7 @@ func TestWhatIsAppendedIsDecoded(t *testing.T) {
 		if got := int(d.Overhead()); got != len(stream)-payload {
 			t.Fatalf("overhead of %d bytes in %d of which %d are payload", got, len(stream), payload)
 		}
-		if _, err := d.Next(); err != io.EOF {
+		if _, err := d.Next(); !errors.Is(err, io.EOF) {
 			t.Fatalf("after the last message: %v, want io.EOF", err)
 		}
 	})
@@ -75,7 +75,7 @@ func TestLongListsGoOutAsSeveralFrames(t *testing.T) {
 		var got []uint32
 		for {
 			part, err := d.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil || reflect.TypeOf(part) != reflect.TypeOf(m) {

@@ -39,7 +39,7 @@ func (m ExtHandshake) appendBody(dst []byte) []byte {
 func parseExtHandshake(body []byte) (Message, error) {
 	var d extDict
 	if err := bencode.Unmarshal(body, &d); err != nil {
-		return nil, fmt.Errorf("%w: extended handshake of %d bytes: %v", ErrMalformed, len(body), err)
+		return nil, fmt.Errorf("%w: extended handshake of %d bytes: %w", ErrMalformed, len(body), err)
 	}
 	m := ExtHandshake{M: d.M, Client: d.V}
 	for name, id := range d.M {

@@ -39,7 +39,7 @@ func TestMessagesAndBlocksGoBothWays(t *testing.T) {
 		over := errors.New("over")
 		a.Close(over)
 		a.Close(errors.New("again"))
-		if err := reason(t, ea); err != over {
+		if err := reason(t, ea); !errors.Is(err, over) {
 			t.Errorf("TLS %v: a ended by %v", secure, err)
 		}
 		if err := reason(t, eb); err == nil || !strings.Contains(err.Error(), "n1") {

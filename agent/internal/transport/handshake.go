@@ -26,7 +26,7 @@ func (t *Transport) outbound(ctx context.Context, raw net.Conn, want unit.NodeID
 }
 
 func (t *Transport) dialled(ctx context.Context, raw net.Conn, want unit.NodeID, d Digest) (*Conn, error) {
-	tune(raw)
+	t.tune(raw)
 	nc, proven, err := t.clientSide(ctx, raw, want)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (t *Transport) inbound(ctx context.Context, raw net.Conn) (*Conn, error) {
 }
 
 func (t *Transport) answered(ctx context.Context, raw net.Conn) (*Conn, error) {
-	tune(raw)
+	t.tune(raw)
 	nc, proven, err := t.serverSide(ctx, raw)
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (t *Transport) answered(ctx context.Context, raw net.Conn) (*Conn, error) {
 // ends the watch; it turns a failure that the end of ctx caused into one that
 // says so.
 func watch(ctx context.Context, raw net.Conn) func(error) error {
-	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	return func(err error) error {
 		if !stop() {
 			return fmt.Errorf("handshake not finished: %w", context.Cause(ctx))

@@ -22,15 +22,16 @@ const (
 const sameTLS = "set tls.enabled to the same value on every node"
 
 // checkFirst tells by a peer's first byte whether it agrees with us about TLS.
-// A peer that does not is answered in our manner, so that it can tell, too.
+// A peer that does not is answered in our manner, so that it can tell, too;
+// whether that arrives does not matter to us.
 func (t *Transport) checkFirst(raw net.Conn, first byte) error {
 	switch {
 	case t.config.TLS != nil && first == plainHandshake:
 		// Fatal alert protocol_version: our record type is what the peer sees.
-		raw.Write([]byte{recordAlert, 3, 3, 0, 2, 2, 70})
+		_, _ = raw.Write([]byte{recordAlert, 3, 3, 0, 2, 2, 70})
 		return speaksPlain(raw.RemoteAddr())
 	case t.config.TLS == nil && first == recordHandshake:
-		raw.Write(append([]byte{plainHandshake}, "BitTorrent protocol"...))
+		_, _ = raw.Write(append([]byte{plainHandshake}, "BitTorrent protocol"...))
 		return speaksTLS(raw.RemoteAddr())
 	case first != plainHandshake && first != recordHandshake:
 		return &api.Error{Code: api.CodeInvalid, Subject: raw.RemoteAddr().String(),

@@ -34,8 +34,8 @@ type Sink interface {
 
 // Run carries messages both ways until the connection ends and returns why: the
 // reason given to Close, or what went wrong. A panic in the sink, or in a
-// function given to SendSpan, ends this connection only. When Run returns, the
-// sink is not called any more.
+// function given to SendSpan, ends this connection only. When Run returns,
+// neither the sink nor such a function is called any more.
 func (c *Conn) Run(sink Sink) error {
 	var writer sync.WaitGroup
 	writer.Go(func() { c.guard("the writer", c.write) })
@@ -106,7 +106,7 @@ func (c *Conn) readError(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("peer %s at %s sent nothing for %s", c.peer, c.Addr(), idleTimeout)
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("peer %s at %s closed the connection: %w", c.peer, c.Addr(), err)
 	}
 	return fmt.Errorf("read from peer %s at %s: %w", c.peer, c.Addr(), err)

@@ -108,7 +108,7 @@ func TestUnacceptedConnectionIsClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		if _, err := c.dec.Next(); err != io.EOF || time.Since(start) != handshakeTimeout {
+		if _, err := c.dec.Next(); !errors.Is(err, io.EOF) || time.Since(start) != handshakeTimeout {
 			t.Errorf("ended after %s by %v", time.Since(start), err)
 		}
 	})

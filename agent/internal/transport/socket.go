@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"time"
@@ -17,23 +18,34 @@ const (
 	deadPeer = 15 * time.Second
 )
 
-// tune sets the options of a TCP connection; on others, and where the kernel
-// does not know an option, it does what can be done.
-func tune(raw net.Conn) {
+// tune sets the options of a TCP connection. The connection works without them,
+// only worse, so what fails is logged.
+func (t *Transport) tune(raw net.Conn) {
 	tcp, ok := raw.(*net.TCPConn)
 	if !ok {
 		return
 	}
-	tcp.SetNoDelay(true)
-	tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 3 * time.Second, Count: 3})
+	if err := setOptions(tcp); err != nil {
+		t.log.Warn("socket options not set", "peer", raw.RemoteAddr().String(), "err", err)
+	}
+}
+
+func setOptions(tcp *net.TCPConn) error {
+	probes := net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 3 * time.Second, Count: 3}
+	if err := errors.Join(tcp.SetNoDelay(true), tcp.SetKeepAliveConfig(probes)); err != nil {
+		return err
+	}
 	control, err := tcp.SyscallConn()
 	if err != nil {
-		return
+		return err
 	}
-	control.Control(func(fd uintptr) {
-		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat)
-		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadPeer.Milliseconds()))
+	var options error
+	err = control.Control(func(fd uintptr) {
+		options = errors.Join(
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat),
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadPeer.Milliseconds())))
 	})
+	return errors.Join(err, options)
 }
 
 // bulk is config for connections that carry much data: full records from the
@@ -53,8 +65,9 @@ func linger(raw net.Conn) {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	raw.SetDeadline(time.Now().Add(time.Second))
-	io.CopyN(io.Discard, raw, 64<<10)
+	if raw.SetDeadline(time.Now().Add(time.Second)) == nil {
+		_, _ = io.CopyN(io.Discard, raw, 64<<10)
+	}
 }
 
 // replayed is a connection of which some bytes were read already.

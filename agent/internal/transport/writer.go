@@ -12,8 +12,9 @@ import (
 const (
 	// keepAliveAfter is how long nothing is sent before a KeepAlive is.
 	keepAliveAfter = 10 * time.Second
-	// writeChunk is what a peer must take within writeTimeout.
-	writeChunk   = 256 << 10
+	// writeChunk is what a peer must take within writeTimeout: the common block
+	// with its head.
+	writeChunk   = 256<<10 + headRoom
 	writeTimeout = 30 * time.Second
 	// retryAfterReadError is when a peer may ask again for what the disk did
 	// not deliver.

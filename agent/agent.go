@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
+	"github.com/rackswarm/rackswarm/agent/internal/cli"
 	"github.com/rackswarm/rackswarm/agent/internal/config"
+	"github.com/rackswarm/rackswarm/agent/internal/daemon"
 )
 
-// runAgent is replaced by daemon.Run when that package stands.
-func runAgent(context.Context, config.Config, *slog.Logger) error {
-	return errors.New("this build has no agent")
+// runAgent runs an agent of this build's version until ctx ends.
+func runAgent(ctx context.Context, c config.Config, log *slog.Logger) error {
+	return daemon.Run(ctx, c, cli.Version, log)
 }

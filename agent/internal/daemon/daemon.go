@@ -244,7 +244,7 @@ func (d *daemon) openControl(context.Context) (err error) {
 func (d *daemon) publisher() (control.Publisher, error) {
 	return publisher.New(publisher.Config{
 		Self: d.self.Name, Key: d.signer, StateDir: d.cfg.StateDir,
-		Store: d.store, Storage: d.storage, Sources: d.reconcile, Logger: d.log,
+		Store: d.store, Sources: d.reconcile, Logger: d.log,
 	})
 }
 

@@ -1,0 +1,79 @@
+package fleet
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// programs is where Main lets binaries be built.
+var programs string
+
+// Main runs a package's tests; call it from TestMain. It holds the directory of
+// the binaries.
+func Main(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "rackswarm-bin-")
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "make a directory for binaries: %v\n", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	programs = dir
+	return m.Run()
+}
+
+// builds remembers what was built, by package.
+var builds struct {
+	sync.Mutex
+	done map[string]func() error
+}
+
+// Binary returns the path of a program of this module, such as "agent", built
+// once per test run. It has the race detector if the test has it.
+func Binary(t testing.TB, pkg string) string {
+	t.Helper()
+	if programs == "" {
+		t.Fatal("call fleet.Main from the package's TestMain")
+	}
+	path := filepath.Join(programs, filepath.Base(pkg))
+	builds.Lock()
+	if builds.done == nil {
+		builds.done = map[string]func() error{}
+	}
+	if builds.done[pkg] == nil {
+		builds.done[pkg] = sync.OnceValue(func() error { return build(pkg, path) })
+	}
+	once := builds.done[pkg]
+	builds.Unlock()
+	if err := once(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func build(pkg, path string) error {
+	args := []string{"build", "-buildvcs=false", "-o", path}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	cmd := exec.Command("go", append(args, "./"+pkg)...)
+	cmd.Dir = Top()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+	}
+	return nil
+}
+
+// Top is the top directory of this module.
+func Top() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
+}

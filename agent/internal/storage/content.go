@@ -51,14 +51,14 @@ func (c *content) path(i int) string {
 
 // changed is the error for a file that is not what it should be.
 func (c *content) changed(i int) error {
-	c.fds.drop(fdKey{c.id, i})
+	c.fds.drop(c.id, i)
 	return &ChangedError{c.files[i].Path}
 }
 
 // read fills buf from file i at off. It returns a *ChangedError if the file is
 // gone, too short, not a regular file or, where stamps are known, has another.
 func (c *content) read(i int, off int64, buf []byte) error {
-	h, err := c.fds.acquire(fdKey{c.id, i}, func() (*os.File, error) { return c.open(i) })
+	h, err := c.fds.acquire(fdKey{c.id, i, false}, func() (*os.File, error) { return c.open(i) })
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (c *content) write(i int, off int64, data []byte) error {
 		_, err = f.WriteAt(data, off)
 		return errors.Join(err, f.Close())
 	}
-	h, err := c.fds.acquire(fdKey{c.id, i}, func() (*os.File, error) { return c.create(i) })
+	h, err := c.fds.acquire(fdKey{c.id, i, true}, func() (*os.File, error) { return c.create(i) })
 	if err != nil {
 		return err
 	}

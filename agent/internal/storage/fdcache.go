@@ -18,10 +18,12 @@ type fdCache struct {
 	idle *list.List        // of *handle without users, most recently used first; guarded by mu
 }
 
-// fdKey names a file of one content.
+// fdKey names a file of one content, and whether it is open for writing: a file
+// that is still being written is read for peers through a descriptor of its own.
 type fdKey struct {
 	owner uint64
 	file  int
+	write bool
 }
 
 // handle is an open file. Its fields but f are guarded by the cache's mu.
@@ -111,12 +113,15 @@ func (c *fdCache) remove(h *handle) {
 	}
 }
 
-// drop forgets one file, so that the next user opens what stands there then.
-func (c *fdCache) drop(key fdKey) {
+// drop forgets one file of an owner, so that the next user opens what stands
+// there then.
+func (c *fdCache) drop(owner uint64, file int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if h := c.open[key]; h != nil {
-		c.remove(h)
+	for _, write := range []bool{false, true} {
+		if h := c.open[fdKey{owner, file, write}]; h != nil {
+			c.remove(h)
+		}
 	}
 }
 

@@ -86,7 +86,7 @@ func (p *Placement) breakFiles(files []int) {
 	have := p.Have()
 	for _, i := range files {
 		p.broken[i] = true
-		p.m.fds.drop(fdKey{p.live.id, i})
+		p.m.fds.drop(p.live.id, i)
 		clearSpans(have, p.mf, i)
 	}
 	p.phase = repairing
@@ -169,7 +169,7 @@ func (r *repair) placeFile(i int) error {
 	}
 	p.live.stamps[i] = stampOf(info)
 	p.broken[i] = false
-	p.m.fds.drop(fdKey{p.live.id, i})
+	p.m.fds.drop(p.live.id, i)
 	return nil
 }
 

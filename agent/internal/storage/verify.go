@@ -92,7 +92,7 @@ func (c *content) verify(ctx context.Context, files []int, found []fs.FileInfo, 
 			wrong[i].Store(true)
 			continue
 		}
-		c.fds.drop(fdKey{c.id, i}) // what is open may be another file by now
+		c.fds.drop(c.id, i) // what is open may be another file by now
 		newest = max(newest, stampOf(found[i]).Ctime)
 		total += f.Length
 		for n := range int(f.Pieces) {

@@ -37,3 +37,12 @@ const (
 	ContentRetain = "retain" // forget the distribution and leave the files
 	ContentRemove = "remove" // remove the files from the nodes first
 )
+
+// StreamRequest describes content that a client sends: the query parameters of
+// POST /v1/artifacts/stream.
+type StreamRequest struct {
+	Name      string
+	Kind      string // "file": the body is its bytes; "tree": a tar stream
+	Mode      uint32 // 07777, of a file; a tar stream has modes of its own
+	PieceSize int64  // as in PublishRequest
+}

@@ -39,7 +39,13 @@ func (c *Client) PublishPath(ctx context.Context, path, name string, pieceSize i
 	if !hasCode(err, api.CodeSourceNotLocal) {
 		return a, err
 	}
-	return c.streamPath(ctx, source, name, kind, pieceSize, progress)
+	req := api.StreamRequest{Name: name, Kind: kind, PieceSize: pieceSize}
+	if kind == kindFile {
+		if req.Mode, err = modeOf(source); err != nil {
+			return api.Artifact{}, sourceFailure("publish "+path, err)
+		}
+	}
+	return c.streamPath(ctx, source, req, progress)
 }
 
 // bootIDFile names the running kernel's boot, whatever the container.
@@ -59,17 +65,29 @@ func Identify(path string) (api.SourceIdentity, error) {
 	return api.SourceIdentity{BootID: strings.TrimSpace(string(boot)), Device: st.Dev, Inode: st.Ino}, nil
 }
 
+// kindFile is what pack.Kind says of a file.
+const kindFile = "file"
+
+// modeOf returns the mode bits (07777) of a path.
+func modeOf(path string) (uint32, error) {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return 0, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return st.Mode & 0o7777, nil
+}
+
 // stageReceiving is the agent's count of what this client counts as it sends.
 const stageReceiving = "receiving"
 
-func (c *Client) streamPath(ctx context.Context, source, name, kind string, pieceSize int64, progress func(api.Progress)) (api.Artifact, error) {
+func (c *Client) streamPath(ctx context.Context, source string, req api.StreamRequest, progress func(api.Progress)) (api.Artifact, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	tell := oneAtATime(progress)
 	r, w := io.Pipe()
 	var packing sync.WaitGroup
 	packing.Go(func() { w.CloseWithError(pack.Pack(ctx, source, w, tell)) })
-	a, err := c.PublishStream(ctx, name, kind, pieceSize, r, func(p api.Progress) {
+	a, err := c.publishStream(ctx, req, r, func(p api.Progress) {
 		if p.Stage != stageReceiving {
 			tell(p)
 		}

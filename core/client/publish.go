@@ -24,15 +24,23 @@ func (c *Client) Publish(ctx context.Context, req api.PublishRequest, progress f
 }
 
 // PublishStream sends content to the agent, which keeps a copy and publishes
-// that. kind is "file" (body: the bytes) or "tree" (body: a tar stream). A
-// pieceSize of 0 lets the agent choose. progress may be nil. After an error the
-// body may still be read from once.
+// that. kind is "file" (body: the bytes; its mode becomes 0644) or "tree" (body:
+// a tar stream). A pieceSize of 0 lets the agent choose. progress may be nil.
+// After an error the body may still be read from once.
 func (c *Client) PublishStream(ctx context.Context, name, kind string, pieceSize int64, body io.Reader, progress func(api.Progress)) (api.Artifact, error) {
-	query := url.Values{"name": {name}, "kind": {kind}}
-	if pieceSize != 0 {
-		query.Set("piece_size", strconv.FormatInt(pieceSize, 10))
+	return c.publishStream(ctx, api.StreamRequest{Name: name, Kind: kind, PieceSize: pieceSize}, body, progress)
+}
+
+// publishStream leaves out of the query what is zero in req.
+func (c *Client) publishStream(ctx context.Context, req api.StreamRequest, body io.Reader, progress func(api.Progress)) (api.Artifact, error) {
+	query := url.Values{"name": {req.Name}, "kind": {req.Kind}}
+	if req.PieceSize != 0 {
+		query.Set("piece_size", strconv.FormatInt(req.PieceSize, 10))
 	}
-	return c.published(ctx, call{op: "publish " + name, method: http.MethodPost, path: pathStream, query: query,
+	if req.Mode != 0 {
+		query.Set("mode", strconv.FormatUint(uint64(req.Mode), 8))
+	}
+	return c.published(ctx, call{op: "publish " + req.Name, method: http.MethodPost, path: pathStream, query: query,
 		stream: &source{r: body}}, progress)
 }
 

@@ -16,7 +16,7 @@ type Config struct {
 	Store *store.Store
 	// Self describes this agent; StoreOK is filled in by the server.
 	Self func() api.Info
-	// Publisher may be nil: then this agent publishes nothing.
+	// Publisher may be nil. It is asked only while Self says CanPublish.
 	Publisher Publisher
 
 	// Socket is the path of the unix socket, "" for none.
@@ -39,7 +39,7 @@ type Publisher interface {
 	// Publish hashes, signs and serves a path of this machine in place.
 	Publish(ctx context.Context, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error)
 	// Receive stores content that a client sends, then publishes that.
-	Receive(ctx context.Context, name, kind string, body io.Reader, pieceSize int64, progress func(api.Progress)) (api.Artifact, error)
+	Receive(ctx context.Context, req api.StreamRequest, body io.Reader, progress func(api.Progress)) (api.Artifact, error)
 	// Unpublish stops serving the artifact on this agent.
 	Unpublish(ctx context.Context, digest string) error
 }

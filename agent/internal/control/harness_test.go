@@ -55,7 +55,7 @@ func serve(t *testing.T, change func(*control.Config)) *fleet {
 func serveOn(t *testing.T, st *store.Store, change func(*control.Config)) *fleet {
 	t.Helper()
 	cfg := control.Config{Store: st, Socket: filepath.Join(t.TempDir(), "agent.sock"),
-		Self: func() api.Info { return api.Info{Node: "web1", Location: "ams1/r1", Version: "test"} }}
+		Self: func() api.Info { return api.Info{Node: "web1", Location: "ams1/r1", Version: "test", CanPublish: true} }}
 	if change != nil {
 		change(&cfg)
 	}
@@ -224,9 +224,9 @@ func (s scripted) Publish(ctx context.Context, req api.PublishRequest, progress 
 	return a, err
 }
 
-func (s scripted) Receive(ctx context.Context, name, kind string, body io.Reader, pieceSize int64, progress func(api.Progress)) (api.Artifact, error) {
+func (s scripted) Receive(ctx context.Context, req api.StreamRequest, body io.Reader, progress func(api.Progress)) (api.Artifact, error) {
 	a, err := s.run(ctx, body, progress)
-	a.Name, a.Kind, a.PieceLength = name, kind, pieceSize
+	a.Name, a.Kind, a.PieceLength = req.Name, req.Kind, req.PieceSize
 	return a, err
 }
 

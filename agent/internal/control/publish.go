@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"path"
 	"strconv"
 	"time"
@@ -31,13 +32,13 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}
-	switch {
-	case !path.IsAbs(req.Source):
+	if !path.IsAbs(req.Source) {
 		return badBody("source", fmt.Sprintf("%q is not absolute", req.Source), "start it with /")
-	case s.cfg.Publisher == nil:
-		return cannotPublish()
 	}
 	if err := checkPieceSize(req.PieceSize); err != nil {
+		return err
+	}
+	if err := s.canPublish(); err != nil {
 		return err
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
@@ -50,16 +51,16 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
 // receive takes content from the request's body. What can be refused is refused
 // before the client, which waits for "100 Continue", sends any of it.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
-	name, kind, size, err := streamParameters(r)
-	switch {
-	case err != nil:
+	req, err := streamParameters(r.URL.Query())
+	if err == nil {
+		err = s.canPublish()
+	}
+	if err != nil {
 		return err
-	case s.cfg.Publisher == nil:
-		return cannotPublish()
 	}
 	rc := http.NewResponseController(w)
 	if err := rc.EnableFullDuplex(); err != nil {
-		return fmt.Errorf("receive %s: %w", name, err)
+		return fmt.Errorf("receive %s: %w", req.Name, err)
 	}
 	body := bufio.NewReaderSize(&patient{r.Body, rc}, 64<<10)
 	// Only a read before the answer's header lets the client go on (RFC 9110,
@@ -68,7 +69,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
 		return badBody("the request's body", "cannot be read: "+err.Error(), "send the content")
 	}
 	job := func(ctx context.Context, progress func(api.Progress)) (api.Artifact, error) {
-		return s.cfg.Publisher.Receive(ctx, name, kind, body, size, progress)
+		return s.cfg.Publisher.Receive(ctx, req, body, progress)
 	}
 	if wantsEvents(r) {
 		s.stream(w, r, job)
@@ -83,21 +84,32 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func streamParameters(r *http.Request) (name, kind string, size int64, err error) {
-	q := r.URL.Query()
-	name, kind = q.Get("name"), q.Get("kind")
+// defaultMode is that of a file whose sender names none.
+const defaultMode = 0o644
+
+func streamParameters(q url.Values) (api.StreamRequest, error) {
+	req := api.StreamRequest{Name: q.Get("name"), Kind: q.Get("kind"), Mode: defaultMode}
 	switch {
-	case name == "":
-		return "", "", 0, badBody("name", "is missing", "add ?name=")
-	case kind != kindFile && kind != kindTree:
-		return "", "", 0, badBody("kind", fmt.Sprintf("is %q", kind), "write file for plain bytes or tree for a tar stream")
+	case req.Name == "":
+		return req, badBody("name", "is missing", "add ?name=")
+	case req.Kind != kindFile && req.Kind != kindTree:
+		return req, badBody("kind", fmt.Sprintf("is %q", req.Kind), "write file for plain bytes or tree for a tar stream")
+	}
+	if text := q.Get("mode"); text != "" {
+		mode, err := strconv.ParseUint(text, 8, 32)
+		if err != nil || mode > 0o7777 || req.Kind != kindFile {
+			return req, badBody("mode", fmt.Sprintf("%q is not possible for a %s", text, req.Kind), "write an octal mode such as 0755, for a file only")
+		}
+		req.Mode = uint32(mode)
 	}
 	if text := q.Get("piece_size"); text != "" {
-		if size, err = strconv.ParseInt(text, 10, 64); err != nil {
-			return "", "", 0, badBody("piece_size", fmt.Sprintf("%q is not a number", text), "write a number of bytes")
+		size, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return req, badBody("piece_size", fmt.Sprintf("%q is not a number", text), "write a number of bytes")
 		}
+		req.PieceSize = size
 	}
-	return name, kind, size, checkPieceSize(size)
+	return req, checkPieceSize(req.PieceSize)
 }
 
 func checkPieceSize(size int64) error {
@@ -107,7 +119,10 @@ func checkPieceSize(size int64) error {
 	return badBody("piece_size", fmt.Sprintf("%d is not possible", size), "use a power of two from 16384 to 16777216, or 0 to have it chosen")
 }
 
-func cannotPublish() error {
+func (s *Server) canPublish() error {
+	if s.cfg.Publisher != nil && s.cfg.Self().CanPublish {
+		return nil
+	}
 	return &api.Error{Code: api.CodeCannotPublish, Subject: "publish.key", Message: "this agent has no publisher key",
 		Fix: "set publish.key in its configuration to the key that 'rackswarm pki init' wrote, or ask an agent that has one"}
 }

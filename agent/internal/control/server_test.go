@@ -137,6 +137,8 @@ func TestMalformedRequests(t *testing.T) {
 		{"stream kind", "POST", "/v1/artifacts/stream?name=x&kind=zip", ``, 400, `"subject":"kind"`},
 		{"stream name", "POST", "/v1/artifacts/stream?kind=file", ``, 400, `"subject":"name"`},
 		{"piece size", "POST", "/v1/artifacts/stream?name=x&kind=file&piece_size=1000", ``, 400, `"subject":"piece_size"`},
+		{"mode of a tree", "POST", "/v1/artifacts/stream?name=x&kind=tree&mode=0755", ``, 400, `"subject":"mode"`},
+		{"mode is too large", "POST", "/v1/artifacts/stream?name=x&kind=file&mode=10000", ``, 400, `"subject":"mode"`},
 		{"piece size is text", "POST", "/v1/artifacts/stream?name=x&kind=file&piece_size=big", ``, 400, `"subject":"piece_size"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

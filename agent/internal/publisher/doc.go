@@ -1,0 +1,9 @@
+// Package publisher publishes content on this agent: it hashes a path of this
+// machine, or content that a client streams to it, signs the manifest with the
+// agent's publisher key, has the reconciler serve the content from where it
+// lies, and records the artifact in the coordination store.
+//
+// Content that was streamed lies in <state>/artifacts/<digest>/content. What is
+// still on its way there, or on its way out, lies in directories incoming-*
+// beside it, which do not survive a restart.
+package publisher

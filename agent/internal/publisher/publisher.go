@@ -1,0 +1,86 @@
+package publisher
+
+import (
+	"context"
+	"crypto/ed25519"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/store"
+)
+
+const (
+	// maxHashing bounds how many publications hash at once: each uses all cores.
+	maxHashing = 2
+	// maxReceiving bounds how many clients stream content at once.
+	maxReceiving = 8
+)
+
+// Sources serves published content in place; the reconciler does.
+type Sources interface {
+	// AddSource serves m, which is signed, from the path, now and after a
+	// restart, in place of the path it was served from before.
+	AddSource(ctx context.Context, path string, m *artifact.Manifest) error
+	// RemoveSource ends that. The files stay.
+	RemoveSource(d artifact.Digest)
+}
+
+// Config is what a Publisher needs.
+type Config struct {
+	Self     string             // this node's name
+	Key      ed25519.PrivateKey // of the publisher; nil: this agent cannot publish
+	StateDir string             // keeps streamed content
+	Store    *store.Store
+	Sources  Sources
+	Logger   *slog.Logger     // nil discards
+	Now      func() time.Time // nil is time.Now
+}
+
+// Publisher publishes on this agent. It is safe for concurrent use.
+type Publisher struct {
+	cfg       Config
+	kept      *keeper
+	hashing   chan struct{} // tokens
+	receiving chan struct{} // tokens
+
+	// commit is held while what is served and what is recorded change together.
+	commit sync.Mutex
+}
+
+// New clears what an earlier run left unfinished in the state directory.
+func New(cfg Config) (*Publisher, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	kept, err := openKeeper(cfg.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	return &Publisher{cfg: cfg, kept: kept,
+		hashing: make(chan struct{}, maxHashing), receiving: make(chan struct{}, maxReceiving)}, nil
+}
+
+// ready checks, before anything long begins, that the end can be reached.
+func (p *Publisher) ready(ctx context.Context) error {
+	if p.cfg.Key == nil {
+		return &api.Error{Code: api.CodeCannotPublish, Subject: "publish.key", Message: "this agent has no publisher key",
+			Fix: "set publish.key in its configuration to the key that 'rackswarm pki init' wrote, or ask an agent that has one"}
+	}
+	return p.cfg.Store.Ping(ctx)
+}
+
+// take waits for a token and returns what gives it back.
+func take(ctx context.Context, tokens chan struct{}) (release func(), err error) {
+	select {
+	case tokens <- struct{}{}:
+		return func() { <-tokens }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,89 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/rackswarm/rackswarm/agent/internal/publish"
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/client/pack"
+)
+
+// Receive keeps content that a client streams, then publishes that copy. The
+// body is read up to its end or the first error. Receiving the same content
+// again replaces the copy.
+func (p *Publisher) Receive(ctx context.Context, req api.StreamRequest, body io.Reader, progress func(api.Progress)) (api.Artifact, error) {
+	if err := p.ready(ctx); err != nil {
+		return api.Artifact{}, err
+	}
+	release, err := take(ctx, p.receiving)
+	if err != nil {
+		return api.Artifact{}, fmt.Errorf("wait to receive %s: %w", req.Name, err)
+	}
+	defer release()
+	dir, err := p.kept.begin()
+	if err != nil {
+		return api.Artifact{}, err
+	}
+	a, err := p.receiveInto(ctx, dir, req, body, progress)
+	if err != nil {
+		return api.Artifact{}, errors.Join(err, p.kept.drop(dir))
+	}
+	if err := p.kept.drop(dir); err != nil {
+		p.cfg.Logger.Warn("the copy that was replaced stays until the agent starts again", "dir", dir, "err", err)
+	}
+	return a, nil
+}
+
+// receiveInto publishes the content out of dir, which may be gone, or hold an
+// older copy, afterwards.
+func (p *Publisher) receiveInto(ctx context.Context, dir string, req api.StreamRequest, body io.Reader, progress func(api.Progress)) (api.Artifact, error) {
+	if err := extract(ctx, dir, req, body, progress); err != nil {
+		return api.Artifact{}, err
+	}
+	built, err := p.build(ctx, filepath.Join(dir, contentName),
+		publish.Options{Name: req.Name, PieceLength: req.PieceSize, Progress: progress})
+	if err != nil {
+		return api.Artifact{}, err
+	}
+	p.commit.Lock()
+	defer p.commit.Unlock()
+	d := built.Manifest.Digest()
+	replaced, err := p.kept.settle(dir, d)
+	if err != nil {
+		return api.Artifact{}, err
+	}
+	a, err := p.record(ctx, built, p.kept.content(d), "")
+	if err != nil && !replaced {
+		err = errors.Join(err, p.kept.remove(d))
+	}
+	return a, err
+}
+
+// extract stores the stream as dir/content.
+func extract(ctx context.Context, dir string, req api.StreamRequest, body io.Reader, progress func(api.Progress)) error {
+	kind := artifact.KindTree
+	if req.Kind == artifact.KindFile.String() {
+		kind = artifact.KindFile
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return keepError(dir, err)
+	}
+	defer root.Close()
+	if err := publish.Extract(ctx, body, kind, root, contentName, progress); err != nil {
+		return err
+	}
+	if kind == artifact.KindTree {
+		return nil
+	}
+	if err := root.Chmod(contentName, pack.FileMode(req.Mode)); err != nil {
+		return keepError(filepath.Join(dir, contentName), err)
+	}
+	return nil
+}

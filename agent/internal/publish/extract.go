@@ -44,7 +44,7 @@ func Extract(ctx context.Context, r io.Reader, kind artifact.Kind, dest *os.Root
 	return nil
 }
 
-// remove takes away what was received in part, whatever its modes.
+// remove takes away what was received in part.
 func remove(dest *os.Root, name string) error {
 	if err := dest.RemoveAll(name); err != nil {
 		return fmt.Errorf("remove %s, which is incomplete: %w", name, err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"syscall"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -21,10 +22,14 @@ func Changed(path string) *api.Error {
 		"stop what writes to it, or publish a snapshot or copy, then publish again")
 }
 
+// becameAnother are the errors of a path that is no longer what Scan saw: a link,
+// a pipe, a socket, a directory, or below something that is none.
+var becameAnother = []syscall.Errno{syscall.ELOOP, syscall.ESPIPE, syscall.ENXIO, syscall.EISDIR, syscall.ENOTDIR}
+
 // unreadable explains why a path below the source could not be read.
 func unreadable(path string, err error) *api.Error {
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR):
+	case errors.Is(err, fs.ErrNotExist), slices.ContainsFunc(becameAnother, func(e syscall.Errno) bool { return errors.Is(err, e) }):
 		return Changed(path)
 	case errors.Is(err, fs.ErrPermission):
 		return Unsuited(path, "cannot be read: permission denied", "let the user that reads it do so, or leave it out")

@@ -114,8 +114,9 @@ func TestPackNoticesChange(t *testing.T) {
 				}
 				once = false
 			})
-			t.Log(name, whole)
-			refused(t, err, api.CodeSourceUnsuited, dir+"/f", "changed while it was read")
+			if refused(t, err, api.CodeSourceUnsuited, dir+"/f", "changed while it was read"); t.Failed() {
+				t.Fatalf("%s, the file itself: %v", name, whole)
+			}
 		}
 	}
 }

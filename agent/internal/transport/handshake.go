@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -169,50 +168,4 @@ func (c *Conn) readExtended(short [20]byte, proven unit.NodeID) error {
 	c.peer, c.digest, c.ext = name, h.Digest, uint8(ext)
 	c.maxRequest = min(h.MaxRequest, wire.MaxRequest)
 	return nil
-}
-
-// clientSide puts TLS on a dialled connection. The name is what the peer's
-// certificate proves, "" without TLS.
-func (t *Transport) clientSide(ctx context.Context, raw net.Conn, want unit.NodeID) (net.Conn, unit.NodeID, error) {
-	if t.config.TLS == nil {
-		return raw, "", nil
-	}
-	nc, err := secure(ctx, raw, tls.Client, t.config.TLS.ClientTLS(string(want)))
-	if err != nil {
-		return nil, "", err
-	}
-	name, err := t.identity(nc)
-	if err == nil && name != want {
-		err = wrongNode(want, name)
-	}
-	return nc, name, err
-}
-
-// serverSide looks at the first byte of an inbound connection to tell TLS from
-// plain BitTorrent, and puts TLS on it.
-func (t *Transport) serverSide(ctx context.Context, raw net.Conn) (net.Conn, unit.NodeID, error) {
-	first := &replayed{Conn: raw, replay: make([]byte, 1)}
-	if err := readFull(raw, first.replay); err != nil {
-		return nil, "", err
-	}
-	if err := t.checkFirst(raw, first.replay[0]); err != nil {
-		return nil, "", err
-	}
-	if t.config.TLS == nil {
-		return first, "", nil
-	}
-	nc, err := secure(ctx, first, tls.Server, t.config.TLS.ServerTLS())
-	if err != nil {
-		return nil, "", err
-	}
-	name, err := t.identity(nc)
-	return nc, name, err
-}
-
-func (t *Transport) identity(nc *secured) (unit.NodeID, error) {
-	name, err := t.config.TLS.Identity(nc.ConnectionState())
-	if err != nil {
-		return "", notANode(nc.RemoteAddr(), err)
-	}
-	return unit.ParseNodeID(name)
 }

@@ -32,7 +32,7 @@ type bar struct {
 
 func newBars(w io.Writer, rows int) *bars {
 	return &bars{
-		progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(30), mpb.WithRefreshRate(150*time.Millisecond), mpb.WithAutoRefresh()),
+		progress: mpb.New(mpb.WithOutput(w), mpb.WithRefreshRate(150*time.Millisecond), mpb.WithAutoRefresh()),
 		nodes:    map[string]*bar{},
 		room:     rows - 2,
 	}
@@ -41,6 +41,8 @@ func newBars(w io.Writer, rows int) *bars {
 // allPriority keeps the bar for all below those of nodes, in the order in which
 // they came.
 const allPriority = 1 << 30
+
+const barWidth = 32 // columns
 
 func (b *bars) show(st api.Status) {
 	b.last = st
@@ -79,6 +81,7 @@ func (b *bars) add(name string, priority int, transient bool) *bar {
 	line.text.Store(&empty)
 	options := []mpb.BarOption{
 		mpb.BarPriority(priority),
+		mpb.BarWidth(barWidth),
 		mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return *line.text.Load() })),
 	}

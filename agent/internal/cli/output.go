@@ -55,10 +55,10 @@ func table(w io.Writer, rows [][]string) {
 // clean keeps what came over the network from steering the terminal.
 func clean(s string) string {
 	return strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) {
-			return ' '
+		if unicode.IsPrint(c) {
+			return c
 		}
-		return c
+		return ' '
 	}, s)
 }
 

@@ -43,7 +43,8 @@ type Node struct {
 }
 
 // Endpoint is an address to listen on, host:port with an optional host, and the
-// one that others are told, "" to find it out from Listen.
+// one that others are told: a host with or without a port, "" to find it out
+// from Listen.
 type Endpoint struct {
 	Listen    string
 	Advertise string

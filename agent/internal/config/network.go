@@ -40,18 +40,20 @@ func (v *validator) listen(key, address string) {
 	}
 }
 
-// advertise checks an address that others are to connect to; "" is none.
+// advertise checks an address that others are to connect to; "" is none. Without
+// a port, or with port 0, the port that is listened on is meant.
 func (v *validator) advertise(key, address string) {
 	if address == "" {
 		return
 	}
-	const fix = "write a host or address that the other nodes reach, with the port"
-	host, port, err := splitAddress(address)
-	switch ip, _ := netip.ParseAddr(host); {
-	case err != nil:
-		v.fail(key, fix, "%v", err)
-	case host == "" || ip.IsUnspecified() || port == 0:
-		v.fail(key, fix, "%q is not an address that others can connect to", address)
+	host := address
+	if h, _, err := splitAddress(address); err == nil {
+		host = h
+	} else if ip, err := netip.ParseAddr(address); strings.ContainsAny(address, ":/[] ") && (err != nil || ip.Is4()) {
+		host = "" // neither with a port nor without
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		v.fail(key, "write a host or address that the other nodes reach, with or without a port", "%q is not an address that others can connect to", address)
 	}
 }
 

@@ -33,8 +33,8 @@ func TestInvalid(t *testing.T) {
 		{"DATA_ADVERTISE=:7420", "data.advertise", "not an address that others can connect to"},
 		{"DATA_ADVERTISE=0.0.0.0:7420", "data.advertise", "not an address that others can connect to"},
 		{"DATA_ADVERTISE=[::]:7420", "data.advertise", "not an address that others can connect to"},
-		{"DATA_ADVERTISE=web17:0", "data.advertise", "not an address that others can connect to"},
-		{"DATA_ADVERTISE=web17", "data.advertise", "is not host:port"},
+		{"DATA_ADVERTISE=web17:http", "data.advertise", "not an address that others can connect to"},
+		{"DATA_ADVERTISE=::", "data.advertise", "not an address that others can connect to"},
 		{"API_SOCKET=agent.sock", "api.socket", "not an absolute path"},
 		{"API_SOCKET=/" + strings.Repeat("x", 120), "api.socket", "may have 107"},
 		{"API_LISTEN=x", "api.listen", "is not host:port"},
@@ -77,6 +77,17 @@ func TestInvalid(t *testing.T) {
 		p := all[0]
 		if !strings.HasSuffix(p.Subject, test.key) || !strings.Contains(p.Message, test.message) || p.Fix == "" {
 			t.Errorf("%s: got %#v; want %s: %s", test.change, p, test.key, test.message)
+		}
+	}
+}
+
+func TestAdvertisedAddresses(t *testing.T) {
+	f := newFleet(t)
+	for _, address := range []string{"web17", "web17:0", "web17.example:7420", "192.0.2.7", "[2001:db8::7]:7420", "2001:db8::7"} {
+		vars := f.valid()
+		vars["RACKSWARM_DATA_ADVERTISE"] = address
+		if _, err := Load("", environ(vars)); err != nil {
+			t.Error(err)
 		}
 	}
 }

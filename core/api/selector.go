@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -90,12 +91,12 @@ func sortedSet(a []string) []string {
 func (s Selector) Validate() error {
 	for i, l := range s.Locations {
 		if _, err := unit.ParseLocation(l); err != nil {
-			return invalid(fmt.Sprintf("selector.locations[%d]", i), err.Error(), "")
+			return invalid(fmt.Sprintf("selector.locations[%d]", i), err.Error(), "use labels separated by single slashes")
 		}
 	}
 	for i, name := range s.NodeNames {
 		if _, err := unit.ParseNodeID(name); err != nil {
-			return invalid(fmt.Sprintf("selector.node_names[%d]", i), err.Error(), "")
+			return invalid(fmt.Sprintf("selector.node_names[%d]", i), fmt.Sprintf("%q is not a node name", name), errors.Unwrap(err).Error())
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Labels)) {

@@ -79,7 +79,11 @@ func (d *daemon) openKeys(context.Context) (err error) {
 			return err
 		}
 		d.creds.OnReload(func(err error) {
-			d.log.Error("certificate not reloaded, the old one stays in use", "err", err)
+			if err != nil {
+				d.log.Error("certificate not reloaded, the old one stays in use", "err", err)
+				return
+			}
+			d.log.Info("certificate reloaded")
 		})
 		if err := d.checkIdentity(); err != nil {
 			return err

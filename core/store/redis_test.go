@@ -96,15 +96,23 @@ func await(t *testing.T, w *store.Watcher, what string, wanted func(store.Event)
 func TestFrozenServer(t *testing.T) {
 	t.Parallel()
 	r := storetest.StartRedis(t)
-	w := open(t, store.Config{URL: r.URL}).Watch(t.Context())
-	await(t, w, "up", func(ev store.Event) bool { return ev == store.Up{} })
+	s := open(t, store.Config{URL: r.URL})
+	k := store.GroupKey{Digest: artifact.Digest{1}, Location: "ams1"}
+	must(t, s.JoinGroup(t.Context(), k, overlay.Member{Node: "a"}, time.Hour))
+	w := s.Watch(t.Context())
+	w.AddGroup(k)
+	up := func(ev store.Event) bool { return ev == store.Up{} }
+	group := func(ev store.Event) bool { _, ok := ev.(store.GroupChanged); return ok }
+	await(t, w, "up", up)
+	await(t, w, "the group", group)
 	r.Freeze()
 	await(t, w, "down", func(ev store.Event) bool {
 		d, ok := ev.(store.Down)
 		return ok && errors.Is(d.Err, store.ErrUnreachable)
 	})
 	r.Thaw()
-	await(t, w, "up again", func(ev store.Event) bool { return ev == store.Up{} })
+	await(t, w, "up again", up)
+	await(t, w, "the group again, which has not changed", group)
 }
 
 // TestDeadTransfersLeaveNothing: every key of a transfer has an end, whatever

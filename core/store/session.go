@@ -60,7 +60,7 @@ func (s *session) begin(ctx context.Context) error {
 	if err := s.pubsub.Subscribe(ctx, keys.distributionsChannel(), keys.demandChannel()); err != nil {
 		return err
 	}
-	return s.follow1(ctx)
+	return s.subscribeGroups(ctx)
 }
 
 // end announces the loss, unless the watcher itself ends.
@@ -134,13 +134,13 @@ func (s *session) follow(ctx context.Context) error {
 			return errClosed
 		case <-s.Watcher.subscribe:
 		}
-		if err := s.follow1(ctx); err != nil {
+		if err := s.subscribeGroups(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *session) follow1(ctx context.Context) error {
+func (s *session) subscribeGroups(ctx context.Context) error {
 	added, removed := s.difference()
 	if len(removed) > 0 {
 		if err := s.pubsub.Unsubscribe(ctx, removed...); err != nil {

@@ -15,9 +15,12 @@ func outage(t *testing.T, b Backend) {
 	k := group(t, "ams1")
 	w := watch(t, s)
 	w.AddGroup(k)
-	must(t, s.JoinGroup(c, k, member("a", 0), long))
-	w.await("member", func(v *viewer) bool { return len(v.groups[k].Members) == 1 })
-	before := w.groups[k].Version
+	const changes = 20
+	for i := range changes {
+		must(t, s.JoinGroup(c, k, member("a", i), long))
+	}
+	before := read(t, s, k).Version
+	w.await("the last change", func(v *viewer) bool { return v.groups[k].Version == before })
 
 	b.Kill()
 	w.await("down", func(v *viewer) bool { return !v.up })
@@ -31,7 +34,7 @@ func outage(t *testing.T, b Backend) {
 	b.Restart()
 	w.await("up", func(v *viewer) bool { return v.up })
 	w.await("the group again", func(v *viewer) bool { return len(v.groups) == 1 })
-	must(t, s.JoinGroup(c, k, member("a", 1), long))
+	must(t, s.JoinGroup(c, k, member("a", 0), long))
 	must(t, s.JoinGroup(c, k, member("b", 0), long))
 	w.await("who has joined again", func(v *viewer) bool { return len(v.groups[k].Members) == 2 })
 	if now := w.groups[k].Version; now <= before {

@@ -3,7 +3,6 @@ package artifact
 import (
 	"crypto/sha256"
 	"fmt"
-	"slices"
 	"strings"
 
 	"pgregory.net/rapid"
@@ -137,13 +136,4 @@ func sampleTree() tree {
 		g.files[path] = f
 	}
 	return g
-}
-
-func sortedPaths[V any](m map[string]V) []string {
-	var paths []string
-	for path := range m {
-		paths = append(paths, path)
-	}
-	slices.SortFunc(paths, comparePaths)
-	return paths
 }

@@ -208,7 +208,7 @@ func TestBuildNoticesChange(t *testing.T) {
 		"grown":      func(path string) error { return os.Truncate(path, 20*blockSize) },
 		"shrunk":     func(path string) error { return os.Truncate(path, 1) },
 		"removed":    os.Remove,
-		"rewritten":  func(path string) error { return overwrite(path) },
+		"rewritten":  overwrite,
 		"replaced":   func(path string) error { return replace(path, os.WriteFile(path+"~", pattern(100), 0o640)) },
 		"now a pipe": func(path string) error { return replace(path, syscall.Mkfifo(path+"~", 0o640)) },
 	} {

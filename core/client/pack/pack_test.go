@@ -216,6 +216,7 @@ func TestReaderRefuses(t *testing.T) {
 		{file("a//b"), "not a path inside"},
 		{file("a/./b"), "not a path inside"},
 		{file(".."), "not a path inside"},
+		{file(strings.Repeat("d/", 2048) + "x"), "has 4097 bytes"},
 		{file("."), "is the top and no directory"},
 		{tar.Header{Typeflag: tar.TypeDir, Name: "/"}, "not a path inside"},
 		{tar.Header{Typeflag: tar.TypeDir, Name: "a//"}, "not a path inside"},

@@ -137,6 +137,9 @@ func entry(h *tar.Header) (Entry, error) {
 	return e, nil
 }
 
+// maxPath is Linux's limit, which also bounds the work that a path can cause.
+const maxPath = 4096
+
 // cleanPath takes off what tar adds to paths ("./" before, "/" after) and
 // refuses those that are not clean otherwise. The top is "".
 func cleanPath(name string) (string, error) {
@@ -146,6 +149,10 @@ func cleanPath(name string) (string, error) {
 	}
 	if p == "." {
 		return "", nil
+	}
+	if len(p) > maxPath {
+		return "", badStream(fmt.Sprintf("%.40q…", name), fmt.Sprintf("has %d bytes", len(p)),
+			fmt.Sprintf("send paths of at most %d bytes", maxPath))
 	}
 	if !filepath.IsLocal(p) || path.Clean(p) != p || strings.ContainsRune(p, 0) {
 		return "", badStream(fmt.Sprintf("%q", name), "is not a path inside the directory",

@@ -117,7 +117,7 @@ func (p *demandPoller) poll(ctx context.Context, d artifact.Digest) {
 		return
 	}
 	needed := slices.ContainsFunc(nodes, func(n store.PendingNode) bool { return n.Node != p.self })
-	if needed {
+	if len(nodes) > 0 { // also this node alone: watchers do not hear of the second to need it
 		p.schedule(d, len(nodes))
 	}
 	p.send(demandSeen{d, needed})
@@ -131,7 +131,7 @@ func (p *demandPoller) schedule(d artifact.Digest, nodes int) {
 		return
 	}
 	wait := idleInterval
-	if h.seeding {
+	if h.seeding || nodes > 0 {
 		wait = demandInterval
 	}
 	wait = min(wait+time.Duration(nodes)*demandPerNode, resyncInterval)

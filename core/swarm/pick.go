@@ -20,7 +20,7 @@ func (s *Swarm) rank(now unit.Time, p *peer, x int32) (r rank, retry unit.Time) 
 	if until, refused := p.refused[x]; refused && now < until {
 		return rankNever, until
 	}
-	if !p.inside && s.heldInside(x) {
+	if s.heldCloser(p, x) {
 		return rankNever, unit.Never
 	}
 	if at, contested := s.startedAt(now, p, x); contested {
@@ -42,15 +42,16 @@ func (s *Swarm) rank(now unit.Time, p *peer, x int32) (r rank, retry unit.Time) 
 	return rankFree, unit.Never
 }
 
-// heldInside reports whether a peer inside the location that we represent can
-// give us the span, so that it need not cross the uplink again.
-func (s *Swarm) heldInside(x int32) bool {
-	if !s.place.represents || !s.cfg.Stealing {
+// heldCloser reports whether a peer closer than p can give us the span, so that
+// it need not cross a shared link again. An initial seeder does not count inside
+// its own location: it gives each span away once, and others spread it.
+func (s *Swarm) heldCloser(p *peer, x int32) bool {
+	if !s.cfg.Stealing {
 		return false
 	}
 	for _, id := range s.ids {
 		q := s.peers[id]
-		if q.inside && !q.stalled && q.have.Has(int(x)) {
+		if q.level > p.level && !q.stalled && q.have.Has(int(x)) && (!q.Initial || q.inside && !p.inside) {
 			return true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -133,7 +134,7 @@ func TestSilentPeerLosesItsBlocks(t *testing.T) {
 // An initial seeder gives a span to one peer and sends others there, but not
 // for ever, nor when that peer is gone.
 func TestInitialSeederServesOnce(t *testing.T) {
-	s := New(Config{Self: "s", Location: "r", Initial: true, Lengths: []int32{100}, Have: artifact.All(1), Stealing: true})
+	s := New(Config{Self: "s", Location: "r", Initial: true, Lengths: []int32{100}, Have: artifact.All(1), Stealing: true, Download: bandwidth.NewBucket(0, unit.Unlimited)})
 	for _, id := range []unit.NodeID{"a", "b"} {
 		s.PeerJoined(0, PeerInfo{Node: id, Location: "r"})
 	}
@@ -145,7 +146,7 @@ func TestInitialSeederServesOnce(t *testing.T) {
 	if !served(0, "a") || !served(0, "a") || served(0, "b") {
 		t.Fatal("the first peer is served, again if it asks, and the second sent away")
 	}
-	if !served(seconds(giveTime.Seconds()), "b") {
+	if !served(seconds((giveTime + spreadTime).Seconds()), "b") {
 		t.Error("the second peer is sent away for ever")
 	}
 	s.PeerLeft(0, "a", nil)

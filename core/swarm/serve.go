@@ -6,20 +6,33 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// An initial seeder gives each span to one peer and lets that copy spread:
-// others are sent away until the peer has had it for spreadTime, at most
-// giveTime after it was given, and told to ask again after askAgain.
+// An initial seeder gives each span to one peer and lets that copy spread. Who
+// is sent away asks again after askAgain.
 const (
+	askAgain = 250 * time.Millisecond
+	// When every span was given away once, a copy has spreadTime to spread, or
+	// an eighth of what the transfer has taken so far, from when its holder has
+	// it; and giveTime to be there at all.
 	spreadTime = 3 * time.Second
 	giveTime   = 8 * time.Second
-	askAgain   = 250 * time.Millisecond
+	// nearFirst is how long after serving a near peer farther ones are sent
+	// away: the seeder's own location relays outward (requirement 25).
+	nearFirst = 500 * time.Millisecond
 )
 
 // served is to whom an initial seeder gave a span first.
 type served struct {
 	to    unit.NodeID
-	until unit.Time // others are sent away until then
+	at    unit.Time
 	has   bool      // the peer has announced it
+	hasAt unit.Time // when that was noticed
+}
+
+// seeding is what an initial seeder remembers.
+type seeding struct {
+	spans map[int32]served
+	began unit.Time   // the first span was given away
+	near  []unit.Time // by level of the receiver, when such a peer was served last
 }
 
 // PeerWants takes a peer's request and answers with Upload or Reject.
@@ -38,24 +51,60 @@ func (s *Swarm) PeerWants(now unit.Time, node unit.NodeID, b Block, out []Action
 	return append(out, Upload{Peer: node, Block: b})
 }
 
-// spreads reports whether another peer was given the span and should spread
-// it. It never holds a span back from the only peer, nor once the peer that
-// got it is gone.
+// spreads reports whether somebody else should spread the span to p. Nothing is
+// held back from the only peer, nor for a peer that is gone.
 func (s *Swarm) spreads(now unit.Time, p *peer, x int32) bool {
-	got, ok := s.served[x]
+	got, ok := s.seeding.spans[x]
 	q := s.peers[got.to]
-	if !ok || q == nil {
-		s.served[x] = served{to: p.Node, until: now.Add(giveTime)}
+	switch {
+	case !ok || q == nil:
+		if s.nearIsServed(now, p) {
+			return true
+		}
+		s.give(now, p, x)
 		return false
-	}
-	if got.to == p.Node {
+	case q == p || p.level > q.level: // bringing it back in would cost more
+		s.serving(now, p)
 		return false
+	case len(s.seeding.spans) < len(s.cfg.Lengths):
+		return true // others wait to be given away for the first time
 	}
+	return now < s.spreadUntil(now, q, x)
+}
+
+// give books a span's first copy.
+func (s *Swarm) give(now unit.Time, p *peer, x int32) {
+	if len(s.seeding.spans) == 0 {
+		s.seeding.began = now
+	}
+	s.seeding.spans[x] = served{to: p.Node, at: now}
+	s.serving(now, p)
+}
+
+func (s *Swarm) serving(now unit.Time, p *peer) { s.seeding.near[p.level] = now + 1 }
+
+// nearIsServed reports whether peers nearer than p are being served just now.
+func (s *Swarm) nearIsServed(now unit.Time, p *peer) bool {
+	for _, at := range s.seeding.near[p.level+1:] {
+		if at > 0 && now.Sub(at) < nearFirst {
+			return true
+		}
+	}
+	return false
+}
+
+// spreadUntil is until when a span's first receiver is given time to spread it.
+func (s *Swarm) spreadUntil(now unit.Time, q *peer, x int32) unit.Time {
+	got := s.seeding.spans[x]
 	if !got.has && q.have.Has(int(x)) {
-		got.has, got.until = true, min(got.until, now.Add(spreadTime))
-		s.served[x] = got
+		got.has, got.hasAt = true, now
+		s.seeding.spans[x] = got
 	}
-	return now < got.until
+	patience := max(spreadTime, now.Sub(s.seeding.began)/8)
+	if !got.has {
+		return got.at.Add(giveTime + patience)
+	}
+	return got.hasAt.Add(patience)
 }
 
 // Sent says that payload was sent to a peer.

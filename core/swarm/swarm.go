@@ -70,9 +70,9 @@ type Swarm struct {
 	starts   map[int32][]start // STARTs of peers per span
 	place    place
 	division division
-	served   map[int32]served // initial seeder: who got each span first
-	scanAt   unit.Time        // when Tick looks for work again
-	halted   bool             // fetch nothing more
+	seeding  seeding
+	scanAt   unit.Time // when Tick looks for work again
+	halted   bool      // fetch nothing more
 	pending  announcements
 	counters Counters
 }
@@ -94,8 +94,8 @@ func New(c Config) *Swarm {
 		peers:  map[unit.NodeID]*peer{},
 		active: map[int32]*active{},
 		starts: map[int32][]start{},
-		served: map[int32]served{},
 	}
+	s.seeding = seeding{spans: map[int32]served{}, near: make([]unit.Time, c.Location.Depth()+1)}
 	s.left = len(c.Lengths) - s.have.Count()
 	s.halted = c.Initial // a published source is read only
 	s.counters.ByLevel = make([]unit.Bytes, c.Location.Depth()+1)
@@ -152,7 +152,7 @@ func (s *Swarm) Replace(now unit.Time, have artifact.Bitset, out []Action) []Act
 		case s.have.Has(i) && !have.Has(i):
 			s.have.Clear(i)
 			s.left++
-			delete(s.served, x)
+			delete(s.seeding.spans, x)
 			s.pending.lost = append(s.pending.lost, uint32(x))
 		case !s.have.Has(i) && have.Has(i):
 			if s.active[x] != nil {

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -76,16 +75,4 @@ func newTransport() *http.Transport {
 		MaxIdleConnsPerHost:   4,
 		DisableCompression:    true,
 	}
-}
-
-// notSent reports whether err says that the agent cannot have begun to act on
-// the request: there was no connection, or TLS refused it.
-func notSent(err error) bool {
-	var op *net.OpError
-	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "remote error") {
-		return true
-	}
-	var alert tls.AlertError
-	var cert *tls.CertificateVerificationError
-	return errors.As(err, &alert) || errors.As(err, &cert)
 }

@@ -2,7 +2,9 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -21,19 +23,21 @@ type outcome struct {
 	err      error
 }
 
+// errStopping is what a client hears whose job the agent's end has ended.
+var errStopping = &api.Error{Code: api.CodeUnreachable, Subject: "agent", Message: "it is stopping", Fix: "try again when it is back"}
+
 // stream runs the job with events: progress as it goes, result or error at the
 // end. A job that fails at once is answered with an HTTP status instead. It
-// returns when the job has ended, which a client that goes away brings about.
+// returns when the job has ended, which a client that goes away and an agent that
+// stops bring about.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, run job) {
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
 	var progress atomic.Pointer[api.Progress]
 	done := make(chan outcome, 1)
-	go func() {
-		a, err := run(ctx, func(p api.Progress) { progress.Store(&p) })
-		done <- outcome{a, err}
-	}()
+	go func() { done <- run.outcome(ctx, &progress) }()
 	var out *jobStream
+	ending := s.ending
 	tick := time.NewTicker(progressInterval)
 	defer tick.Stop()
 	for {
@@ -41,15 +45,32 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, run job) {
 		case end := <-done:
 			s.finishJob(w, r, out, end)
 			return
+		case <-ending:
+			cancel(errStopping)
+			ending = nil
 		case <-tick.C:
 			if out == nil {
 				out = &jobStream{events: startEvents(w)}
 			}
 			if out.show(progress.Load()) != nil {
-				cancel()
+				cancel(nil)
 			}
 		}
 	}
+}
+
+// outcome runs the job. A panic costs this job only.
+func (run job) outcome(ctx context.Context, progress *atomic.Pointer[api.Progress]) (o outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			o.err = fmt.Errorf("the publisher panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	o.artifact, o.err = run(ctx, func(p api.Progress) { progress.Store(&p) })
+	if o.err != nil && context.Cause(ctx) == error(errStopping) {
+		o.err = errStopping
+	}
+	return o
 }
 
 // finishJob sends the last event. out is nil if nothing was sent before.

@@ -190,9 +190,18 @@ func TestStopEndsPublications(t *testing.T) {
 		return api.Artifact{}, ctx.Err()
 	})
 	go func() { <-started; f.stop() }()
-	if _, err := f.client.Publish(f.ctx, api.PublishRequest{Source: "/srv/x"}, nil); err == nil {
-		t.Fatal("no error")
+	_, err := f.client.Publish(f.ctx, api.PublishRequest{Source: "/srv/x"}, nil)
+	wantError(t, err, api.CodeUnreachable, "agent")
+}
+
+func TestPublisherPanics(t *testing.T) {
+	f := publishing(t, func(context.Context, io.Reader, func(api.Progress)) (api.Artifact, error) { panic("bug") })
+	_, err := f.client.Publish(f.ctx, api.PublishRequest{Source: "/srv/x"}, nil)
+	if code(err) != api.CodeInternal {
+		t.Errorf("%v", err)
 	}
+	_, err = f.client.Info(f.ctx)
+	f.must(err)
 }
 
 type endless struct{}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -80,7 +81,8 @@ func asError(err error) *api.Error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return &api.Error{Code: api.CodeCanceled, Message: err.Error()}
 	}
-	return &api.Error{Code: api.CodeInternal, Message: err.Error(), Fix: "see the agent's log"}
+	message, _, _ := strings.Cut(err.Error(), "\n")
+	return &api.Error{Code: api.CodeInternal, Message: message, Fix: "see the agent's log"}
 }
 
 // httpStatus is the HTTP status that fits an error's code.

@@ -27,14 +27,15 @@ const (
 // Server answers the control interface.
 type Server struct {
 	cfg    Config
-	socket *socket      // nil for none
-	tls    net.Listener // nil for none
+	socket *socket       // nil for none
+	tls    net.Listener  // nil for none
+	ending chan struct{} // closed when streams shall end
 }
 
 // New listens where cfg says. The caller must call Run, which also closes the
-// listeners.
+// listeners, once.
 func New(cfg Config) (*Server, error) {
-	s := &Server{cfg: cfg.withDefaults()}
+	s := &Server{cfg: cfg.withDefaults(), ending: make(chan struct{})}
 	if cfg.Socket != "" {
 		sock, err := listenSocket(cfg.Socket)
 		if err != nil {
@@ -87,13 +88,14 @@ func (s *Server) close() {
 func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	requests := context.WithoutCancel(ctx)
 	srv := &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		ConnContext:       s.withPeer,
 	}
 	var wg sync.WaitGroup
@@ -104,6 +106,7 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Go(func() { s.sweep(ctx) })
 	err := waitFor(ctx, failed)
 	cancel()
+	close(s.ending)
 	s.shutdown(srv)
 	wg.Wait()
 	s.close()

@@ -78,6 +78,8 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 		select {
 		case <-r.Context().Done():
 			return nil
+		case <-s.ending:
+			return nil
 		case <-tick.C:
 		}
 		st, err = s.status(r.Context(), name)

@@ -152,7 +152,7 @@ func TestPublishBars(t *testing.T) {
 	b.show(api.Progress{Stage: "receiving", Done: 10, Total: 20})
 	b.show(api.Progress{Stage: "receiving", Done: 20, Total: 20})
 	b.show(api.Progress{Stage: "hashing", Done: 5, Total: 20, Files: 1})
-	b.close()
+	b.close(false)
 	for _, want := range []string{"receiving", "100% of 20 B", "hashing", "25% of 20 B"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not drawn in:\n%s", want, out.String())

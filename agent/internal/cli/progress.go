@@ -12,7 +12,7 @@ import (
 // publishView shows how far publishing is.
 type publishView interface {
 	show(p api.Progress)
-	close()
+	close(done bool) // done says that publishing succeeded
 }
 
 func (r *run) publishProgress() publishView {
@@ -28,7 +28,7 @@ func (r *run) publishProgress() publishView {
 type silentPublish struct{}
 
 func (silentPublish) show(api.Progress) {}
-func (silentPublish) close()            {}
+func (silentPublish) close(bool)        {}
 
 // publishLines writes a line now and then.
 type publishLines struct {
@@ -44,7 +44,7 @@ func (l *publishLines) show(p api.Progress) {
 	}
 }
 
-func (l *publishLines) close() {}
+func (l *publishLines) close(bool) {}
 
 // publishBar draws a bar for each stage.
 type publishBar struct {
@@ -69,8 +69,12 @@ func (b *publishBar) end(complete bool) {
 	}
 }
 
-func (b *publishBar) close() {
-	b.end(b.last.Done >= b.last.Total)
+func (b *publishBar) close(done bool) {
+	if done && b.bar != nil {
+		b.last.Done = b.last.Total
+		b.bar.set(b.last.Done, b.last.Total, amounts(b.last))
+	}
+	b.end(done)
 	b.bars.progress.Wait()
 }
 

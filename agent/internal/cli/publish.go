@@ -54,8 +54,9 @@ func (r *run) publishPath(ctx context.Context, c *client.Client, path, name, pie
 		return api.Artifact{}, fmt.Errorf("find the whole path of %s: %w", path, err)
 	}
 	p := r.publishProgress()
-	defer p.close()
-	return c.PublishPath(ctx, absolute, name, piece, p.show)
+	a, err := c.PublishPath(ctx, absolute, name, piece, p.show)
+	p.close(err == nil)
+	return a, err
 }
 
 func parsePieceSize(text string) (int64, error) {

@@ -146,7 +146,7 @@ func (d *daemon) startEmbedded(password string) error {
 		c.Listen = "127.0.0.1:0"
 	}
 	if d.cfg.Store.TLS && d.creds != nil {
-		c.TLS = d.creds.ServerTLS()
+		c.TLS = d.creds.ServerTLSFor(pki.RoleNode)
 	}
 	if err := os.MkdirAll(d.cfg.StateDir, 0o700); err != nil {
 		return fmt.Errorf("create the state directory: %w", err)

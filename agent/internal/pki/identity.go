@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -79,6 +80,16 @@ func parseIdentity(u *url.URL) (string, Role, error) {
 		return "", "", fmt.Errorf("certificate URI %s: %w", u.Redacted(), err)
 	}
 	return name, role, nil
+}
+
+// checkRole verifies that the certificate is for one of the roles.
+func checkRole(cert *x509.Certificate, roles []Role) error {
+	name, role, err := identityOf(cert)
+	if err == nil && !slices.Contains(roles, role) {
+		err = &api.Error{Code: api.CodeForbidden, Subject: name, Message: fmt.Sprintf("a certificate for role %s is not let in here", role),
+			Fix: fmt.Sprintf("use one for role %s", roles[0])}
+	}
+	return err
 }
 
 // checkNode verifies that the certificate is a node's, and that of want unless

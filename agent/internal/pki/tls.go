@@ -10,7 +10,10 @@ import (
 
 // ServerTLS is for listeners: TLS 1.3, and every client shows a certificate of
 // the fleet, of any role; Identity tells which. The caller may set NextProtos.
-func (c *Credentials) ServerTLS() *tls.Config {
+func (c *Credentials) ServerTLS() *tls.Config { return c.ServerTLSFor(Roles...) }
+
+// ServerTLSFor is ServerTLS for clients of the given roles only.
+func (c *Credentials) ServerTLSFor(roles ...Role) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		// The authorities may change while the listener stands, so the chain is
@@ -26,8 +29,7 @@ func (c *Credentials) ServerTLS() *tls.Config {
 			if err != nil {
 				return err
 			}
-			_, _, err = identityOf(leaf)
-			return err
+			return checkRole(leaf, roles)
 		},
 	}
 }

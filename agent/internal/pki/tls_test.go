@@ -124,6 +124,17 @@ func TestOnlyNodesMayServe(t *testing.T) {
 	wantRefused(t, serve(t, forge(t, dir, odd).ServerTLS()), client.ClientTLS("web1"), "role operator")
 }
 
+func TestServersForNodesOnly(t *testing.T) {
+	dir := newFleet(t)
+	addr := serve(t, issue(t, dir, "web1", RoleNode).ServerTLSFor(RoleNode))
+	if answer, err := ask(addr, issue(t, dir, "web2", RoleNode).ClientTLS("web1")); err != nil || answer != "web2 node <nil>" {
+		t.Errorf("a node: %q, %v", answer, err)
+	}
+	for _, role := range []Role{RoleOperator, RoleReader} {
+		wantRefused(t, addr, issue(t, dir, "some-"+string(role), role).ClientTLS("web1"), "bad certificate")
+	}
+}
+
 func TestForeignAuthorityIsRefused(t *testing.T) {
 	dir, other := newFleet(t), newFleet(t)
 	addr := serve(t, issue(t, dir, "web1", RoleNode).ServerTLS())

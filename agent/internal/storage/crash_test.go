@@ -158,8 +158,8 @@ func TestKillChild(t *testing.T) {
 func TestKill(t *testing.T) {
 	b := newBox(t)
 	b.install(b.request(site(0)), site(0)).Close()
-	for range 12 {
-		b.killChild(time.Duration(rand.IntN(60_000)) * time.Microsecond)
+	for range 10 {
+		b.killChild(time.Duration(rand.IntN(200_000)) * time.Microsecond)
 		if a, c := site(0).differs(b.path("site")), site(1).differs(b.path("site")); a != "" && c != "" {
 			t.Fatalf("no whole version stands: %s; %s", a, c)
 		}

@@ -120,6 +120,11 @@ func TestBars(t *testing.T) {
 	}
 }
 
+func TestBarsWithoutAnythingToShow(t *testing.T) {
+	newBars(&buffer{}, 24).close() // returns
+	(&publishBar{bars: newBars(&buffer{}, 24)}).close(false)
+}
+
 // fleetAt is a status in which one more node is done in each step, and the last
 // one fails.
 func fleetAt(d api.Distribution, step int) api.Status {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/rackswarm/rackswarm/agent/internal/pki"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -168,7 +170,7 @@ func TestFormErrors(t *testing.T) {
 	for _, test := range []struct{ text, where, message, fix string }{
 		{"nodes: {}", "a.yaml:1:1: nodes", "unknown setting", "did you mean node?"},
 		{"location: x", "a.yaml:1:1: location", "unknown setting", "did you mean node.location?"},
-		{"node:\n  nmae: x", "a.yaml:2:3: node.nmae", "unknown setting", "did you mean node.name?"},
+		{"node:\n  nane: x", "a.yaml:2:3: node.nane", "unknown setting", "did you mean node.name?"},
 		{"store: {pasword_file: x}", "a.yaml:1:9: store.pasword_file", "unknown setting", "did you mean store.password_file?"},
 		{"zzzzzzzzz: 1", "a.yaml:1:1: zzzzzzzzz", "unknown setting", "--print-config"},
 		{"node:\n  location: ams1//x", "a.yaml:2:13: node.location", `label ""`, "ams1/rsn-27"},
@@ -235,4 +237,26 @@ func TestMissingFile(t *testing.T) {
 	if len(all) != 1 || all[0].Code != api.CodeNotFound || !strings.Contains(all[0].Fix, "--print-config") {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"abc", "abd", 1}, {"abc", "acb", 2}, {"kitten", "sitting", 3}} {
+		if got := distance(test.a, test.b); got != test.want {
+			t.Errorf("from %q to %q: %d, want %d", test.a, test.b, got, test.want)
+		}
+	}
+}
+
+// TestDistanceIsAMetric checks what makes "nearest" mean something.
+func TestDistanceIsAMetric(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.StringMatching(`[a-c.]{0,8}`)
+		a, b, c := word.Draw(t, "a"), word.Draw(t, "b"), word.Draw(t, "c")
+		if (distance(a, b) == 0) != (a == b) || distance(a, b) != distance(b, a) || distance(a, c) > distance(a, b)+distance(b, c) {
+			t.Fatalf("%q %q %q: %d %d %d", a, b, c, distance(a, b), distance(b, c), distance(a, c))
+		}
+	})
 }

@@ -2,13 +2,9 @@ package store
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -40,15 +36,6 @@ type state struct {
 	written contents // owned by run, after done by close
 }
 
-// contents is the format of the file.
-type contents struct {
-	Format int                           `json:"format"`
-	Hashes map[string]map[string]string  `json:"hashes"`
-	Sorted map[string]map[string]float64 `json:"sorted"`
-}
-
-const stateFormat = 1
-
 // lasting reports whether a key is kept: doc.go lists them.
 func lasting(key string) bool {
 	return strings.HasSuffix(key, ":{nodes}:known") || strings.HasSuffix(key, ":{artifacts}:records") ||
@@ -70,37 +57,6 @@ func startState(path string, r *miniredis.Miniredis, logger *slog.Logger) (*stat
 	r.Server().SetPreHook(s.observe)
 	go s.run()
 	return s, nil
-}
-
-func (s *state) load() error {
-	data, err := os.ReadFile(s.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return os.MkdirAll(filepath.Dir(s.path), 0o700)
-	}
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, &s.written); err != nil {
-		return err
-	}
-	if s.written.Format != stateFormat {
-		return fmt.Errorf("format %d, but this version reads %d", s.written.Format, stateFormat)
-	}
-	for key, hash := range s.written.Hashes {
-		s.keys[key] = true
-		for field, value := range hash {
-			s.redis.HSet(key, field, value)
-		}
-	}
-	for key, set := range s.written.Sorted {
-		s.keys[key] = true
-		for member, score := range set {
-			if _, err := s.redis.ZAdd(key, score, member); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // observe sees every command before it runs, also those of scripts and
@@ -213,57 +169,4 @@ func (s *state) hash(key string) map[string]string {
 		hash[field] = s.redis.HGet(key, field)
 	}
 	return hash
-}
-
-func withoutLastSeen(c contents) contents {
-	hashes := make(map[string]map[string]string, len(c.Hashes))
-	for key, hash := range c.Hashes {
-		if strings.HasSuffix(key, ":known") {
-			hash = nodesWithoutLastSeen(hash)
-		}
-		hashes[key] = hash
-	}
-	c.Hashes = hashes
-	return c
-}
-
-func nodesWithoutLastSeen(hash map[string]string) map[string]string {
-	out := make(map[string]string, len(hash))
-	for name, record := range hash {
-		n, err := decode[api.Node]("node", name, record)
-		if err != nil {
-			out[name] = record
-			continue
-		}
-		n.LastSeen = time.Time{}
-		out[name] = fmt.Sprintf("%+v", n)
-	}
-	return out
-}
-
-// writeFile replaces path so that after a crash either the old or the new
-// content stands.
-func writeFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // gone after the rename
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -164,6 +165,28 @@ func FuzzSnapshot(f *testing.F) {
 			t.Fatalf("got %+v", v)
 		}
 	})
+}
+
+// TestEventsAreMerged: what nobody takes does not pile up.
+func TestEventsAreMerged(t *testing.T) {
+	t.Parallel()
+	k := GroupKey{Digest: artifact.Digest{1}}
+	s, g, channel := offline(k)
+	s.arrived(k, g, view{}, noVersion)
+	for i := range 10 {
+		s.published(&redis.Message{Channel: channel, Payload: fmt.Sprintf(`{"version":%d}`, i+1)})
+		s.published(&redis.Message{Channel: "p:demand", Payload: k.Digest.String()})
+		s.published(&redis.Message{Channel: "p:demand", Payload: artifact.Digest{2}.String()})
+		s.published(&redis.Message{Channel: "p:demand", Payload: "not a digest"})
+		s.published(&redis.Message{Channel: "p:distributions", Payload: "changed"})
+	}
+	want := []any{k, Demand{k.Digest}, Demand{artifact.Digest{2}}, DistributionsChanged{}}
+	if !slices.Equal(s.out.order, want) {
+		t.Errorf("got %v, want %v", s.out.order, want)
+	}
+	if ev := s.out.pending[k].event.(GroupChanged); ev.Group.Version != 10 {
+		t.Errorf("version %d is waiting, want the latest", ev.Group.Version)
+	}
 }
 
 // TestOutbox: per key the latest event, in the order in which the keys came.

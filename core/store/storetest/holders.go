@@ -23,7 +23,7 @@ func neverTooManyHolders(t *testing.T, b Backend) {
 		run++
 		k := store.GroupKey{Digest: digest(t.Name()), Location: unit.Location(fmt.Sprint("run-", run))}
 		slots := rapid.IntRange(1, 4).Draw(rt, "slots")
-		plans := rapid.SliceOfN(rapid.SliceOfN(rapid.SampledFrom([]action{claim, claim, renew, release, doze}), 1, 8), 2, 8).Draw(rt, "plans")
+		plans := rapid.SliceOfN(rapid.SliceOfN(rapid.SampledFrom([]action{claim, claim, claim, renew, release, doze}), 1, 6), 2, 8).Draw(rt, "plans")
 		h := &holders{store: s, key: k, slots: slots, held: map[int]belief{}}
 		var wg sync.WaitGroup
 		for i, plan := range plans {

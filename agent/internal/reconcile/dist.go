@@ -148,7 +148,7 @@ func (r *Reconciler) fetching(d artifact.Digest) bool {
 
 func (r *Reconciler) start(ctx context.Context, x *dist) {
 	if x.wanted != nil {
-		x.rec.Wanted, x.rec.Removed = *x.wanted, false
+		x.rec.begin(*x.wanted)
 		r.save(x)
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -78,7 +78,7 @@ func (r *Reconciler) placed(x *dist, e finished) {
 	x.placement = e.out.opened
 	wanted := e.worker.wanted
 	x.rec.Verified = r.verifiedBy(before, &wanted, x.rec.Verified)
-	x.rec.Standing, x.rec.Drifted = &wanted, false
+	x.rec.Standing, x.rec.Leftover, x.rec.Drifted = &wanted, nil, false
 	now := r.cfg.Now()
 	x.rec.Status.InstalledAt = &now
 	x.nextCheck = now.Add(r.cfg.CheckInterval)
@@ -151,7 +151,7 @@ func (r *Reconciler) removed(x *dist, t Remove) {
 	if before := x.rec.Standing; before != nil {
 		defer r.dropManifest(before.Digest)
 	}
-	x.rec.Standing, x.rec.Drifted, x.rec.Removed = nil, false, true
+	x.rec.Standing, x.rec.Leftover, x.rec.Drifted, x.rec.Removed = nil, nil, false, true
 	x.rec.Status.InstalledAt = nil
 	r.save(x)
 	r.phase(x, api.PhaseRemoved)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,9 +33,15 @@ type fleet struct {
 	nodes    []*node
 }
 
+// fleets counts them, to give each a loopback address of its own: a store that is
+// stopped and started finds its port free.
+var fleets atomic.Uint32
+
+// newFleet lets the test run beside others, as it mostly waits.
 func newFleet(t *testing.T) *fleet {
+	t.Parallel()
 	f := &fleet{t: t, net: newNetwork(), config: store.EmbeddedConfig{
-		Listen: "127.0.0.1:0", StateFile: filepath.Join(t.TempDir(), "store"), Logger: slog.New(slog.DiscardHandler)}}
+		Listen: fmt.Sprintf("127.1.0.%d:0", fleets.Add(1)%250+1), StateFile: filepath.Join(t.TempDir(), "store"), Logger: slog.New(slog.DiscardHandler)}}
 	f.startStore()
 	f.config.Listen = f.embedded.Addr()
 	t.Cleanup(func() {
@@ -281,12 +288,15 @@ func (n *node) untilFailed(dist, code string) *api.Error {
 	}).Error
 }
 
-func (f *fleet) eventually(what string, ok func() bool, detail func() string) {
+func (f *fleet) eventually(what string, ok func() bool, detail ...func() string) {
 	f.t.Helper()
 	deadline := time.Now().Add(patience)
 	for !ok() {
 		if time.Now().After(deadline) {
-			f.t.Fatalf("not in time: %s; %s", what, detail())
+			for _, d := range detail {
+				what += "; " + d()
+			}
+			f.t.Fatalf("not in time: %s", what)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
 )
+
+// progressInterval is the least time between two reports of one phase.
+const progressInterval = 200 * time.Millisecond
 
 // place makes the wanted artifact stand: from what this node has, then from
 // peers. What stood at another path before is taken away once it does.
@@ -16,6 +20,11 @@ func (w *worker) place(ctx context.Context, out *outcome) error {
 	m, err := w.manifest(ctx)
 	if err != nil {
 		return err
+	}
+	if w.rec.Leftover != nil {
+		if err := w.release(ctx, w.rec.Leftover, nil); err != nil {
+			return err
+		}
 	}
 	if out.opened, err = w.open(&w.wanted, m); err != nil {
 		return err
@@ -71,7 +80,13 @@ func (w *worker) complete(ctx context.Context, p *storage.Placement, m *artifact
 func (w *worker) reuse(ctx context.Context, p *storage.Placement) error {
 	return w.onDisk(ctx, func() error {
 		w.progress(api.PhaseReusing, 0, int64(p.Manifest().Size()))
-		return p.Prepare(ctx, func(done, total int64) { w.progress(api.PhaseReusing, done, total) })
+		said := time.Now()
+		return p.Prepare(ctx, func(done, total int64) {
+			if now := time.Now(); now.Sub(said) >= progressInterval {
+				said = now
+				w.progress(api.PhaseReusing, done, total)
+			}
+		})
 	})
 }
 

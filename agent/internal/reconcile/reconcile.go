@@ -143,7 +143,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		case <-r.mail.ready:
 			r.handleMail(r.mail.take())
 		case <-tick.C:
-			r.handleTick()
+			r.handleTick(ctx)
 		}
 		r.advance(ctx)
 	}
@@ -188,10 +188,10 @@ func (r *Reconciler) stop() {
 		}
 	}
 	r.workers.Wait()
+	r.handleMail(r.mail.take())
 	for _, t := range r.sortedTransfers() {
 		r.leave(t.digest)
 	}
-	r.handleMail(r.mail.take())
 	for _, x := range r.sortedDists() {
 		r.closePlacement(x)
 	}
@@ -244,9 +244,10 @@ func (r *Reconciler) handleMail(list []event) {
 
 // handleTick looks at what changes without telling: traffic, content that was
 // found changed while it was read, and time.
-func (r *Reconciler) handleTick() {
+func (r *Reconciler) handleTick(ctx context.Context) {
 	r.reportTraffic()
 	r.withdrawLost()
+	r.checkSources(ctx)
 	if r.cfg.Now().Sub(r.lastFull) >= resyncInterval {
 		r.reportAll()
 		r.openSources()

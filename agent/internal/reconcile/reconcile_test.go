@@ -2,14 +2,17 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/artifact"
 )
 
 // on returns a distribution of the artifact to one node, at a path of its root.
@@ -52,9 +55,10 @@ func TestPlaceAndUpdate(t *testing.T) {
 	if s.BytesReused == 0 || s.Received.ByLevel[0]+s.BytesReused != int64(next.Size()) {
 		t.Errorf("reused %d and received %d of %d bytes", s.BytesReused, s.Received.ByLevel[0], next.Size())
 	}
-	if _, err := web.storage.Manifest(m.Digest()); err == nil {
-		t.Error("the manifest of the version before is kept for nothing")
-	}
+	f.eventually("the manifest of the version before is dropped", func() bool {
+		_, err := web.storage.Manifest(m.Digest())
+		return err != nil
+	})
 }
 
 func TestNodeThatJoinsLater(t *testing.T) {
@@ -68,7 +72,7 @@ func TestNodeThatJoinsLater(t *testing.T) {
 	first.untilInstalled(d)
 	f.eventually("nobody seeds what nobody needs", func() bool {
 		return !first.swarm.joined(m.Digest()) && !seed.swarm.joined(m.Digest())
-	}, func() string { return "" })
+	})
 
 	// The seed is gone: a node that finished earlier gives it all.
 	seed.stop()
@@ -107,12 +111,16 @@ func TestLostAndChangedFilesAreRepaired(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(d.Path, "dir2/file2"), []byte("vandalism"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	f.eventually("the changed file is repaired", func() bool { return maps.Equal(at(t, d.Path), tree) }, func() string { return "" })
+	s := web.until("site", "repaired again", func(s api.NodeStatus) bool { return s.Repaired >= 2 && !s.Drifted })
+	mustStand(t, web, d.Path, tree)
+	if s.BytesReused != 0 {
+		t.Errorf("a repair counts %d bytes as reused", s.BytesReused)
+	}
 
 	if err := os.RemoveAll(d.Path); err != nil {
 		t.Fatal(err)
 	}
-	f.eventually("the whole tree is back", func() bool { return maps.Equal(at(t, d.Path), tree) }, func() string { return "" })
+	f.eventually("the whole tree is back", func() bool { return maps.Equal(at(t, d.Path), tree) })
 	web.until("site", "installed again", func(s api.NodeStatus) bool {
 		return s.Repaired >= 3 && s.Phase == api.PhaseInstalled && !s.Drifted
 	})
@@ -250,7 +258,7 @@ func TestRemoval(t *testing.T) {
 	f.eventually("both are forgotten", func() bool {
 		entries, err := os.ReadDir(filepath.Join(web.state, "reconcile", "placements"))
 		return err == nil && len(entries) == 0
-	}, func() string { return "" })
+	})
 	mustStand(t, web, kept.Path, tree)
 
 	gone.State = api.StatePresent
@@ -284,7 +292,7 @@ func TestSelectorThatNoLongerMatchesRetains(t *testing.T) {
 	f.eventually("the placement is forgotten", func() bool {
 		_, err := os.Stat(record)
 		return os.IsNotExist(err)
-	}, func() string { return "" })
+	})
 	mustStand(t, web, d.Path, tree)
 
 	// Selected again, it adopts what stands.
@@ -378,7 +386,7 @@ func TestRestartFetchesOnlyWhatIsMissing(t *testing.T) {
 	m := seed.publish(tree, "site", publisher)
 	f.net.stopAfter(m.NumSpans() / 2)
 	d := f.want(web.on("site", m.Digest().String()))
-	f.eventually("half of it moved", func() bool { return f.net.moved() >= m.NumSpans()/2 }, func() string { return "" })
+	f.eventually("half of it moved", func() bool { return f.net.moved() >= m.NumSpans()/2 })
 	web.restart()
 	f.net.stopAfter(-1)
 	web.untilInstalled(d)
@@ -401,7 +409,7 @@ func TestDeletedWhileDown(t *testing.T) {
 	f.eventually("it is forgotten", func() bool {
 		_, err := os.Stat(filepath.Join(web.state, "reconcile", "placements", "site.json"))
 		return os.IsNotExist(err)
-	}, func() string { return "" })
+	})
 	mustStand(t, web, d.Path, tree)
 }
 
@@ -415,7 +423,7 @@ func TestStoreDownInTheMiddle(t *testing.T) {
 	web.until("site", "fetching", func(s api.NodeStatus) bool { return s.Phase == api.PhaseFetching })
 	f.stopStore()
 	f.net.stopAfter(-1)
-	f.eventually("it stands although the store is down", func() bool { return maps.Equal(at(t, d.Path), tree) }, func() string { return "" })
+	f.eventually("it stands although the store is down", func() bool { return maps.Equal(at(t, d.Path), tree) })
 	f.startStore()
 	web.untilInstalled(d)
 }
@@ -433,7 +441,7 @@ func TestStoreDownAtStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	web.start()
-	f.eventually("damage is noticed although the store is down", func() bool { return web.swarm.joined(m.Digest()) }, func() string { return "" })
+	f.eventually("damage is noticed although the store is down", func() bool { return web.swarm.joined(m.Digest()) })
 	f.startStore()
 	web.untilInstalled(d)
 	mustStand(t, web, d.Path, tree)
@@ -446,7 +454,7 @@ func TestNodeRegistersAndSignsOff(t *testing.T) {
 		nodes, err := f.store.Nodes(context.Background())
 		return err == nil && len(nodes) == 1 && nodes[0].Alive && nodes[0].Labels["role"] == "web" && !nodes[0].LastSeen.IsZero()
 	}
-	f.eventually("the node is there", alive, func() string { return "" })
+	f.eventually("the node is there", alive)
 	web.stop()
 	if alive() {
 		t.Error("the node is alive after a clean shutdown")
@@ -469,7 +477,7 @@ func TestSourceChangedInPlaceIsWithdrawn(t *testing.T) {
 	f.eventually("the seed has less to give", func() bool {
 		have, ok := seed.swarm.have(m.Digest())
 		return ok && have.Len() > 0 && !have.Full()
-	}, func() string { return "" })
+	})
 	if s := web.status("site"); s.Phase == api.PhaseInstalled {
 		t.Errorf("content that changed was installed: %+v", s)
 	}
@@ -488,4 +496,198 @@ func TestSourceRemovedIsNotServed(t *testing.T) {
 		t.Error("a source that was removed is served after a restart")
 	}
 	mustStand(t, web, d.Path, nil)
+}
+
+func TestNoSpaceIsSaidBeforeTheFirstByte(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	// Eight TiB of zeros: its manifest is on the node, so nothing has to be served.
+	const pieces = 8 << 40 / artifact.MaxPieceLength
+	b := artifact.NewBuilder("huge", artifact.KindFile, artifact.MaxPieceLength)
+	layer := slices.Repeat([][32]byte{artifact.PieceHash(make([]byte, artifact.MaxPieceLength), artifact.MaxPieceLength, false)}, pieces)
+	b.AddFile("huge", 0o644, 8<<40, layer)
+	huge, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	huge = artifact.Sign(huge, publisher)
+	if err := errors.Join(web.storage.SaveManifest(huge.Encode()), f.store.PutArtifact(context.Background(), recordOf(huge))); err != nil {
+		t.Fatal(err)
+	}
+	d := f.want(web.on("site", huge.Digest().String()))
+	if e := web.untilFailed("site", api.CodeNoSpace); e.Fix == "" {
+		t.Errorf("error %+v names no fix", e)
+	}
+	if _, err := os.Lstat(d.Path); !os.IsNotExist(err) {
+		t.Errorf("something stands at the destination: %v", err)
+	}
+	// A smaller one is tried at once, not after the wait for space.
+	tree := bigFiles(1, "small")
+	d.Digest = seed.publish(tree, "site", publisher).Digest().String()
+	web.untilInstalled(f.want(d))
+}
+
+func TestArtifactPublishedLater(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(1, "content")
+	m := tree.manifest(t, "site", publisher)
+	d := f.want(web.on("site", m.Digest().String()))
+	web.untilFailed("site", api.CodeNotFound)
+	seed.publish(tree, "site", publisher)
+	web.untilInstalled(d)
+}
+
+func TestGenerationThatChangesNothingHereKeepsTheTransfer(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(5, "content")
+	m := seed.publish(tree, "site", publisher)
+	f.net.stopAfter(2)
+	d := f.want(web.on("site", m.Digest().String()))
+	f.eventually("it has begun", func() bool { return f.net.moved() == 2 })
+	d.Selector.NodeNames = append(d.Selector.NodeNames, "another")
+	d = f.want(d)
+	f.eventually("the node knows of it", func() bool {
+		known, _ := web.r.state.loadDesired()
+		return len(known.Distributions) == 1 && known.Distributions[0].Generation == d.Generation
+	})
+	f.net.block(false)
+	web.untilInstalled(d)
+	if n := web.swarm.joins(m.Digest()); n != 1 {
+		t.Errorf("the node joined the transfer %d times", n)
+	}
+}
+
+func TestWriteThatFailsIsTriedAgain(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(5, "content")
+	m := seed.publish(tree, "site", publisher)
+	f.net.stopAfter(1)
+	d := f.want(web.on("site", m.Digest().String()))
+	f.eventually("it has begun", func() bool { return f.net.moved() == 1 })
+	staging, err := filepath.Glob(filepath.Join(web.root, ".rackswarm-*"))
+	if err != nil || len(staging) != 1 {
+		t.Fatalf("staging directories: %v, %v", staging, err)
+	}
+	if err := os.RemoveAll(staging[0]); err != nil {
+		t.Fatal(err)
+	}
+	f.net.block(false)
+	web.untilInstalled(d)
+	mustStand(t, web, d.Path, tree)
+}
+
+func TestAnotherPathBeforeItStandsLeavesNothingBehind(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(5, "content")
+	m := seed.publish(tree, "site", publisher)
+	f.net.stopAfter(2)
+	d := f.want(web.on("site", m.Digest().String()))
+	f.eventually("it has begun", func() bool { return f.net.moved() == 2 })
+	d.Path = web.path("elsewhere")
+	d = f.want(d)
+	f.net.block(false)
+	web.untilInstalled(d)
+	mustStand(t, web, d.Path, tree)
+	entries, err := os.ReadDir(web.root)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the root holds %v (%v), want the content only", entries, err)
+	}
+}
+
+func TestLostStateIsFoundAgainOnDiskAndFromPeers(t *testing.T) {
+	for _, c := range []struct{ name, lost string }{
+		{"manifests", "manifests"},
+		{"own records", "reconcile"},
+		{"all", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFleet(t)
+			seed, web := f.add("seed"), f.add("web")
+			tree := bigFiles(3, "content")
+			m := seed.publish(tree, "site", publisher)
+			d := f.want(web.on("site", m.Digest().String()))
+			web.untilInstalled(d)
+			moved := f.net.moved()
+			web.stop()
+			if err := os.RemoveAll(filepath.Join(web.state, c.lost)); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			web.start()
+			web.until("site", "installed again", func(s api.NodeStatus) bool {
+				return s.Phase == api.PhaseInstalled && s.UpdatedAt.After(began)
+			})
+			f.eventually("its manifest is back", func() bool {
+				_, err := web.storage.Manifest(m.Digest())
+				return err == nil
+			})
+			web.untilInstalled(d)
+			mustStand(t, web, d.Path, tree)
+			if f.net.moved() != moved {
+				t.Error("content that stood was fetched again")
+			}
+		})
+	}
+}
+
+func TestRefusedDistributionIsForgotten(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	m := seed.publish(bigFiles(1, "content"), "site", publisher)
+	d := web.on("site", m.Digest().String())
+	d.Path = filepath.Join(t.TempDir(), "outside")
+	f.want(d)
+	web.untilFailed("site", api.CodeOutsideRoots)
+	f.deleteRecord("site")
+	f.eventually("it is forgotten", func() bool {
+		_, err := os.Stat(web.r.state.recordFile("site"))
+		return os.IsNotExist(err)
+	})
+}
+
+func TestPathIsHandedOver(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	one, two := bigFiles(2, "one"), bigFiles(2, "two")
+	a := web.on("a", seed.publish(one, "one", publisher).Digest().String())
+	b := web.on("b", seed.publish(two, "two", publisher).Digest().String())
+	b.Path = a.Path
+	a = f.want(a)
+	web.untilInstalled(a)
+	b = f.want(b)
+	web.untilFailed("b", api.CodeConflict)
+	a.State = api.StateAbsent
+	a = f.want(a)
+	web.untilInstalled(b)
+	mustStand(t, web, b.Path, two)
+	f.deleteRecord("a")
+	f.eventually("the first is forgotten", func() bool {
+		_, err := os.Stat(web.r.state.recordFile("a"))
+		return os.IsNotExist(err)
+	})
+	mustStand(t, web, b.Path, two)
+}
+
+func TestTreeOfEmptyFiles(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := files{"a": "", "b/c": ""}
+	d := f.want(web.on("site", seed.publish(tree, "site", publisher).Digest().String()))
+	web.untilInstalled(d)
+	mustStand(t, web, d.Path, tree)
+}
+
+func TestSourceIsServedAgainAfterRestart(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(2, "content")
+	m := seed.publish(tree, "site", publisher)
+	seed.restart()
+	d := f.want(web.on("site", m.Digest().String()))
+	web.untilInstalled(d)
+	mustStand(t, web, d.Path, tree)
 }

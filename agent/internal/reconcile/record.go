@@ -12,6 +12,8 @@ type Record struct {
 	// Standing is what stands: the distribution as it was when its content was
 	// installed. Nil until then.
 	Standing *api.Distribution `json:"standing,omitempty"`
+	// Leftover is what was begun at another path and never came to stand.
+	Leftover *api.Distribution `json:"leftover,omitempty"`
 	// Drifted says that a check found damage that is not yet repaired.
 	Drifted bool `json:"drifted,omitempty"`
 	// Fetching says that peers have begun to give what this node did not have.
@@ -21,6 +23,15 @@ type Record struct {
 	// Verified is the VerifyGeneration that is done.
 	Verified int64          `json:"verified,omitempty"`
 	Status   api.NodeStatus `json:"status"`
+}
+
+// begin notes the work that starts now.
+func (r *Record) begin(d api.Distribution) {
+	before := r.Wanted
+	if !r.Removed && before.Path != "" && before.Path != d.Path && (r.Standing == nil || r.Standing.Path != before.Path) {
+		r.Leftover = &before
+	}
+	r.Wanted, r.Removed = d, false
 }
 
 // paths returns where content of this record may stand.

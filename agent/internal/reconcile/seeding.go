@@ -54,7 +54,7 @@ func (r *Reconciler) holder(d artifact.Digest) (holder, bool) {
 		return holder{src, src.Manifest(), ""}, true
 	}
 	for _, x := range r.sortedDists() {
-		if p := x.placement; p != nil && x.worker == nil && p.Manifest().Digest() == d && p.Have().Full() {
+		if p := x.placement; p != nil && !x.leaving() && p.Manifest().Digest() == d && p.Have().Full() {
 			return holder{p, p.Manifest(), x.name}, true
 		}
 	}
@@ -62,6 +62,18 @@ func (r *Reconciler) holder(d artifact.Digest) (holder, bool) {
 		return holder{src, src.Manifest(), ""}, true
 	}
 	return holder{}, false
+}
+
+// leaving reports whether the placement is about to be let go.
+func (x *dist) leaving() bool {
+	if x.worker == nil {
+		return false
+	}
+	switch x.worker.task.(type) {
+	case Remove, Forget:
+		return true
+	}
+	return false
 }
 
 // syncHeld tells the demand poller what this node holds.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
@@ -14,7 +15,9 @@ import (
 // source is a published path that this node serves in place.
 type source struct {
 	*storage.Source
-	path string
+	path      string
+	checking  bool
+	nextCheck time.Time // zero is now: what changed while the agent was down
 }
 
 // errReadOnly is what a transfer hears that would write into a published path.
@@ -31,7 +34,7 @@ func (r *Reconciler) AddSource(ctx context.Context, path string, m *artifact.Man
 	if err != nil {
 		return err
 	}
-	if err := r.registerSource(ctx, &source{s, path}); err != nil {
+	if err := r.registerSource(ctx, &source{Source: s, path: path, nextCheck: r.cfg.Now().Add(r.cfg.CheckInterval)}); err != nil {
 		return fmt.Errorf("serve %s: %w", path, err)
 	}
 	// Not before: the manifest of what nothing is known about may be deleted.
@@ -69,7 +72,12 @@ func (r *Reconciler) RemoveSource(d artifact.Digest) { r.mail.put(removeSource{d
 type removeSource struct{ digest artifact.Digest }
 
 func (e removeSource) apply(r *Reconciler) {
-	r.dropSource(e.digest)
+	if s := r.sources[e.digest]; s != nil {
+		r.dropSource(e.digest)
+		if err := s.Forget(); err != nil {
+			r.log.Warn("source is not forgotten", "path", s.path, "error", err)
+		}
+	}
 	delete(r.published, e.digest)
 	if err := r.savePublished(); err != nil {
 		r.log.Error("source is not forgotten", "digest", e.digest, "error", err)
@@ -129,7 +137,7 @@ func (r *Reconciler) openSource(d artifact.Digest, path string) (*source, error)
 	if err != nil {
 		return nil, err
 	}
-	return &source{s, path}, nil
+	return &source{Source: s, path: path}, nil
 }
 
 type sourceOpened struct {
@@ -148,5 +156,41 @@ func (e sourceOpened) apply(r *Reconciler) {
 		r.closeSource(e.source) // it was replaced or removed meanwhile
 	default:
 		r.sources[e.digest] = e.source
+	}
+}
+
+// checkSources looks, away from the loop, for changes of the published paths
+// that are due.
+func (r *Reconciler) checkSources(ctx context.Context) {
+	for _, s := range r.sources {
+		if s.checking || s.nextCheck.After(r.cfg.Now()) {
+			continue
+		}
+		s.checking = true
+		r.workers.Go(func() {
+			began := time.Now()
+			drift, err := s.Check(ctx, false)
+			r.mail.put(sourceChecked{s, drift, time.Since(began), err})
+		})
+	}
+}
+
+type sourceChecked struct {
+	source *source
+	drift  storage.Drift
+	took   time.Duration
+	err    error
+}
+
+// apply only logs: what left the source's Have is withdrawn by withdrawLost.
+func (e sourceChecked) apply(r *Reconciler) {
+	e.source.checking = false
+	e.source.nextCheck = r.cfg.Now().Add(max(r.cfg.CheckInterval, scanFactor*e.took))
+	if e.err != nil && !errors.Is(e.err, context.Canceled) {
+		r.log.Warn("published source cannot be checked", "path", e.source.path, "error", e.err)
+	}
+	if n := len(e.drift.Missing) + len(e.drift.Changed); n > 0 {
+		r.log.Warn("published source was changed in place; publish it again", "path", e.source.path,
+			"missing", e.drift.Missing, "changed", e.drift.Changed)
 	}
 }

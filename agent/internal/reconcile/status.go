@@ -29,16 +29,26 @@ func (e progress) apply(r *Reconciler) {
 	if e.total > 0 {
 		s.BytesTotal, s.BytesDone = e.total, e.done
 	}
-	if e.phase == api.PhaseFetching && !x.rec.Fetching {
-		x.rec.Fetching = true // what a restarted agent resumes did not come from its own disk
-		s.BytesReused = e.done
-		r.save(x)
+	if !isRepair(e.worker.task) {
+		r.countReused(x, e)
 	}
-	if e.phase == api.PhaseInstalling && !x.rec.Fetching {
-		s.BytesReused = e.total
-	}
-	s.Phase = e.phase
+	s.Phase, s.Error = e.phase, nil
 	r.report(x, changed)
+}
+
+// countReused notes what a placement took from this node's own disk, when it
+// turns to peers or has no need to. What a restarted agent then finds staged was
+// counted before, or came from peers.
+func (r *Reconciler) countReused(x *dist, e progress) {
+	switch {
+	case x.rec.Fetching:
+	case e.phase == api.PhaseFetching:
+		x.rec.Fetching = true
+		x.rec.Status.BytesReused = e.done
+		r.save(x)
+	case e.phase == api.PhaseInstalling:
+		x.rec.Status.BytesReused = e.total
+	}
 }
 
 // phase changes the phase and reports it at once.
@@ -56,6 +66,7 @@ func (r *Reconciler) setPending(x *dist) {
 	if x.rec.Standing == nil || x.rec.Standing.Digest != x.wanted.Digest || s.Digest != x.wanted.Digest {
 		now := r.cfg.Now()
 		*s = api.NodeStatus{StartedAt: &now}
+		s.BytesTotal = r.desired.Artifacts[x.wanted.Digest].SizeBytes
 		x.before, x.rec.Fetching = traffic{}, false
 	}
 	r.phase(x, api.PhasePending)
@@ -218,4 +229,5 @@ func (r *Reconciler) settle(t *transfer) {
 	s := &x.rec.Status
 	x.before = trafficOf(s)
 	s.Rate, s.Role, s.Peers = 0, "", 0
+	r.save(x)
 }

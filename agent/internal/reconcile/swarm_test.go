@@ -63,10 +63,11 @@ type memSwarm struct {
 	net     *network
 	notices chan swarmapi.Notice
 	ctx     context.Context
+	entered map[artifact.Digest]int // times; guarded by the network's mu
 }
 
 func (n *network) join(ctx context.Context) *memSwarm {
-	return &memSwarm{net: n, notices: make(chan swarmapi.Notice), ctx: ctx}
+	return &memSwarm{net: n, notices: make(chan swarmapi.Notice), ctx: ctx, entered: map[artifact.Digest]int{}}
 }
 
 func (s *memSwarm) Join(d artifact.Digest, o swarmapi.JoinOptions) {
@@ -83,6 +84,7 @@ func (s *memSwarm) Join(d artifact.Digest, o swarmapi.JoinOptions) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	m := &membership{opts: o, cancel: cancel}
 	group[s] = m
+	s.entered[d]++
 	go s.run(ctx, d, m)
 }
 
@@ -121,6 +123,13 @@ func (s *memSwarm) with(d artifact.Digest, fn func(*membership)) {
 func (s *memSwarm) joined(d artifact.Digest) (ok bool) {
 	s.with(d, func(*membership) { ok = true })
 	return ok
+}
+
+// joins is how often the node has joined a transfer.
+func (s *memSwarm) joins(d artifact.Digest) int {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	return s.entered[d]
 }
 
 // have is what the node has of a transfer that it provided content for.

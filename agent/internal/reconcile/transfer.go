@@ -152,7 +152,11 @@ func (e fetchSpans) apply(r *Reconciler) {
 	if !r.current(e.worker) {
 		return
 	}
-	r.provide(e.manifest.Digest(), e.worker.name, e.manifest, e.content, false).spans = e.reply
+	t := r.provide(e.manifest.Digest(), e.worker.name, e.manifest, e.content, false)
+	t.spans = e.reply
+	if e.content.Have().Full() { // the last span came between the asking and now
+		t.finish(nil)
+	}
 }
 
 // abandon ends the wait of a task that did not succeed. Content that is not

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -80,20 +81,13 @@ func unreachableFix(causes []error) string {
 // rootText leaves out the method and the internal URL that net/http prepends.
 func rootText(err error) string {
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
-		var no syscall.Errno
-		if errors.As(err, &no) && op.Addr != nil {
-			return fmt.Sprintf("connect %s: %s", op.Addr, no.Error())
-		}
-	}
-	for u := err; u != nil; u = errors.Unwrap(u) {
-		err = u
-		if _, ok := u.(*net.OpError); ok {
-			break
-		}
-		if _, ok := u.(*tls.CertificateVerificationError); ok {
-			break
-		}
+	var no syscall.Errno
+	var wrapped *url.Error
+	switch {
+	case errors.As(err, &op) && op.Op == "dial" && op.Addr != nil && errors.As(err, &no):
+		return fmt.Sprintf("connect %s: %s", op.Addr, no.Error())
+	case errors.As(err, &wrapped):
+		return wrapped.Err.Error()
 	}
 	return err.Error()
 }

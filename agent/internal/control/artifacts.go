@@ -56,9 +56,8 @@ func (s *Server) deleteArtifact(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// withdraw deletes the artifact's record unless a distribution uses it. The
-// store knows no transaction over both kinds of record: a distribution that
-// came meanwhile is looked for afterwards, and the record put back.
+// withdraw deletes the artifact's record unless a distribution uses it. If one
+// came meanwhile, the record is put back; see confirm.
 func (s *Server) withdraw(ctx context.Context, digest string) error {
 	a, err := s.artifact(ctx, digest)
 	if err != nil {

@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -74,22 +75,45 @@ func (s *Server) put(ctx context.Context, wanted api.Distribution) (api.Distribu
 	if err != nil {
 		return wanted, err
 	}
+	var old *api.Distribution
 	var next api.Distribution
+	var changed bool
 	err = s.cfg.Store.UpdateDistributions(ctx, func(all map[string]api.Distribution) ([]api.Distribution, []string, error) {
-		var changed bool
-		next, changed = revise(lookup(all, wanted.Name), wanted, stale, s.cfg.Now())
-		if !changed {
+		old = lookup(all, wanted.Name)
+		if next, changed = revise(old, wanted, stale, s.cfg.Now()); !changed {
 			return nil, nil, nil
 		}
 		if _, err := s.artifact(ctx, next.Digest); err != nil {
 			return nil, nil, err
 		}
-		if err := admit(next, all, nodes); err != nil {
-			return nil, nil, err
-		}
-		return []api.Distribution{next}, nil, nil
+		return []api.Distribution{next}, nil, admit(next, all, nodes)
 	})
+	if err == nil && changed {
+		err = s.confirm(context.WithoutCancel(ctx), old, next)
+	}
 	return next, err
+}
+
+// confirm takes a change back if its artifact was withdrawn meanwhile: the store
+// knows no transaction over both kinds of record. Since withdraw looks for
+// distributions after it has deleted, one of the two sees the other.
+func (s *Server) confirm(ctx context.Context, old *api.Distribution, next api.Distribution) error {
+	_, gone := s.artifact(ctx, next.Digest)
+	if gone == nil {
+		return nil
+	}
+	return errors.Join(gone, s.cfg.Store.UpdateDistributions(ctx, func(all map[string]api.Distribution) ([]api.Distribution, []string, error) {
+		now := lookup(all, next.Name)
+		switch {
+		case now == nil || now.Generation != next.Generation:
+			return nil, nil, nil
+		case old == nil:
+			return nil, []string{next.Name}, nil
+		}
+		back := *old
+		back.Generation = next.Generation + 1
+		return []api.Distribution{back}, nil, nil
+	}))
 }
 
 func lookup(all map[string]api.Distribution, name string) *api.Distribution {

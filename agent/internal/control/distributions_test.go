@@ -135,6 +135,33 @@ func TestRacingCreators(t *testing.T) {
 	}
 }
 
+// Whoever of a creator and a withdrawer comes first, no distribution is left
+// without its artifact.
+func TestCreatorAgainstWithdrawer(t *testing.T) {
+	f := serve(t, nil)
+	f.node("web1", "ams1/r1", nil)
+	for i := range 20 {
+		digest := f.artifact(byte(i + 1))
+		d := api.Distribution{Name: "app", Digest: digest, Path: "/srv/app"}
+		var put, withdraw error
+		var wg sync.WaitGroup
+		wg.Go(func() { _, put = f.client.PutDistribution(f.ctx, d) })
+		wg.Go(func() { withdraw = f.client.DeleteArtifact(f.ctx, digest) })
+		wg.Wait()
+		if put == nil && withdraw == nil {
+			t.Fatal("both succeeded")
+		}
+		if put == nil {
+			if _, err := f.client.Artifact(f.ctx, digest); err != nil {
+				t.Fatalf("the distribution stands without its artifact: %v", err)
+			}
+			f.must(f.client.DeleteDistribution(f.ctx, "app", false))
+		} else if _, err := f.client.Distribution(f.ctx, "app"); !client.IsNotFound(err) {
+			t.Fatalf("after %v the distribution stands: %v", put, err)
+		}
+	}
+}
+
 func TestRemovalEndsWhenNodesReport(t *testing.T) {
 	f := serve(t, nil)
 	f.node("web1", "ams1/r1", nil)

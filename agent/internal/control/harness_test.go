@@ -150,17 +150,6 @@ func wantError(t *testing.T, err error, code, subject string) *api.Error {
 	return e
 }
 
-// eventually waits until done.
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if done() {
-			return
-		}
-	}
-	t.Fatalf("%s did not come about", what)
-}
-
 // certificates is a fleet's authority with files for some holders.
 type certificates struct {
 	t   *testing.T

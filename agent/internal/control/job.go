@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -67,7 +68,7 @@ func (run job) outcome(ctx context.Context, progress *atomic.Pointer[api.Progres
 		}
 	}()
 	o.artifact, o.err = run(ctx, func(p api.Progress) { progress.Store(&p) })
-	if o.err != nil && context.Cause(ctx) == error(errStopping) {
+	if o.err != nil && errors.Is(context.Cause(ctx), errStopping) {
 		o.err = errStopping
 	}
 	return o

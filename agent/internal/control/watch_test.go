@@ -46,7 +46,7 @@ func TestWatchEndsWithTheDistribution(t *testing.T) {
 	enough := errors.New("enough")
 	_, err = f.client.PutDistribution(f.ctx, api.Distribution{Name: "app", Digest: f.artifact(1), Path: "/srv/app"})
 	f.must(err)
-	if err := f.client.Watch(f.ctx, "app", false, func(api.Status) error { return enough }); err != enough {
+	if err := f.client.Watch(f.ctx, "app", false, func(api.Status) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("the callback's error became %v", err)
 	}
 	err = f.client.Watch(f.ctx, "nope", false, func(api.Status) error { return nil })

@@ -82,6 +82,13 @@ func (a *assembler) done(s *assembly, b swarm.Block, kept bool) bool {
 	return kept
 }
 
+// current reports whether s is what the span is being received into.
+func (a *assembler) current(span int32, s *assembly) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return s != nil && a.open[span] == s
+}
+
 // take removes a complete span to be stored; nil if it was dropped. The caller
 // releases it.
 func (a *assembler) take(span int32) *assembly {

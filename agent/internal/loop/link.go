@@ -60,12 +60,15 @@ func (k *link) BlockDone(_ *transport.Conn, span, begin, length uint32, kept boo
 			return
 		}
 	}
-	t := k.t
+	t, into := k.t, k.into
 	t.loop.post(func(now unit.Time) {
-		if !t.ended {
-			t.meter.add(now, unit.Bytes(length))
-			t.loop.step(node.BlockReceived{Transfer: t.digest, Peer: k.peer, Block: b, Kept: kept})
+		if t.ended {
+			return
 		}
+		t.meter.add(now, unit.Bytes(length))
+		// The span may have been dropped, and begun anew, since the block came.
+		current := kept && t.buffers.Load().current(b.Span, into)
+		t.loop.step(node.BlockReceived{Transfer: t.digest, Peer: k.peer, Block: b, Kept: current})
 	})
 }
 

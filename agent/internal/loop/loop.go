@@ -115,14 +115,15 @@ func (l *Loop) drain() {
 	}
 }
 
-// step lets the machine decide. What it decides is performed at the end of the
-// turn.
+// step lets the machine decide and performs it at once: the next event may be
+// about what it decided, such as a block of a span that was dropped.
 func (l *Loop) step(ev node.Event) {
-	l.actions = l.machine.Step(l.now(), ev, l.actions)
+	l.actions = l.machine.Step(l.now(), ev, l.actions[:0])
+	l.performAll()
 }
 
 func (l *Loop) endTurn(timer *time.Timer) {
-	l.actions = l.machine.Flush(l.now(), l.actions)
+	l.actions = l.machine.Flush(l.now(), l.actions[:0])
 	l.performAll()
 	now := l.now()
 	if at := l.machine.NextDeadline(now); at == unit.Never {
@@ -132,12 +133,13 @@ func (l *Loop) endTurn(timer *time.Timer) {
 	}
 }
 
+// performAll performs what was decided. Nothing that it calls steps the
+// machine.
 func (l *Loop) performAll() {
 	for _, a := range l.actions {
 		l.perform(a)
 	}
 	clear(l.actions)
-	l.actions = l.actions[:0]
 }
 
 // post has run execute f; it waits while the inbox is full and does nothing

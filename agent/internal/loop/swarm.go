@@ -41,11 +41,8 @@ func (l *Loop) Leave(d artifact.Digest) {
 	})
 }
 
-// leave performs what is decided already, which may concern the transfer, and
-// then ends it.
 func (l *Loop) leave(t *transfer) {
 	l.step(node.Left{Transfer: t.digest})
-	l.performAll()
 	t.end()
 }
 

@@ -7,10 +7,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/rackswarm/rackswarm/core/api"
 )
 
 // crash ends a placement as the end of its process would: locks and files are
@@ -46,7 +50,8 @@ func TestCrashBetweenSteps(t *testing.T) {
 		for _, start := range beginnings(make) {
 			for n := range len((&swap{}).steps()) + 1 {
 				t.Run(fmt.Sprintf("%s/%d", start.name, n), func(t *testing.T) {
-					b := newBox(t)
+					t.Parallel()
+					b := memoryBox(t)
 					r := b.request(make(2))
 					start.make(b, &r)
 					p := b.prepare(r)
@@ -89,6 +94,7 @@ func (b *box) finishAfterCrash(r Request, s sample, fetch int) {
 func TestCrashBetweenRepairSteps(t *testing.T) {
 	for n := range len((&repair{}).steps()) + 1 {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
 			b := newBox(t)
 			r := b.request(site(1))
 			p := b.install(r, site(1))
@@ -113,7 +119,7 @@ func TestCrashDuringRemoval(t *testing.T) {
 	p := b.open(r)
 	_, err := p.arrive()
 	must(t, err)
-	s, err := openStaging(p.parent, p.stagingName(), true)
+	s, err := p.openStaging(true)
 	must(t, err)
 	must(t, p.takeAway(s))
 	s.close()
@@ -156,6 +162,7 @@ func TestKillChild(t *testing.T) {
 // TestKill kills a process with SIGKILL at any moment, again and again on the
 // same directories. Once a version stands, one always does.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	b := newBox(t)
 	b.install(b.request(site(0)), site(0)).Close()
 	for range 10 {
@@ -191,9 +198,12 @@ func (b *box) killChild(after time.Duration) {
 // wanted version changes: what Have claims is on disk, and what was recorded is
 // not lost by a mere crash.
 func TestHaveIsTrue(t *testing.T) {
+	t.Parallel()
 	versions := []sample{site(1), site(2)}
 	rapid.Check(t, func(rt *rapid.T) {
-		b := newBox(t)
+		b := memoryBox(t)
+		defer os.RemoveAll(b.root)
+		defer os.RemoveAll(b.state)
 		version := 0
 		recorded := map[int]bool{}
 		p := b.prepare(b.request(versions[0]))
@@ -299,6 +309,40 @@ func TestAbandonedStagingIsReused(t *testing.T) {
 	b.same(p, site(2))
 }
 
+// What lies where staged content belongs is not written through.
+func TestUnsuitedStaging(t *testing.T) {
+	for name, put := range map[string]func(at string) error{
+		"link":       func(at string) error { return os.Symlink("../precious", at) },
+		"other name": func(at string) error { return os.Link(filepath.Dir(filepath.Dir(at))+"/precious", at) },
+		"fifo":       func(at string) error { return syscall.Mkfifo(at, 0o600) },
+		"directory":  func(at string) error { return os.Mkdir(at, 0o700) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(t *testing.T, make func(uint64) sample) {
+				b := newBox(t)
+				must(t, os.WriteFile(b.path("precious"), []byte("precious"), 0o600))
+				must(t, os.Mkdir(b.path(".rackswarm-web"), 0o700))
+				must(t, put(b.path(".rackswarm-web/"+stagedName(make(1).kind))))
+				b.install(b.request(make(1)), make(1))
+				if got, err := os.ReadFile(b.path("precious")); err != nil || string(got) != "precious" {
+					t.Fatal("a file outside the staging was written to")
+				}
+			})
+		})
+	}
+}
+
+// Somebody else could change what is verified before it is installed.
+func TestForeignStagingIsRefused(t *testing.T) {
+	b := newBox(t)
+	must(t, os.Mkdir(b.path(".rackswarm-web"), 0o777))
+	must(t, os.Chmod(b.path(".rackswarm-web"), 0o777))
+	e := wantCode(t, b.open(b.request(site(1))).Prepare(t.Context(), nil), api.CodeConflict)
+	if e.Subject != b.path(".rackswarm-web") {
+		t.Fatalf("%+v", e)
+	}
+}
+
 // A staged tree that the record is not of may hold anything: links, files with
 // other names elsewhere, more than the artifact.
 func TestUnknownStagingIsPurged(t *testing.T) {
@@ -306,6 +350,7 @@ func TestUnknownStagingIsPurged(t *testing.T) {
 	precious := b.path("precious")
 	must(t, os.WriteFile(precious, blob(5, testPieceLength), 0o600))
 	tree := b.path(".rackswarm-web/tree")
+	must(t, os.Mkdir(b.path(".rackswarm-web"), 0o700))
 	must(t, os.MkdirAll(tree+"/bin", 0o700))
 	must(t, os.MkdirAll(tree+"/VERSION", 0o700))
 	must(t, os.Link(precious, tree+"/bin/tool"))

@@ -199,6 +199,19 @@ func newBox(t testing.TB) *box {
 	return b
 }
 
+// memoryBox is a box where syncing costs nothing, for tests that do it often.
+func memoryBox(t testing.TB) *box {
+	dir, err := os.MkdirTemp("/dev/shm", "rackswarm-test-")
+	if err != nil {
+		dir = t.TempDir() // no tmpfs there: only slower
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	b := &box{t: t, root: filepath.Join(dir, "root"), state: filepath.Join(dir, "state")}
+	must(t, os.Mkdir(b.root, 0o755))
+	b.restart()
+	return b
+}
+
 // restart is a new process on the same disk.
 func (b *box) restart() {
 	b.t.Helper()

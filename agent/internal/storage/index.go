@@ -90,7 +90,7 @@ const maxSafeName = 100
 // with a hash behind a character that plain names do not have.
 func safeName(id string) string {
 	plain := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-@", r) {
 			return r
 		}
 		return '_'

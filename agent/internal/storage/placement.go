@@ -42,6 +42,7 @@ type Placement struct {
 	mf   *artifact.Manifest
 	attr attributes
 	dest destination
+	lost error // why mf is not the placement's manifest, if it is not
 
 	op sync.Mutex // held by Prepare, Install, Check, Remove, Release, Close
 	// parent is the directory of the destination; idx is what the state
@@ -114,18 +115,33 @@ func (p *Placement) checkAncestors() error {
 	return nil
 }
 
-// Reopen opens a placement that Placements lists, as it stands, in order to
-// check, remove or release it. Overwrite, owners and modes are not set.
+// Reopen opens a placement that Placements lists, as it is known, in order to
+// remove or release it: that takes neither its manifest nor its owner.
+// Prepare fails with not_found if the manifest is lost.
 func (m *Manager) Reopen(id string) (*Placement, error) {
 	x := m.readPlacement(id)
 	if x == nil || x.info().Digest == (artifact.Digest{}) {
 		return nil, &api.Error{Code: api.CodeNotFound, Subject: id, Message: "this node has no placement of the distribution"}
 	}
-	mf, err := m.Manifest(x.info().Digest)
-	if err != nil {
-		return nil, err
+	mf, lost := m.Manifest(x.info().Digest)
+	if lost != nil {
+		var err error
+		if mf, err = emptyManifest(); err != nil {
+			return nil, err
+		}
 	}
-	return m.Open(Request{ID: id, Path: x.Path, Manifest: mf})
+	p, err := m.Open(Request{ID: id, Path: x.Path, Manifest: mf})
+	if err == nil {
+		p.lost = lost
+	}
+	return p, err
+}
+
+// emptyManifest stands for one that is lost.
+func emptyManifest() (*artifact.Manifest, error) {
+	b := artifact.NewBuilder("lost", artifact.KindTree, artifact.MinPieceLength)
+	b.AddDir("", 0o755)
+	return b.Build()
 }
 
 // Manifest is what the placement was opened with.

@@ -24,6 +24,9 @@ func (p *Placement) Prepare(ctx context.Context, progress func(done, total int64
 	p.op.Lock()
 	defer p.op.Unlock()
 	p.reset()
+	if p.lost != nil {
+		return p.lost
+	}
 	err := p.prepare(ctx, newMeter(progress))
 	if err != nil {
 		p.reset()
@@ -156,7 +159,7 @@ func (p *Placement) stand(live *content, stamps []stamp) {
 // dropStaging removes a staging that is not needed. What cannot be removed is
 // left for the next time.
 func (p *Placement) dropStaging(ctx context.Context) {
-	s, err := openStaging(p.parent, p.stagingName(), false)
+	s, err := p.openStaging(false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,18 +15,17 @@ import (
 // purge makes staged content of unknown origin safe to write to: it leaves
 // only directories of the manifest and regular files that can be the
 // manifest's. A file with a second name somewhere is not ours to write to.
-func (c *content) purge(ctx context.Context, dir *os.Root) error {
+func (c *content) purge(ctx context.Context) error {
 	want := c.entries()
 	keep := func(rel string, info fs.FileInfo) bool {
 		e, known := want[rel]
 		if !known || e.kind != info.Mode().Type() || e.kind == fs.ModeSymlink {
 			return false
 		}
-		st, ok := info.Sys().(*syscall.Stat_t)
-		return info.IsDir() || ok && st.Nlink == 1 && info.Size() == c.files[e.file].Length
+		return info.IsDir() || onlyName(info) && info.Size() == c.files[e.file].Length
 	}
 	if c.name != "" {
-		return c.purgeFile(dir)
+		return nil
 	}
 	return walk(ctx, c.root, func(parent *os.Root, rel string, info fs.FileInfo) error {
 		if keep(rel, info) {
@@ -42,17 +40,6 @@ func skipDir(info fs.FileInfo) error {
 		return errSkip
 	}
 	return nil
-}
-
-func (c *content) purgeFile(dir *os.Root) error {
-	info, err := dir.Lstat(c.name)
-	if err != nil {
-		return err
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && info.Mode().IsRegular() && st.Nlink == 1 {
-		return nil
-	}
-	return &fs.PathError{Op: "stage", Path: c.name, Err: unix.EEXIST}
 }
 
 var errNoExchange = errors.New("the filesystem cannot exchange two names in one step")

@@ -11,7 +11,7 @@ import (
 // recover finishes or undoes a swap that a crash interrupted, and deletes
 // rubbish.
 func (p *Placement) recover(ctx context.Context) error {
-	s, err := openStaging(p.parent, p.stagingName(), false)
+	s, err := p.openStaging(false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -75,7 +75,7 @@ func (p *Placement) removeInstalled(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := openStaging(p.parent, p.stagingName(), ours)
+	s, err := p.openStaging(ours)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -3,6 +3,8 @@ package storage
 import (
 	"os"
 	"testing"
+
+	"github.com/rackswarm/rackswarm/core/api"
 )
 
 func TestRemove(t *testing.T) {
@@ -65,6 +67,29 @@ func TestRemoveLeavesWhatIsNotOurs(t *testing.T) {
 		b.gone()
 		if d := make(9).differs(b.path("site")); d != "" {
 			t.Fatal(d)
+		}
+	})
+}
+
+// The manifest is lost, or the user that owns the content: it can still be
+// removed.
+func TestRemoveWithoutManifest(t *testing.T) {
+	both(t, func(t *testing.T, make func(uint64) sample) {
+		b := newBox(t)
+		p := b.install(b.request(make(1)), make(1))
+		p.Close()
+		must(t, b.m.DropManifest(p.mf.Digest()))
+		b.restart()
+		p, err := b.m.Reopen("web")
+		must(t, err)
+		wantCode(t, p.Prepare(t.Context(), nil), api.CodeNotFound)
+		must(t, p.Remove(t.Context()))
+		b.gone()
+		if _, err := os.Lstat(b.path("site")); err == nil {
+			t.Fatal("it still stands")
+		}
+		if _, err = b.m.Reopen("web"); err == nil {
+			t.Fatal("reopened what is gone")
 		}
 	})
 }

@@ -59,14 +59,14 @@ func (p *Placement) openRepair(ctx context.Context) error {
 	if p.stage != nil {
 		return nil
 	}
-	s, err := openStaging(p.parent, p.stagingName(), true)
+	s, err := p.openStaging(true)
 	if err != nil {
 		return err
 	}
 	err = s.dir.Remove(recordName)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		if _, err = s.stage(p.mf, p.m.fds); err == nil {
-			err = s.content.purge(ctx, s.dir)
+			err = s.content.purge(ctx)
 		}
 	}
 	if err != nil {

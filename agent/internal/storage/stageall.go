@@ -13,7 +13,7 @@ func (p *Placement) stageAll(ctx context.Context, donor Reader, m *meter) error 
 	if l, ok := donor.(localReader); ok {
 		defer l.content.close()
 	}
-	s, err := openStaging(p.parent, p.stagingName(), true)
+	s, err := p.openStaging(true)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (p *Placement) begin(ctx context.Context, m *meter) error {
 	}
 	trusted := readable && head.top == top && have.Len() == p.mf.NumSpans()
 	if !trusted {
-		if err := s.content.purge(ctx, s.dir); err != nil {
+		if err := s.content.purge(ctx); err != nil {
 			return err
 		}
 		have = artifact.All(p.mf.NumSpans())

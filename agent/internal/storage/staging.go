@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -33,8 +35,24 @@ type staging struct {
 	rec     *record  // nil while a tree is being repaired
 }
 
-// openStaging opens and locks a staging directory. It returns an error that
-// wraps fs.ErrNotExist if there is none and create is false.
+// openStaging opens and locks the placement's staging directory. It returns an
+// error that wraps fs.ErrNotExist if there is none and create is false.
+func (p *Placement) openStaging(create bool) (*staging, error) {
+	s, err := openStaging(p.parent, p.stagingName(), create)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = p.stagingError("another process, or another placement of this one, is working in the staging directory", "stop the other agent, or wait until it is done")
+	} else if errors.Is(err, errNotOurs) {
+		err = p.stagingError("the staging directory is not one that this agent made", "remove it")
+	}
+	return s, err
+}
+
+func (p *Placement) stagingError(message, fix string) error {
+	return &api.Error{Code: api.CodeConflict, Subject: path.Join(path.Dir(p.dest.path), p.stagingName()), Message: message, Fix: fix}
+}
+
+var errNotOurs = errors.New("not a directory of this agent's user")
+
 func openStaging(parent *os.Root, name string, create bool) (*staging, error) {
 	for {
 		lock, err := openDir(parent, name, create)
@@ -43,7 +61,7 @@ func openStaging(parent *os.Root, name string, create bool) (*staging, error) {
 		}
 		if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 			lock.Close()
-			return nil, lockError(parent, name, err)
+			return nil, fmt.Errorf("lock: %w", err)
 		}
 		dir, same, err := reopen(parent, name, lock)
 		if err == nil && same {
@@ -56,18 +74,9 @@ func openStaging(parent *os.Root, name string, create bool) (*staging, error) {
 	}
 }
 
-func lockError(parent *os.Root, name string, err error) error {
-	if !errors.Is(err, unix.EWOULDBLOCK) {
-		return fmt.Errorf("lock %s: %w", name, err)
-	}
-	return &api.Error{Code: api.CodeConflict, Subject: parent.Name() + "/" + name,
-		Message: "another process, or another placement of this one, is working in the staging directory",
-		Fix:     "stop the other agent, or wait until it is done"}
-}
-
 func openDir(parent *os.Root, name string, create bool) (*os.File, error) {
-	if info, err := parent.Lstat(name); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("staging directory %s: %w", name, unix.ENOTDIR)
+	if info, err := parent.Lstat(name); err == nil && !private(info) {
+		return nil, errNotOurs
 	}
 	f, err := parent.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if !create || !errors.Is(err, fs.ErrNotExist) {
@@ -100,6 +109,13 @@ func reopen(parent *os.Root, name string, lock *os.File) (dir *os.Root, same boo
 	return nil, false, err
 }
 
+// private reports whether nobody but the agent can change what is in a
+// directory.
+func private(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && info.IsDir() && st.Uid == uint32(os.Geteuid()) && info.Mode().Perm()&0o077 == 0
+}
+
 // stagedName is the name of what is staged.
 func stagedName(k artifact.Kind) string {
 	if k == artifact.KindTree {
@@ -111,6 +127,9 @@ func stagedName(k artifact.Kind) string {
 // stage makes room for mf's content, or opens what is staged of it, and
 // returns the inode of its top.
 func (s *staging) stage(mf *artifact.Manifest, fds *fdCache) (top uint64, err error) {
+	if err := s.discardUnsuited(mf.Kind()); err != nil {
+		return 0, err
+	}
 	if s.content, err = openStaged(s.dir, mf, fds); err != nil {
 		return 0, err
 	}
@@ -119,6 +138,28 @@ func (s *staging) stage(mf *artifact.Manifest, fds *fdCache) (top uint64, err er
 		return 0, err
 	}
 	return inode(info), nil
+}
+
+// discardUnsuited takes away what cannot be staged content of a kind. A file
+// with another name elsewhere is not ours to write to.
+func (s *staging) discardUnsuited(k artifact.Kind) error {
+	info, err := s.dir.Lstat(stagedName(k))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if k == artifact.KindTree && info.IsDir() || k == artifact.KindFile && onlyName(info) {
+		return nil
+	}
+	return s.discard(s.dir, stagedName(k))
+}
+
+// onlyName reports whether it is a regular file that has no second name.
+func onlyName(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && info.Mode().IsRegular() && st.Nlink == 1
 }
 
 // openStaged opens a staged tree or file in dir, creating it empty.

@@ -11,7 +11,8 @@ import (
 // there are never more holders than slots (requirement 23). Who holds one gets
 // it again, renewed. ok is false when all are held. The number may change from
 // call to call: holders of a slot beyond the last number cannot renew, and count
-// until their lease ends.
+// until their lease ends. Membership is not asked for, but its end is the end of
+// the slot too.
 func (s *Store) ClaimSlot(ctx context.Context, k GroupKey, node unit.NodeID, slots int, lease time.Duration) (slot int, ok bool, err error) {
 	if err := checkName(string(node)); err != nil {
 		return 0, false, err

@@ -107,9 +107,9 @@ func slotsEndWithMembership(t *testing.T, b Backend) {
 		case "lapses":
 			lease = short
 		}
-		must(t, s.JoinGroup(c, k, member(node, 0), ttl))
 		_, _, err := s.ClaimSlot(c, k, node, 4, lease)
 		must(t, err)
+		must(t, s.JoinGroup(c, k, member(node, 0), ttl))
 	}
 	must(t, s.LeaveGroup(c, k, "leaves"))
 	eventually(t, "holders", []unit.NodeID{"", "", "", "stays"}, func() []unit.NodeID { return read(t, s, k).Slots })

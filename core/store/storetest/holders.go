@@ -102,6 +102,9 @@ func (h *holders) believe(slot int, b belief) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
+	if !b.until.After(now) { // held up on the way here: believed nothing
+		return
+	}
 	for i, other := range h.held {
 		if !other.until.After(now) {
 			delete(h.held, i)

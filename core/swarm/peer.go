@@ -108,6 +108,7 @@ func (s *Swarm) PeerGot(now unit.Time, node unit.NodeID, spans []uint32, out []A
 			p.haveCount++
 		}
 		s.removeStart(x, node)
+		s.noteSpread(now, node, x)
 	}
 	if p.complete(len(s.cfg.Lengths)) {
 		s.division.stale = true

@@ -10,11 +10,10 @@ import (
 // is sent away asks again after askAgain.
 const (
 	askAgain = 250 * time.Millisecond
-	// When every span was given away once, a copy has spreadTime to spread, or
-	// an eighth of what the transfer has taken so far, from when its holder has
-	// it; and giveTime to be there at all.
-	spreadTime = 3 * time.Second
-	giveTime   = 8 * time.Second
+	// When every span was given away once, a copy has giveTime to spread, or
+	// spreadFactor times what copies have taken to reach a second peer so far.
+	giveTime     = 5 * time.Second
+	spreadFactor = 4
 	// nearFirst is how long after serving a near peer farther ones are sent
 	// away: the seeder's own location relays outward (requirement 25).
 	nearFirst = 500 * time.Millisecond
@@ -22,17 +21,16 @@ const (
 
 // served is to whom an initial seeder gave a span first.
 type served struct {
-	to    unit.NodeID
-	at    unit.Time
-	has   bool      // the peer has announced it
-	hasAt unit.Time // when that was noticed
+	to     unit.NodeID
+	at     unit.Time
+	spread bool // another peer has it, too
 }
 
 // seeding is what an initial seeder remembers.
 type seeding struct {
-	spans map[int32]served
-	began unit.Time   // the first span was given away
-	near  []unit.Time // by level of the receiver, when such a peer was served last
+	spans   map[int32]served
+	near    []unit.Time   // by level of the receiver, when such a peer was served last
+	latency time.Duration // mean from giving a span to its reaching a second peer
 }
 
 // PeerWants takes a peer's request and answers with Upload or Reject.
@@ -69,14 +67,11 @@ func (s *Swarm) spreads(now unit.Time, p *peer, x int32) bool {
 	case len(s.seeding.spans) < len(s.cfg.Lengths):
 		return true // others wait to be given away for the first time
 	}
-	return now < s.spreadUntil(now, q, x)
+	return now < got.at.Add(max(giveTime, spreadFactor*s.seeding.latency))
 }
 
 // give books a span's first copy.
 func (s *Swarm) give(now unit.Time, p *peer, x int32) {
-	if len(s.seeding.spans) == 0 {
-		s.seeding.began = now
-	}
 	s.seeding.spans[x] = served{to: p.Node, at: now}
 	s.serving(now, p)
 }
@@ -93,18 +88,19 @@ func (s *Swarm) nearIsServed(now unit.Time, p *peer) bool {
 	return false
 }
 
-// spreadUntil is until when a span's first receiver is given time to spread it.
-func (s *Swarm) spreadUntil(now unit.Time, q *peer, x int32) unit.Time {
-	got := s.seeding.spans[x]
-	if !got.has && q.have.Has(int(x)) {
-		got.has, got.hasAt = true, now
-		s.seeding.spans[x] = got
+// noteSpread learns from a peer's HAVE how fast copies spread.
+func (s *Swarm) noteSpread(now unit.Time, node unit.NodeID, x int32) {
+	got, ok := s.seeding.spans[x]
+	if !ok || got.spread || got.to == node {
+		return
 	}
-	patience := max(spreadTime, now.Sub(s.seeding.began)/8)
-	if !got.has {
-		return got.at.Add(giveTime + patience)
+	got.spread = true
+	s.seeding.spans[x] = got
+	took := now.Sub(got.at)
+	if s.seeding.latency == 0 {
+		s.seeding.latency = took
 	}
-	return got.hasAt.Add(patience)
+	s.seeding.latency += (took - s.seeding.latency) / 8
 }
 
 // Sent says that payload was sent to a peer.

@@ -1,8 +1,6 @@
 package reconcile
 
 import (
-	"context"
-	"errors"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -17,6 +15,7 @@ type finished struct {
 	worker *worker
 	out    outcome
 	err    error
+	gaveUp bool // it was cancelled, so the error means nothing
 }
 
 func (e finished) apply(r *Reconciler) {
@@ -38,7 +37,7 @@ func (r *Reconciler) failed(x *dist, e finished) {
 		r.abandon(d, x.name)
 	}
 	r.close(e.out.opened)
-	if errors.Is(e.err, context.Canceled) {
+	if e.gaveUp {
 		return
 	}
 	if x.placement != nil && x.rec.Standing != nil && !x.placement.Installed() {

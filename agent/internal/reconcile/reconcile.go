@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -265,9 +266,11 @@ func (e desiredRead) apply(r *Reconciler) {
 		r.log.Debug("desired state is not read; what was read last goes on", "error", e.err)
 		return
 	}
-	r.desired = e.desired
-	if err := r.state.saveDesired(e.desired); err != nil {
-		r.log.Error("desired state is not kept for a restart", "error", err)
+	if !reflect.DeepEqual(r.desired, e.desired) {
+		r.desired = e.desired
+		if err := r.state.saveDesired(e.desired); err != nil {
+			r.log.Error("desired state is not kept for a restart", "error", err)
+		}
 	}
 	r.replan()
 }

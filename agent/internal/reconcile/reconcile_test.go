@@ -691,3 +691,41 @@ func TestSourceIsServedAgainAfterRestart(t *testing.T) {
 	web.untilInstalled(d)
 	mustStand(t, web, d.Path, tree)
 }
+
+func TestSourcePublishedAgain(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(2, "content")
+	m := seed.publish(tree, "site", publisher)
+	dir := seed.r.state.loadSources()[0].Path
+	tree.write(t, dir) // the same content with other times
+	if err := seed.r.AddSource(context.Background(), dir, m); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "site")
+	tree.write(t, elsewhere)
+	if err := seed.r.AddSource(context.Background(), elsewhere, m); err != nil {
+		t.Fatal(err)
+	}
+	if list := seed.r.state.loadSources(); len(list) != 1 || list[0].Path != elsewhere {
+		t.Errorf("sources are %v, want the newest path only", list)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	d := f.want(web.on("site", m.Digest().String()))
+	web.untilInstalled(d)
+	mustStand(t, web, d.Path, tree)
+}
+
+func TestAddSourceAfterTheEnd(t *testing.T) {
+	f := newFleet(t)
+	seed := f.add("seed")
+	tree := files{"a": "b"}
+	dir := t.TempDir()
+	tree.write(t, dir)
+	seed.stop()
+	if err := seed.r.AddSource(context.Background(), dir, tree.manifest(t, "site", publisher)); !errors.Is(err, ErrStopped) {
+		t.Errorf("error is %v, want ErrStopped", err)
+	}
+}

@@ -34,6 +34,11 @@ func (r *Reconciler) AddSource(ctx context.Context, path string, m *artifact.Man
 	if err != nil {
 		return err
 	}
+	if !s.Have().Full() { // it was published before and touched since
+		if _, err := s.Check(ctx, false); err != nil {
+			return err
+		}
+	}
 	if err := r.registerSource(ctx, &source{Source: s, path: path, nextCheck: r.cfg.Now().Add(r.cfg.CheckInterval)}); err != nil {
 		return fmt.Errorf("serve %s: %w", path, err)
 	}
@@ -61,6 +66,9 @@ type addSource struct {
 
 func (e addSource) apply(r *Reconciler) {
 	d := e.source.Manifest().Digest()
+	if before := r.sources[d]; before != nil && before.path != e.source.path {
+		r.forgetSource(d)
+	}
 	r.dropSource(d)
 	r.sources[d], r.published[d] = e.source, e.source.path
 	e.reply <- r.savePublished()
@@ -72,12 +80,7 @@ func (r *Reconciler) RemoveSource(d artifact.Digest) { r.mail.put(removeSource{d
 type removeSource struct{ digest artifact.Digest }
 
 func (e removeSource) apply(r *Reconciler) {
-	if s := r.sources[e.digest]; s != nil {
-		r.dropSource(e.digest)
-		if err := s.Forget(); err != nil {
-			r.log.Warn("source is not forgotten", "path", s.path, "error", err)
-		}
-	}
+	r.forgetSource(e.digest)
 	delete(r.published, e.digest)
 	if err := r.savePublished(); err != nil {
 		r.log.Error("source is not forgotten", "digest", e.digest, "error", err)
@@ -95,6 +98,18 @@ func (r *Reconciler) dropSource(d artifact.Digest) {
 	}
 	delete(r.sources, d)
 	r.closeSource(s)
+}
+
+// forgetSource stops serving a source and forgets how its files looked.
+func (r *Reconciler) forgetSource(d artifact.Digest) {
+	s := r.sources[d]
+	if s == nil {
+		return
+	}
+	r.dropSource(d)
+	if err := s.Forget(); err != nil {
+		r.log.Warn("source is not forgotten", "path", s.path, "error", err)
+	}
 }
 
 func (r *Reconciler) closeSource(s *source) {

@@ -152,9 +152,10 @@ func (r *Reconciler) reportTraffic() {
 		if x == nil {
 			continue
 		}
-		sent, rate, done := x.rec.Status.Sent, x.rec.Status.Rate, x.rec.Status.BytesDone
+		before := x.rec.Status
 		r.credit(t)
-		if s := &x.rec.Status; s.Sent != sent || s.Rate != rate || s.BytesDone != done {
+		if s := &x.rec.Status; s.Sent != before.Sent || s.Rate != before.Rate || s.BytesDone != before.BytesDone ||
+			s.Role != before.Role || s.Peers != before.Peers {
 			r.report(x, false)
 		}
 	}

@@ -27,6 +27,7 @@ type transfer struct {
 	spans    chan<- error  // waits for the last span, or nil
 	needed   time.Time     // when it was last known that some node needs the artifact
 	told     int           // spans that peers know of after content shrank
+	halted   bool          // a span could not be written: it fetches no more
 }
 
 func (t *transfer) waiting() bool { return t.manifest != nil || t.spans != nil }
@@ -52,6 +53,9 @@ func (r *Reconciler) leave(d artifact.Digest) {
 	r.settle(t)
 	delete(r.transfers, d)
 	r.cfg.Swarm.Leave(d)
+	if x := r.dists[t.owner]; x != nil {
+		r.report(x, false)
+	}
 	r.log.Info("left transfer", "digest", d, "distribution", t.owner)
 }
 
@@ -68,9 +72,9 @@ func (r *Reconciler) withdraw(p *storage.Placement) {
 }
 
 // provide makes content the digest's content on this node. Other content that
-// was provided before is withdrawn first.
+// was provided before is withdrawn first; a transfer that has halted starts anew.
 func (r *Reconciler) provide(d artifact.Digest, owner string, m *artifact.Manifest, c swarmapi.Content, initial bool) *transfer {
-	if t := r.transfers[d]; t != nil && t.content != nil && t.content != c {
+	if t := r.transfers[d]; t != nil && t.content != nil && (t.content != c || t.halted) {
 		r.leave(d)
 	}
 	t := r.join(d, owner, initial)
@@ -105,13 +109,15 @@ func (r *Reconciler) handleNotice(n swarmapi.Notice) {
 // nowhere to write: it goes on with what it has.
 func (r *Reconciler) handleFailed(n swarmapi.Failed) {
 	t := r.transfers[n.Digest]
-	switch {
-	case t == nil:
-	case t.spans != nil:
-		t.finish(n.Err)
-	default:
-		r.log.Debug("transfer fetches no more", "digest", n.Digest, "error", n.Err)
+	if t == nil {
+		return
 	}
+	t.halted = true
+	if t.spans == nil {
+		r.log.Debug("transfer fetches no more", "digest", n.Digest, "error", n.Err)
+		return
+	}
+	t.finish(n.Err)
 }
 
 // finish answers who waits for the spans.

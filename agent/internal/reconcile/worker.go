@@ -51,7 +51,7 @@ func (w *worker) run(ctx context.Context) {
 		}()
 		return w.do(ctx, &out)
 	}()
-	w.send(finished{w, out, err})
+	w.send(finished{w, out, err, err != nil && ctx.Err() != nil})
 }
 
 func (w *worker) do(ctx context.Context, out *outcome) error {

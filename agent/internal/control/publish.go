@@ -68,6 +68,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
 	if _, err := body.Peek(1); err != nil && !errors.Is(err, io.EOF) {
 		return badBody("the request's body", "cannot be read: "+err.Error(), "send the content")
 	}
+	defer linger(rc, r.Body)
 	job := func(ctx context.Context, progress func(api.Progress)) (api.Artifact, error) {
 		return s.cfg.Publisher.Receive(ctx, req, body, progress)
 	}
@@ -76,12 +77,27 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	a, err := job(r.Context(), func(api.Progress) {})
-	if err != nil {
-		return err
-	}
 	_ = rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if err != nil {
+		s.writeError(w, r, err)
+		return nil
+	}
 	writeJSON(w, http.StatusOK, a)
 	return nil
+}
+
+// lingerTime is how long a client that was answered early may go on sending.
+const lingerTime = 2 * time.Second
+
+// linger sends the answer and reads on until the client has noticed it:
+// otherwise closing the connection would break the client's sending before it
+// reads the answer. A body that was read to its end is done at once.
+func linger(rc *http.ResponseController, body io.Reader) {
+	if rc.Flush() != nil {
+		return
+	}
+	_ = rc.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.Copy(io.Discard, body)
 }
 
 // defaultMode is that of a file whose sender names none.

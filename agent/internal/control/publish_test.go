@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/control"
 	"github.com/rackswarm/rackswarm/core/api"
@@ -128,14 +129,20 @@ func TestStreamTellsProgressMeanwhile(t *testing.T) {
 	}
 }
 
-// A refusal in the middle reaches the client that is still sending.
+// A refusal in the middle reaches the client that is still sending, whether it
+// comes as a status, at once, or as an event.
 func TestStreamRefusedInTheMiddle(t *testing.T) {
-	f := publishing(t, func(_ context.Context, body io.Reader, _ func(api.Progress)) (api.Artifact, error) {
-		_, _ = io.CopyN(io.Discard, body, 1<<20)
-		return api.Artifact{}, &api.Error{Code: api.CodeNoSpace, Subject: "/var", Message: "full", Fix: "make space"}
-	})
-	_, err := f.client.PublishStream(f.ctx, "app", "file", 0, endless{}, nil)
-	wantError(t, err, api.CodeNoSpace, "/var")
+	for _, pause := range []time.Duration{0, 300 * time.Millisecond} {
+		f := publishing(t, func(_ context.Context, body io.Reader, _ func(api.Progress)) (api.Artifact, error) {
+			_, _ = io.CopyN(io.Discard, body, 1<<20)
+			time.Sleep(pause)
+			return api.Artifact{}, &api.Error{Code: api.CodeNoSpace, Subject: "/var", Message: "full", Fix: "make space"}
+		})
+		for range 5 {
+			_, err := f.client.PublishStream(f.ctx, "app", "file", 0, endless{}, nil)
+			wantError(t, err, api.CodeNoSpace, "/var")
+		}
+	}
 }
 
 // What the agent refuses at once costs no byte of content.

@@ -114,10 +114,7 @@ func (s *state) close() error {
 // save writes the file if it would differ. When a node was last seen is no
 // reason by itself, except with exact: nodes refresh that all the time.
 func (s *state) save(exact bool) error {
-	now, err := s.read()
-	if err != nil {
-		return err
-	}
+	now := s.read()
 	a, b := s.written, now
 	if !exact {
 		a, b = withoutLastSeen(a), withoutLastSeen(b)
@@ -137,21 +134,17 @@ func (s *state) save(exact bool) error {
 }
 
 // read collects the lasting keys that exist.
-func (s *state) read() (contents, error) {
+func (s *state) read() contents {
 	c := contents{Format: stateFormat, Hashes: map[string]map[string]string{}, Sorted: map[string]map[string]float64{}}
 	for _, key := range s.seen() {
 		switch s.redis.Type(key) {
 		case "hash":
 			c.Hashes[key] = s.hash(key)
 		case "zset":
-			set, err := s.redis.SortedSet(key)
-			if err != nil {
-				return contents{}, fmt.Errorf("read %s: %w", key, err)
-			}
-			c.Sorted[key] = set
+			c.Sorted[key] = s.sorted(key)
 		}
 	}
-	return c, nil
+	return c
 }
 
 // seen copies the keys: observe runs with the server's lock held, so nothing may
@@ -160,6 +153,18 @@ func (s *state) seen() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Keys(s.keys))
+}
+
+// sorted copies member by member: SortedSet returns the server's own map.
+func (s *state) sorted(key string) map[string]float64 {
+	set := map[string]float64{}
+	members, _ := s.redis.ZMembers(key) // none if it was deleted meanwhile
+	for _, member := range members {
+		if score, err := s.redis.ZScore(key, member); err == nil {
+			set[member] = score
+		}
+	}
+	return set
 }
 
 func (s *state) hash(key string) map[string]string {

@@ -113,8 +113,8 @@ func (c *content) write(i int, off int64, data []byte) error {
 	return err
 }
 
-// create opens file i for reading and writing. What is not written yet is a
-// hole.
+// create opens file i for reading and writing. What is not written yet of a
+// file of several pieces is a hole.
 func (c *content) create(i int) (*os.File, error) {
 	f, err := c.root.OpenFile(c.path(i), os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
 	if errors.Is(err, fs.ErrNotExist) && c.name == "" {
@@ -126,14 +126,22 @@ func (c *content) create(i int) (*os.File, error) {
 		return nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && info.Size() != c.files[i].Length {
-		err = f.Truncate(c.files[i].Length)
+	if err == nil {
+		err = c.stretch(i, f, info.Size())
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+// stretch gives file i its length, unless the one piece that it has will.
+func (c *content) stretch(i int, f *os.File, size int64) error {
+	if size == c.files[i].Length || size == 0 && c.files[i].Pieces == 1 {
+		return nil
+	}
+	return f.Truncate(c.files[i].Length)
 }
 
 // part is a range of a span's bytes that lies in one piece.

@@ -68,24 +68,29 @@ func (p *Placement) begin(ctx context.Context, m *meter) error {
 	if err != nil {
 		return err
 	}
-	trusted := readable && head.top == top && have.Len() == p.mf.NumSpans()
-	if !trusted {
-		if err := s.content.purge(ctx); err != nil {
-			return err
-		}
-		have = artifact.All(p.mf.NumSpans())
-	}
-	if err := p.dropUnstaged(ctx, have); err != nil {
+	known := readable && head.top == top && have.Len() == p.mf.NumSpans()
+	if have, err = p.trueSpans(ctx, have, known, known && head.boot == p.m.boot, m); err != nil {
 		return err
-	}
-	if !trusted || head.boot != p.m.boot {
-		if have, err = p.rehash(ctx, have, m); err != nil {
-			return err
-		}
 	}
 	s.rec, err = createRecord(s.dir, recordHead{digest: p.mf.Digest(), boot: p.m.boot, top: top}, have)
 	p.replaceHave(have)
 	return err
+}
+
+// trueSpans returns the spans that are staged. If the record is not known to be
+// of this content, that can be any, and what else lies there is taken away; if
+// the machine was restarted since, those that the record says are hashed.
+func (p *Placement) trueSpans(ctx context.Context, have artifact.Bitset, known, sameBoot bool, m *meter) (artifact.Bitset, error) {
+	if !known {
+		if err := p.stage.content.purge(ctx); err != nil {
+			return have, err
+		}
+		have = artifact.All(p.mf.NumSpans())
+	}
+	if err := p.dropUnstaged(ctx, have); err != nil || sameBoot {
+		return have, err
+	}
+	return p.rehash(ctx, have, m)
 }
 
 // discardOther removes what is staged of the other kind.

@@ -82,52 +82,16 @@ func (c *content) unchecked() *content {
 // stamps of those that are right, by file; the zero stamp is for wrong ones and
 // those that changed meanwhile. With stopEarly one wrong file ends it.
 func (c *content) verify(ctx context.Context, files []int, found []fs.FileInfo, m *meter, stopEarly bool) ([]stamp, error) {
-	type work struct{ file, piece int }
-	var todo []work
-	wrong := make([]atomic.Bool, len(c.files))
-	var total, newest int64
-	for _, i := range files {
-		f := c.files[i]
-		if found[i] == nil || found[i].Size() != f.Length {
-			wrong[i].Store(true)
-			continue
-		}
-		c.fds.drop(c.id, i) // what is open may be another file by now
-		newest = max(newest, stampOf(found[i]).Ctime)
-		total += f.Length
-		for n := range int(f.Pieces) {
-			todo = append(todo, work{i, int(f.FirstPiece) + n})
-		}
-	}
-	if err := settle(ctx, newest); err != nil {
+	h := &hashing{c: c.unchecked(), bufs: newBuffers(), wrong: make([]atomic.Bool, len(c.files)), m: m, stopEarly: stopEarly}
+	if err := settle(ctx, h.plan(files, found)); err != nil {
 		return nil, err
 	}
-	m.begin(total)
-	u, bufs := c.unchecked(), newBuffers()
-	var stop atomic.Bool
-	err := parallel(ctx, len(todo), func(_ context.Context, worker, n int) error {
-		w := todo[n]
-		pc := c.mf.Piece(w.piece)
-		if !wrong[w.file].Load() && !stop.Load() {
-			buf := bufs.get(worker, int(pc.Length))
-			err := u.read(w.file, pc.Offset, buf)
-			if err != nil && !unreadable(err) {
-				return err
-			}
-			if err != nil || !c.mf.VerifyPiece(w.piece, buf) {
-				wrong[w.file].Store(true)
-				stop.Store(stopEarly)
-			}
-		}
-		m.add(pc.Length)
-		return nil
-	})
-	if err != nil {
+	if err := parallel(ctx, len(h.todo), h.piece); err != nil {
 		return nil, err
 	}
 	right := make([]stamp, len(c.files))
 	for _, i := range files {
-		if wrong[i].Load() || stop.Load() {
+		if h.wrong[i].Load() || h.stop.Load() {
 			continue
 		}
 		if info := c.look(i); info != nil && stampOf(info) == stampOf(found[i]) {
@@ -135,6 +99,59 @@ func (c *content) verify(ctx context.Context, files []int, found []fs.FileInfo, 
 		}
 	}
 	return right, nil
+}
+
+// hashing compares pieces of files with the manifest.
+type hashing struct {
+	c         *content
+	todo      []int // pieces
+	bufs      buffers
+	wrong     []atomic.Bool // by file
+	m         *meter
+	stopEarly bool
+	stop      atomic.Bool // nobody needs the rest
+}
+
+// plan lists the pieces of those files that have the right length, and returns
+// when the newest of them changed.
+func (h *hashing) plan(files []int, found []fs.FileInfo) (newest int64) {
+	var total int64
+	for _, i := range files {
+		f := h.c.files[i]
+		if found[i] == nil || found[i].Size() != f.Length {
+			h.wrong[i].Store(true)
+			continue
+		}
+		h.c.fds.drop(h.c.id, i) // what is open may be another file by now
+		newest = max(newest, stampOf(found[i]).Ctime)
+		total += f.Length
+		for n := range int(f.Pieces) {
+			h.todo = append(h.todo, int(f.FirstPiece)+n)
+		}
+	}
+	h.m.begin(total)
+	return newest
+}
+
+// piece hashes one piece unless its file is known to be wrong.
+func (h *hashing) piece(_ context.Context, worker, n int) error {
+	piece := h.todo[n]
+	pc := h.c.mf.Piece(piece)
+	file := int(pc.File)
+	defer h.m.add(pc.Length)
+	if h.wrong[file].Load() || h.stop.Load() {
+		return nil
+	}
+	buf := h.bufs.get(worker, int(pc.Length))
+	err := h.c.read(file, pc.Offset, buf)
+	if err != nil && !unreadable(err) {
+		return err
+	}
+	if err != nil || !h.c.mf.VerifyPiece(piece, buf) {
+		h.wrong[file].Store(true)
+		h.stop.Store(h.stopEarly)
+	}
+	return nil
 }
 
 // gone reports that something is not there, or not where it would have to be.

@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -126,7 +128,7 @@ func (r *Reconciler) checked(x *dist, e finished) bool {
 	if x.placement.Installed() {
 		if mended := e.out.drift.Mended; len(mended) > 0 {
 			x.rec.Status.Repaired++
-			r.log.Info("mended", "distribution", x.name, "path", x.rec.Standing.Path, "files", mended)
+			r.log.Info("mended", "distribution", x.name, "path", x.rec.Standing.Path, "files", some(mended))
 		}
 		r.standing(x)
 		return true
@@ -139,7 +141,7 @@ func (r *Reconciler) checked(x *dist, e finished) bool {
 func (r *Reconciler) drifted(x *dist, e finished) {
 	x.rec.Drifted = true
 	r.log.Warn("content at the destination was changed; repairing it", "distribution", x.name,
-		"path", x.rec.Standing.Path, "missing", e.out.drift.Missing, "changed", e.out.drift.Changed)
+		"path", x.rec.Standing.Path, "missing", some(e.out.drift.Missing), "changed", some(e.out.drift.Changed))
 	r.withdrawLost()
 	r.save(x)
 	r.phase(x, api.PhasePending)
@@ -165,7 +167,9 @@ func (r *Reconciler) forgotten(x *dist) {
 	delete(r.dists, x.name)
 	r.reporter.drop(x.name)
 	r.dropManifest(x.rec.Wanted.Digest)
-	r.log.Info("forgotten; the content is left where it is", "distribution", x.name)
+	if !x.rec.Removed {
+		r.log.Info("forgotten; the content is left where it is", "distribution", x.name, "path", x.rec.Wanted.Path)
+	}
 }
 
 // adopt takes note of a generation that changes nothing on the disk.
@@ -192,4 +196,13 @@ func (r *Reconciler) dropManifest(digest string) {
 	if err := r.cfg.Storage.DropManifest(d); err != nil {
 		r.log.Warn("manifest is not deleted", "digest", d, "error", err)
 	}
+}
+
+// some shortens a list of files for the log.
+func some(files []string) string {
+	const shown = 5
+	if n := len(files); n > shown {
+		return fmt.Sprintf("%s and %d more", strings.Join(files[:shown], ", "), n-shown)
+	}
+	return strings.Join(files, ", ")
 }

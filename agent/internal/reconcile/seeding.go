@@ -107,8 +107,8 @@ func (r *Reconciler) withdrawLost() {
 			continue
 		}
 		t.told = have.Count()
-		r.log.Warn("content changed in place; the spans are withdrawn", "digest", t.digest,
-			"distribution", t.owner, "spans_left", have.Count(), "spans", have.Len())
+		r.log.Info("changed content is withdrawn from peers", "digest", t.digest, "distribution", t.owner,
+			"spans_left", have.Count(), "spans", have.Len())
 		r.cfg.Swarm.SpansLost(t.digest, have)
 		if x != nil {
 			x.nextCheck = r.cfg.Now()

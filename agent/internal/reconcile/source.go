@@ -206,6 +206,6 @@ func (e sourceChecked) apply(r *Reconciler) {
 	}
 	if n := len(e.drift.Missing) + len(e.drift.Changed); n > 0 {
 		r.log.Warn("published source was changed in place; publish it again", "path", e.source.path,
-			"missing", e.drift.Missing, "changed", e.drift.Changed)
+			"missing", some(e.drift.Missing), "changed", some(e.drift.Changed))
 	}
 }

@@ -1,0 +1,81 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+)
+
+// pieceSizes are the powers of two from 16 KiB to 16 MiB.
+var pieceSizes = func() []int64 {
+	var sizes []int64
+	for size := int64(16 << 10); size <= 16<<20; size *= 2 {
+		sizes = append(sizes, size)
+	}
+	return sizes
+}()
+
+// Schema describes the resource.
+func (r *artifactResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Content, a file or a directory tree, that is published: hashed, signed with the agent's publisher key, and ready to be fetched. " +
+			"Content enters neither the state nor, as a whole, memory.\n\n" +
+			"A changed source is published as a new artifact, in place: only `digest` changes, and a distribution that uses it moves what differs. " +
+			"Artifacts that this resource published before are withdrawn as soon as no distribution uses them, at the latest when it is destroyed.",
+		Attributes: map[string]schema.Attribute{
+			"name": schema.StringAttribute{
+				Optional: true, Computed: true,
+				MarkdownDescription: "Name of the artifact, part of what the digest covers. Default: the last part of `source`.",
+				Validators:          []validator.String{stringvalidator.LengthBetween(1, 255)},
+			},
+			"source": schema.StringAttribute{
+				Required: true,
+				MarkdownDescription: "Path of a file or directory on the machine that runs Terraform. An agent on that machine that may read it publishes it in place, " +
+					"and serves it from there: leave it as it is while nodes fetch it. Otherwise the content is streamed to the agent, which keeps a copy.",
+				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
+			},
+			"source_hash": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "Any text that changes when the content of `source` does, such as a version or `filesha256(…)`. " +
+					"With it plans do not look at the source, and modification times do not matter.",
+			},
+			"source_fingerprint": schema.StringAttribute{
+				Computed: true,
+				MarkdownDescription: "What the names, sizes, modes and modification times in `source` were when it was published, as one hash. " +
+					"A plan computes it anew and publishes again if it differs. Null if `source_hash` is given.",
+			},
+			"piece_size": schema.Int64Attribute{
+				Optional: true, Computed: true,
+				MarkdownDescription: "Bytes that are verified together, a power of two from 16384 to 16777216. Default: chosen to fit the content.",
+				Validators:          []validator.Int64{int64validator.OneOf(pieceSizes...)},
+			},
+			"digest": schema.StringAttribute{
+				Computed: true, MarkdownDescription: "Identity of the content: `sha256:` and the BitTorrent v2 info-hash in hexadecimal.",
+			},
+			"size_bytes": schema.Int64Attribute{Computed: true, MarkdownDescription: "Size of all files."},
+			"files":      schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of files."},
+			"kind":       schema.StringAttribute{Computed: true, MarkdownDescription: "`file` or `tree`."},
+			"checksum": schema.StringAttribute{
+				Computed: true, MarkdownDescription: "Of a file: `sha256:` and the SHA-256 of its content in hexadecimal. Null for trees.",
+			},
+			"publisher": schema.StringAttribute{
+				Computed: true, MarkdownDescription: "Public key that the artifact is signed with, base64 of the ed25519 key.",
+			},
+			"seeds": schema.ListAttribute{
+				ElementType: types.StringType, Computed: true, MarkdownDescription: "Nodes that hold the published source.",
+			},
+			"timeouts": timeouts.Attributes(ctx, timeouts.Opts{
+				Create: true, Update: true, Delete: true,
+				CreateDescription: "How long publishing may take, such as `30m`. Default: `2h`.",
+				UpdateDescription: "How long publishing may take, such as `30m`. Default: `2h`.",
+				DeleteDescription: "How long withdrawing may take. Default: `5m`.",
+			}),
+		},
+	}
+}

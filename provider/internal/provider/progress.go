@@ -1,0 +1,59 @@
+package provider
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// logInterval is the least time between two lines of progress. Terraform shows
+// none of its own for resources: these are in its log, at level info.
+const logInterval = 5 * time.Second
+
+// logPublishing returns what logs the progress of a publication.
+func logPublishing(ctx context.Context, source string) func(api.Progress) {
+	last := time.Now()
+	return func(p api.Progress) {
+		if time.Since(last) < logInterval {
+			return
+		}
+		last = time.Now()
+		tflog.Info(ctx, "publishing", map[string]any{"source": source, "stage": p.Stage, "bytes_done": p.Done, "bytes_total": p.Total, "files": p.Files})
+	}
+}
+
+// distributionLog logs how a distribution goes on.
+type distributionLog struct {
+	last      time.Time
+	converged int
+}
+
+// show logs the status if nodes have become ready, or from time to time.
+func (l *distributionLog) show(ctx context.Context, st api.Status) {
+	s := st.Summary
+	if s.Converged == l.converged && time.Since(l.last) < logInterval {
+		return
+	}
+	l.last, l.converged = time.Now(), s.Converged
+	var done, total, rate int64
+	for _, n := range st.Nodes {
+		done, total, rate = done+n.BytesDone, total+n.BytesTotal, rate+n.Rate
+	}
+	tflog.Info(ctx, "distributing", map[string]any{
+		"distribution": st.Distribution.Name, "nodes_done": s.Converged, "nodes": s.Targets, "failed": s.Failed, "down": s.Offline,
+		"bytes_done": done, "bytes_total": total, "bytes_per_second": rate,
+	})
+}
+
+// within reports whether path is dir or below it.
+func within(path, dir string) bool {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}

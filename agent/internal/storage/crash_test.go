@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -307,6 +308,34 @@ func TestAbandonedStagingIsReused(t *testing.T) {
 	}
 	must(t, p.Install(t.Context()))
 	b.same(p, site(2))
+}
+
+// The record is right about what it was written for; that is no longer there.
+func TestStagingLosesContent(t *testing.T) {
+	for name, spoil := range map[string]func(tree string) error{
+		"file removed":   func(tree string) error { return os.Remove(tree + "/big.db") },
+		"file truncated": func(tree string) error { return os.Truncate(tree+"/bin/tool", 7) },
+		"another tree": func(tree string) error {
+			cp := exec.Command("cp", "-r", tree, tree+"2")
+			return errors.Join(cp.Run(), os.RemoveAll(tree), os.Rename(tree+"2", tree), os.WriteFile(tree+"/VERSION", []byte("v0\n"), 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t)
+			p := b.prepare(b.request(site(1)))
+			all := fill(t, p, site(1))
+			crash(p)
+			must(t, spoil(b.path(".rackswarm-web/tree")))
+			b.restart()
+			p = b.prepare(b.request(site(1)))
+			readAll(t, p, site(1))
+			if n := fill(t, p, site(1)); n == 0 || n == all {
+				t.Fatalf("%d of %d spans were fetched again", n, all)
+			}
+			must(t, p.Install(t.Context()))
+			b.same(p, site(1))
+		})
+	}
 }
 
 // What lies where staged content belongs is not written through.

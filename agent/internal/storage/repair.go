@@ -169,7 +169,6 @@ func (r *repair) placeFile(i int) error {
 	}
 	p.live.stamps[i] = stampOf(info)
 	p.broken[i] = false
-	p.m.fds.drop(p.live.id, i)
 	return nil
 }
 

@@ -91,11 +91,16 @@ func (t *transfer) place(now unit.Time, out []Action) []Action {
 	for i, m := range v.Members {
 		members[i] = peerInfo(m)
 	}
-	return t.swarmActions(now, t.swarm.Moved(now, v.Highest, members, nil), out)
+	all := make([]swarm.PeerInfo, len(v.Peers))
+	for i, p := range v.Peers {
+		all[i] = peerInfo(p.Member)
+		all[i].Top = p.Top
+	}
+	return t.swarmActions(now, t.swarm.Moved(now, v.Highest, members, all, nil), out)
 }
 
 func peerInfo(m overlay.Member) swarm.PeerInfo {
-	return swarm.PeerInfo{Node: m.Node, Location: m.Location, Initial: m.Initial}
+	return swarm.PeerInfo{Node: m.Node, Location: m.Location, Initial: m.Initial, Top: m.Location.Depth()}
 }
 
 // contentReady starts the swarm and takes over what peers announced before.

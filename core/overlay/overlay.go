@@ -141,17 +141,30 @@ func (o *Overlay) GroupChanged(now unit.Time, g Group, out []Action) []Action {
 }
 
 // wantsSlot reports whether this node should become a representative of level
-// i's location.
+// i's location. An initial seeder is in the groups above anyway: it leaves the
+// slots to members that relay what it gives them.
 func (o *Overlay) wantsSlot(i int) bool {
 	l := &o.levels[i]
-	if i == len(o.levels)-1 || !l.joined || !l.seen || l.slot >= 0 {
+	if o.self.Initial || i == len(o.levels)-1 || !l.joined || !l.seen || l.slot >= 0 {
 		return false
 	}
 	holders := l.group.holders()
 	if o.self.Permille >= almostDone && holders > 0 {
 		return false
 	}
-	return holders < Representatives(len(l.group.Members))
+	return holders < l.group.slots()
+}
+
+// slots is how many representatives the group should have. Initial seeders do
+// not count: they go up by themselves.
+func (g Group) slots() int {
+	n := 0
+	for _, m := range g.Members {
+		if !m.Initial {
+			n++
+		}
+	}
+	return Representatives(n)
 }
 
 func (g Group) holders() int {
@@ -258,13 +271,13 @@ func (o *Overlay) tickLevel(now unit.Time, i int, out []Action) []Action {
 	}
 	if l.renewAt.Reached(now) {
 		l.renewAt = now.Add(slotRenewal)
-		out = append(out, Claim{Location: l.location, Slots: Representatives(len(l.group.Members))})
+		out = append(out, Claim{Location: l.location, Slots: l.group.slots()})
 	}
 	if l.countAt.Reached(now) {
 		l.countAt = unit.Never
 		if o.wantsSlot(i) {
 			l.countAt = now.Add(claimRetry)
-			out = append(out, Claim{Location: l.location, Slots: Representatives(len(l.group.Members))})
+			out = append(out, Claim{Location: l.location, Slots: l.group.slots()})
 		}
 	}
 	return out

@@ -17,13 +17,20 @@ type View struct {
 	// Members are the peers of that group, without the node itself.
 	Members []Member
 	// Peers are all peers of all groups, without the node itself, by name.
-	Peers []Member
+	Peers []Peer
+}
+
+// Peer is a member of one or more of the node's groups.
+type Peer struct {
+	Member
+	// Top is the depth of the highest location in whose group both are.
+	Top int
 }
 
 // View returns the node's present place in the overlay.
 func (o *Overlay) View() View {
 	v := View{Highest: o.levels[0].location}
-	peers := map[unit.NodeID]Member{}
+	peers := map[unit.NodeID]Peer{}
 	for i := range o.levels {
 		l := &o.levels[i]
 		if !l.joined || !l.seen {
@@ -33,11 +40,11 @@ func (o *Overlay) View() View {
 		for _, m := range l.group.Members {
 			if m.Node != o.self.Node {
 				v.Members = append(v.Members, m)
-				peers[m.Node] = m
+				peers[m.Node] = Peer{Member: m, Top: l.location.Depth()}
 			}
 		}
 	}
-	v.Peers = slices.SortedFunc(maps.Values(peers), func(a, b Member) int { return cmp.Compare(a.Node, b.Node) })
+	v.Peers = slices.SortedFunc(maps.Values(peers), func(a, b Peer) int { return cmp.Compare(a.Node, b.Node) })
 	return v
 }
 

@@ -31,10 +31,15 @@ func (pl *place) classify(p *peer) {
 	p.inside = pl.represents && pl.inside.Contains(p.Location)
 }
 
-// Moved takes the node's new place: its highest group and that group's members
-// without itself.
-func (s *Swarm) Moved(now unit.Time, highest unit.Location, members []PeerInfo, out []Action) []Action {
+// Moved takes the node's new place: its highest group, the members of that group
+// and of all its groups, without itself.
+func (s *Swarm) Moved(now unit.Time, highest unit.Location, members, all []PeerInfo, out []Action) []Action {
 	s.place = newPlace(s.cfg.Location, highest, members)
+	for _, info := range all {
+		if p := s.peers[info.Node]; p != nil {
+			p.Top = info.Top
+		}
+	}
 	for _, p := range s.peers {
 		s.place.classify(p)
 	}

@@ -28,7 +28,7 @@ func owners(members []PeerInfo, n int) [][]unit.NodeID {
 	for i, m := range members {
 		s := newTest(m.Node, m.Location, n)
 		others := append(append([]PeerInfo{}, members[:i]...), members[i+1:]...)
-		s.Moved(0, unit.Root, others, nil)
+		s.Moved(0, unit.Root, others, nil, nil)
 		s.redivide()
 		for x := range n {
 			if s.owns(int32(x)) {
@@ -87,7 +87,7 @@ func TestOneMemberBringsASpanIn(t *testing.T) {
 			continue
 		}
 		s := newTest(m.Node, m.Location, len(count))
-		s.Moved(0, unit.Root, append(append([]PeerInfo{}, members[:i]...), members[i+1:]...), nil)
+		s.Moved(0, unit.Root, append(append([]PeerInfo{}, members[:i]...), members[i+1:]...), nil, nil)
 		s.redivide()
 		for x := range count {
 			if s.brings(int32(x)) {
@@ -107,7 +107,7 @@ func TestSeedersOwnNothing(t *testing.T) {
 	s := newTest("a", "r", 100)
 	s.PeerJoined(0, PeerInfo{Node: "done", Location: "r"})
 	s.PeerHas(0, "done", artifact.All(100), nil)
-	s.Moved(0, "r", []PeerInfo{{Node: "done", Location: "r"}, {Node: "origin", Location: "r", Initial: true}}, nil)
+	s.Moved(0, "r", []PeerInfo{{Node: "done", Location: "r"}, {Node: "origin", Location: "r", Initial: true}}, nil, nil)
 	s.redivide()
 	for x := range int32(100) {
 		if !s.owns(x) {

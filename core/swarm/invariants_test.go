@@ -98,7 +98,7 @@ func (w *world) step() {
 		w.take(w.s.Tick(w.now, nil))
 	case 11:
 		highest := rapid.SampledFrom([]unit.Location{"x/y", "x", ""}).Draw(w.t, "highest")
-		w.take(w.s.Moved(w.now, highest, []PeerInfo{{Node: peer, Location: "x/y"}}, nil))
+		w.take(w.s.Moved(w.now, highest, []PeerInfo{{Node: peer, Location: "x/y"}}, nil, nil))
 	}
 	w.take(w.s.Flush(nil))
 }

@@ -13,6 +13,8 @@ type PeerInfo struct {
 	Node     unit.NodeID
 	Location unit.Location
 	Initial  bool
+	// Top is the depth of the highest location in whose group both are.
+	Top int
 }
 
 // peer is a connected peer. Invariant: owed is the sum of the lengths of debts.

@@ -34,7 +34,7 @@ func requests(out []Action, peer unit.NodeID) (xs []int32) {
 // left (thesis 3.7.2).
 func TestStartedSpansComeLast(t *testing.T) {
 	s := newTest("a", "r", 3)
-	s.Moved(0, "r", []PeerInfo{{Node: "b", Location: "r"}, {Node: "c", Location: "r"}}, nil)
+	s.Moved(0, "r", []PeerInfo{{Node: "b", Location: "r"}, {Node: "c", Location: "r"}}, nil, nil)
 	for _, id := range []unit.NodeID{"b", "c"} {
 		s.PeerJoined(0, PeerInfo{Node: id, Location: "r"})
 	}
@@ -52,7 +52,7 @@ func TestOneCopyCrossesTheUplink(t *testing.T) {
 	fellow, outside := PeerInfo{Node: "fellow", Location: "ams/r1"}, PeerInfo{Node: "out", Location: "fra/r1"}
 	s.PeerJoined(0, fellow)
 	s.PeerJoined(0, outside)
-	s.Moved(0, unit.Root, []PeerInfo{fellow, outside}, nil)
+	s.Moved(0, unit.Root, []PeerInfo{fellow, outside}, nil, nil)
 	s.PeerHas(0, "fellow", bits(3, 0), nil)
 	s.PeerStarted(0, "fellow", []uint32{1}, nil)
 	out := s.PeerHas(0, "out", artifact.All(3), nil)
@@ -72,7 +72,7 @@ func TestInitialSeederIsSpared(t *testing.T) {
 	s := newTest("a", "r", 4)
 	s.PeerJoined(0, PeerInfo{Node: "origin", Location: "r", Initial: true})
 	s.PeerJoined(0, PeerInfo{Node: "b", Location: "r"})
-	s.Moved(0, "r", []PeerInfo{{Node: "origin", Location: "r", Initial: true}, {Node: "b", Location: "r"}}, nil)
+	s.Moved(0, "r", []PeerInfo{{Node: "origin", Location: "r", Initial: true}, {Node: "b", Location: "r"}}, nil, nil)
 	s.PeerStarted(0, "b", []uint32{0, 1, 2}, nil)
 	if got := requests(s.PeerHas(0, "origin", artifact.All(4), nil), "origin"); len(got) != 1 || got[0] != 3 {
 		t.Errorf("asked the seeder for %v, want only 3", got)
@@ -91,7 +91,7 @@ func TestSimultaneousStarts(t *testing.T) {
 		origin := PeerInfo{Node: "origin", Location: "q", Initial: true}
 		s.PeerJoined(0, origin)
 		s.PeerJoined(0, PeerInfo{Node: other, Location: "r"})
-		s.Moved(0, "r", []PeerInfo{{Node: other, Location: "r"}}, nil)
+		s.Moved(0, "r", []PeerInfo{{Node: other, Location: "r"}}, nil, nil)
 		s.PeerHas(0, "origin", artifact.All(1), nil)
 		s.Flush(nil)
 		out := s.PeerStarted(0, other, []uint32{0}, nil)

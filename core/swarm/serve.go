@@ -12,7 +12,8 @@ const (
 	askAgain = 250 * time.Millisecond
 	// When every span was given away once, a copy has giveTime to spread, or
 	// spreadFactor times what copies have taken to reach a second peer so far.
-	giveTime     = 5 * time.Second
+	giveTime     = 2 * time.Second
+	maxGiveTime  = 20 * time.Second
 	spreadFactor = 4
 	// nearFirst is how long after serving a near peer farther ones are sent
 	// away: the seeder's own location relays outward (requirement 25).
@@ -23,7 +24,7 @@ const (
 type served struct {
 	to     unit.NodeID
 	at     unit.Time
-	spread bool // another peer has it, too
+	spread bool // another peer has it, too, or was given it here
 }
 
 // seeding is what an initial seeder remembers.
@@ -50,24 +51,43 @@ func (s *Swarm) PeerWants(now unit.Time, node unit.NodeID, b Block, out []Action
 }
 
 // spreads reports whether somebody else should spread the span to p. Nothing is
-// held back from the only peer, nor for a peer that is gone.
+// held back from the only peer, nor where the copy given away has no way to p.
 func (s *Swarm) spreads(now unit.Time, p *peer, x int32) bool {
 	got, ok := s.seeding.spans[x]
 	q := s.peers[got.to]
 	switch {
 	case !ok || q == nil:
-		if s.nearIsServed(now, p) {
+		if s.relayed(p) && s.nearIsServed(now, p) {
 			return true
 		}
 		s.give(now, p, x)
 		return false
-	case q == p || p.level > q.level: // bringing it back in would cost more
+	case q == p:
 		s.serving(now, p)
 		return false
+	case p.level > q.level || p.level < q.level && !s.relayed(p):
+		break // bringing it back in would cost more, or nobody brings it out
 	case len(s.seeding.spans) < len(s.cfg.Lengths):
 		return true // others wait to be given away for the first time
+	case now < got.at.Add(min(max(giveTime, spreadFactor*s.seeding.latency), maxGiveTime)):
+		return true
 	}
-	return now < got.at.Add(max(giveTime, spreadFactor*s.seeding.latency))
+	got.spread = true // by ourselves: no measure of how copies spread
+	s.seeding.spans[x] = got
+	s.serving(now, p)
+	return false
+}
+
+// relayed reports whether peers nearer than p bring what they are given out to
+// p: whether one of them is in a group that p is in. Peers at one level of ours
+// are all in that level's group.
+func (s *Swarm) relayed(p *peer) bool {
+	for _, id := range s.ids {
+		if r := s.peers[id]; r.level > p.level && r.Top <= p.level {
+			return true
+		}
+	}
+	return false
 }
 
 // give books a span's first copy.

@@ -139,7 +139,7 @@ func (c *content) sameStructure(ctx context.Context) (bool, error) {
 		}
 		return nil
 	})
-	if err == errDiffers {
+	if errors.Is(err, errDiffers) {
 		return false, nil
 	}
 	return len(left) == 0, err

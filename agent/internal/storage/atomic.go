@@ -30,7 +30,7 @@ func writeAtomic(dir *os.Root, name string, data []byte) error {
 
 // syncDir makes the names in a directory durable.
 func syncDir(dir *os.Root) error {
-	return withDir(dir, ".", func(fd int) error { return unix.Fsync(fd) })
+	return withDir(dir, ".", unix.Fsync)
 }
 
 // syncFilesystem makes everything on dir's filesystem durable: one call for a

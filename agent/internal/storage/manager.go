@@ -99,7 +99,7 @@ func (m *Manager) openState(dir string) error {
 func parseBootID(s string) bootID {
 	var b bootID
 	digits := strings.ReplaceAll(strings.TrimSpace(s), "-", "")
-	hex.Decode(b[:], []byte(digits[:min(len(digits), 2*len(b))]))
+	_, _ = hex.Decode(b[:], []byte(digits[:min(len(digits), 2*len(b))]))
 	return b
 }
 

@@ -130,7 +130,7 @@ func distributions(t *testing.T, b Backend) {
 	err = s.UpdateDistributions(c, func(map[string]api.Distribution) ([]api.Distribution, []string, error) {
 		return nil, []string{"a"}, refuse
 	})
-	if err != error(refuse) {
+	if err != error(refuse) { //nolint:errorlint // the same error, not one around it
 		t.Fatalf("the update's own error: got %v", err)
 	}
 	got, err = s.Distributions(c)

@@ -78,7 +78,7 @@ func start(t testing.TB, scheme, port string, client *tls.Config, args []string)
 	}
 	r := &Redis{Addr: net.JoinHostPort("127.0.0.1", port), TLS: client, t: t, dir: t.TempDir()}
 	r.URL = scheme + "://" + r.Addr
-	r.args = append(args, "--bind", "127.0.0.1", "--dir", r.dir, "--logfile", filepath.Join(r.dir, "redis.log"))
+	r.args = append(slices.Clone(args), "--bind", "127.0.0.1", "--dir", r.dir, "--logfile", filepath.Join(r.dir, "redis.log"))
 	r.Restart()
 	t.Cleanup(r.Kill)
 	return r

@@ -66,7 +66,7 @@ func TestAccDrift(t *testing.T) {
 			Check:     stands(f, path, "index.html", "first"),
 		},
 		resource.TestStep{ // what was removed behind Terraform's back is created again
-			PreConfig: func() { f.CLI("rm", "site", "--yes") },
+			PreConfig: func() { f.CLI("rm", "site") },
 			Config:    config(""),
 			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 				plancheck.ExpectResourceAction(d, plancheck.ResourceActionCreate),

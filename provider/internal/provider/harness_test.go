@@ -80,8 +80,11 @@ func artifact(source, more string) string {
 }
 
 // distribution is a resource block of the artifact "a", called name.
-func distribution(name, path, more string) string {
-	return fmt.Sprintf("resource \"rackswarm_distribution\" %q {\n  name = %q\n  artifact_digest = rackswarm_artifact.a.digest\n  path = %q\n%s\n}\n", name, name, path, more)
+func distribution(name, path, more string) string { return labelled(name, name, path, more) }
+
+// labelled is a distribution that Terraform knows by a label of its own.
+func labelled(label, name, path, more string) string {
+	return fmt.Sprintf("resource \"rackswarm_distribution\" %q {\n  name = %q\n  artifact_digest = rackswarm_artifact.a.digest\n  path = %q\n%s\n}\n", label, name, path, more)
 }
 
 // write makes a file and the directories above it.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -118,11 +117,11 @@ func TestAccRefusals(t *testing.T) {
 		},
 		resource.TestStep{Config: good},
 		refuse(good+distribution("rival", path, ""), `(?s)Error:\s+path.*of\s+distribution\s+site.*choose\s+another\s+path`),
-		refuse(good+strings.Replace(distribution("again", path+"2", ""), "name = \"again\"", "name = \"site\"", 1), `(?s)Error:\s+name.*already.*terraform\s+import`),
+		refuse(good+labelled("again", "site", path+"2", ""), `(?s)Error:\s+name.*already.*terraform\s+import`),
 		refuse(good+distribution("rival", "relative", ""), `(?s)not\s+absolute`),
-		refuse(good+distribution("bad name", path+"2", ""), `(?s)is\s+not\s+a\s+name`),
+		refuse(good+labelled("rival", "bad name", path+"2", ""), `(?s)is\s+not\s+a\s+name`),
 		refuse(good+distribution("rival", path+"2", "selector = { locations = [\"a//b\"] }"), `(?s)Error:\s+selector.locations`),
-		refuse(agent+artifact("/nonexistent", ""), `(?s)Error:\s+/nonexistent`),
+		refuse(agent+artifact("/nonexistent", "")+distribution("site", path, ""), `(?s)Error:\s+/nonexistent`),
 		refuse(block(nowhere)+resources, `(?s)no\s+agent\s+answers`),
 		refuse(block("endpoints = [\"ftp://x\"]")+resources, `(?s)not\s+an\s+endpoint`),
 		refuse(block("endpoints = [\"https://127.0.0.1:1\"]\ntls = { ca_pem = \"x\" }")+resources, `(?s)belong\s+together`),

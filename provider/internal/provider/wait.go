@@ -71,6 +71,21 @@ func (w *waiter) await(ctx context.Context, agent *client.Client) (last api.Stat
 	}
 }
 
+// lookTimeout bounds a last look after a timeout or an interruption.
+const lookTimeout = 5 * time.Second
+
+// look returns how far the nodes are although ctx has ended, or last if that is
+// not to be had: Terraform waits for what goes into the state.
+func (w *waiter) look(ctx context.Context, agent *client.Client, last api.Status) api.Status {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
+	defer cancel()
+	st, err := agent.Status(ctx, w.want.Name)
+	if err != nil || w.stale(st) || w.superseded(st) != nil {
+		return last
+	}
+	return st
+}
+
 // watch sends the distribution's statuses until ctx ends, and then why it ended.
 func watch(ctx context.Context, agent *client.Client, name string) (<-chan api.Status, <-chan error) {
 	statuses, ended := make(chan api.Status), make(chan error, 1)

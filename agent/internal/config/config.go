@@ -26,6 +26,8 @@ type Config struct {
 	Publish  Publish
 	Trust    []string // files of trusted publishers' public keys
 	Limits   Limits
+	// Trace is a file that gets a line for each event of the swarm, "" for none.
+	Trace string
 	// CheckInterval is how often installed content is looked at for changes.
 	CheckInterval time.Duration
 

@@ -70,6 +70,7 @@ var settings = []setting{
 	list("trust", func(c *Config) *[]string { return &c.Trust }),
 	parsed("limits.download", rateFix, func(c *Config) *unit.Rate { return &c.Limits.Download }, unit.ParseRate),
 	parsed("limits.upload", rateFix, func(c *Config) *unit.Rate { return &c.Limits.Upload }, unit.ParseRate),
+	text("trace", func(c *Config) *string { return &c.Trace }),
 	parsed("check_interval", "write a number and a unit, such as 10s or 5m", func(c *Config) *time.Duration { return &c.CheckInterval }, parseInterval),
 }
 

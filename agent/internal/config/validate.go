@@ -80,6 +80,9 @@ func (v *validator) paths() {
 			v.fail("state_dir", "name a directory; it is created if it does not exist", "%s is not a directory", v.c.StateDir)
 		}
 	}
+	if v.c.Trace != "" {
+		v.absolute("trace", v.c.Trace)
+	}
 	if len(v.c.Roots) == 0 {
 		v.fail("roots", "list the directories in which content may be installed, such as [/srv, /opt]", "no root: nothing could be installed")
 	}

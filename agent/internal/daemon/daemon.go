@@ -1,11 +1,13 @@
 package daemon
 
 import (
+	"bufio"
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -212,7 +214,12 @@ func (nodeTLS) Identity(cs tls.ConnectionState) (string, error) {
 }
 
 func (d *daemon) openSwarm(context.Context) (err error) {
+	trace, err := d.openTrace()
+	if err != nil {
+		return err
+	}
 	d.loop = loop.New(loop.Config{
+		Trace: trace,
 		Machine: node.Config{
 			Self: d.cfg.Node.Name, Addr: d.self.DataAddr, Location: d.cfg.Node.Location,
 			Seed:     unit.Seed(string(d.cfg.Node.Name), d.self.DataAddr),
@@ -225,6 +232,24 @@ func (d *daemon) openSwarm(context.Context) (err error) {
 		Trust: d.trust, CheckInterval: d.cfg.CheckInterval, Logger: d.log,
 	})
 	return err
+}
+
+// openTrace opens the file that the swarm's events go to, nil for none.
+func (d *daemon) openTrace() (io.Writer, error) {
+	if d.cfg.Trace == "" {
+		return nil, nil
+	}
+	f, err := os.OpenFile(d.cfg.Trace, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, &api.Error{Code: api.CodeInvalid, Subject: "trace", Message: err.Error(), Fix: "name a file that the agent may write, or leave it empty"}
+	}
+	w := bufio.NewWriterSize(f, 64<<10)
+	d.onClose(func() {
+		if err := errors.Join(w.Flush(), f.Close()); err != nil {
+			d.log.Warn("trace not written to its end", "file", d.cfg.Trace, "err", err)
+		}
+	})
+	return w, nil
 }
 
 func (d *daemon) openControl(context.Context) (err error) {

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -21,6 +22,7 @@ type Config struct {
 	Machine   node.Config
 	Store     *store.Store
 	Transport *transport.Transport
+	Trace     io.Writer // nil writes no trace
 	Logger    *slog.Logger
 }
 
@@ -42,6 +44,7 @@ type Loop struct {
 
 	// What follows is touched only by run.
 	machine   *node.Machine
+	trace     tracer
 	actions   []node.Action
 	transfers map[artifact.Digest]*transfer
 	waiting   []*stranger
@@ -68,6 +71,7 @@ func New(c Config) *Loop {
 		transfers: map[artifact.Digest]*transfer{},
 	}
 	l.records, l.endRecords = context.WithCancel(context.Background())
+	l.trace = tracer{w: c.Trace, node: c.Machine.Self}
 	l.machine = node.New(l.now(), c.Machine)
 	return l
 }
@@ -118,7 +122,9 @@ func (l *Loop) drain() {
 // step lets the machine decide and performs it at once: the next event may be
 // about what it decided, such as a block of a span that was dropped.
 func (l *Loop) step(ev node.Event) {
-	l.actions = l.machine.Step(l.now(), ev, l.actions[:0])
+	now := l.now()
+	l.trace.event(now, ev)
+	l.actions = l.machine.Step(now, ev, l.actions[:0])
 	l.performAll()
 }
 
@@ -137,6 +143,7 @@ func (l *Loop) endTurn(timer *time.Timer) {
 // machine.
 func (l *Loop) performAll() {
 	for _, a := range l.actions {
+		l.trace.action(l.now(), a)
 		l.perform(a)
 	}
 	clear(l.actions)

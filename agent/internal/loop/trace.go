@@ -1,0 +1,44 @@
+package loop
+
+import (
+	"io"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/node"
+	"github.com/rackswarm/rackswarm/core/trace"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// tracer writes what happens and what is decided, if somebody wants to know. It
+// is touched only by run.
+type tracer struct {
+	w     io.Writer // nil: nobody does
+	node  unit.NodeID
+	clock trace.Clock
+	line  []byte
+	err   error // the first failure; nothing is written after it
+}
+
+func (t *tracer) event(now unit.Time, ev node.Event) {
+	if t.w != nil {
+		t.write(now)(node.TraceEvent(ev))
+	}
+}
+
+func (t *tracer) action(now unit.Time, a node.Action) {
+	if t.w != nil {
+		t.write(now)(node.TraceAction(a))
+	}
+}
+
+func (t *tracer) write(now unit.Time) func(artifact.Digest, trace.Event, bool) {
+	return func(d artifact.Digest, ev trace.Event, ok bool) {
+		if !ok || t.err != nil {
+			return
+		}
+		l := trace.Line{At: now, Clock: t.clock.Next(), Node: t.node, Transfer: d, Event: ev}
+		if t.line, t.err = trace.Append(t.line[:0], l); t.err == nil {
+			_, t.err = t.w.Write(t.line)
+		}
+	}
+}

@@ -219,23 +219,43 @@ func (s *Swarm) reject(now unit.Time, a *active, out []Action) []Action {
 	}
 	s.counters.Duplicate += unit.Bytes(s.cfg.Lengths[a.span])
 	out = s.release(a.span, out)
+	if len(senders) > 1 {
+		s.single(now, a.span, senders)
+		return out
+	}
 	for _, id := range s.ids {
 		p := s.peers[id]
 		if !senders[id] {
+			delete(p.refused, a.span) // it was not to blame
 			continue
 		}
-		// With several senders it is not known whose bytes were wrong: each is
-		// left out for a while, so that the next attempt tells.
 		p.refused[a.span] = now.Add(silentAfter)
-		if len(senders) > 1 {
-			continue
-		}
 		if p.badSpans++; p.badSpans > 1 {
 			p.stalled = true // ask it for nothing while it goes
 			out = append(out, Hangup{Peer: id, Reason: BadData})
 		}
 	}
 	return out
+}
+
+// single leaves one of several senders of a span that was wrong to be asked for
+// it: the others may not share it for a while, so that the next attempt tells
+// whose bytes were wrong. Who is gone already may have been to blame.
+func (s *Swarm) single(now unit.Time, x int32, senders map[unit.NodeID]bool) {
+	var chosen *peer
+	for _, id := range s.ids {
+		p := s.peers[id]
+		if !senders[id] {
+			continue
+		}
+		p.refused[x] = now.Add(silentAfter)
+		if chosen == nil || p.badSpans < chosen.badSpans {
+			chosen = p
+		}
+	}
+	if chosen != nil {
+		delete(chosen.refused, x)
+	}
 }
 
 // Refused takes a peer's rejection of a request.

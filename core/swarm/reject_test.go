@@ -1,0 +1,85 @@
+package swarm
+
+import (
+	"testing"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// twoBlocks is a swarm that misses one span of two blocks, which all peers have.
+func twoBlocks(peers ...unit.NodeID) *Swarm {
+	s := New(Config{
+		Self: "self", Location: "r", Lengths: []int32{2 * BlockSize}, Have: artifact.NewBitset(1),
+		Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
+	})
+	for _, id := range peers {
+		s.PeerJoined(0, PeerInfo{Node: id, Location: "r"})
+		s.peers[id].have.Set(0)
+		s.peers[id].haveCount = 1
+	}
+	return s
+}
+
+// deliverFrom has the span's blocks arrive from the senders in turn, wrong.
+func deliverFrom(s *Swarm, now unit.Time, senders ...unit.NodeID) []Action {
+	s.Tick(now, nil)
+	for i := range 2 {
+		s.Received(now, senders[i%len(senders)], s.blockAt(0, i), true, nil)
+	}
+	return s.Stored(now, 0, false, nil)
+}
+
+// Of several senders of a wrong span one is asked again at once, alone: there
+// may be nobody else.
+func TestWrongSpanOfSeveral(t *testing.T) {
+	s := twoBlocks("a", "b")
+	out := deliverFrom(s, 0, "a", "b")
+	if a, b := len(requests(out, "a")), len(requests(out, "b")); a+b != 2 || a*b != 0 {
+		t.Fatalf("%d blocks asked of a, %d of b, want both of one", a, b)
+	}
+}
+
+// Whose wrong bytes are proven gives way to those who were suspected with it.
+func TestProvenWrongSpan(t *testing.T) {
+	s := twoBlocks("a", "b")
+	asked := deliverFrom(s, 0, "a", "b")
+	liar, good := unit.NodeID("a"), unit.NodeID("b")
+	if len(requests(asked, "b")) > 0 {
+		liar, good = good, liar
+	}
+	out := deliverFrom(s, 1, liar)
+	if got := len(requests(out, good)); got != 2 {
+		t.Fatalf("%d blocks asked of the other, want 2: %v", got, out)
+	}
+	if s.peers[liar].badSpans != 1 || s.peers[good].badSpans != 0 {
+		t.Errorf("blame: %d for the liar, %d for the other", s.peers[liar].badSpans, s.peers[good].badSpans)
+	}
+}
+
+// What a peer sent that is gone already is not the fault of those who stay.
+func TestWrongSpanOfOneWhoLeft(t *testing.T) {
+	s := twoBlocks("a", "b")
+	s.Tick(0, nil)
+	s.Received(0, "a", s.blockAt(0, 0), true, nil)
+	s.PeerLeft(0, "a", nil)
+	s.Received(0, "b", s.blockAt(0, 1), true, nil)
+	out := s.Stored(0, 0, false, nil)
+	if got := len(requests(out, "b")); got != 2 {
+		t.Fatalf("%d blocks asked of the one who stays, want 2: %v", got, out)
+	}
+}
+
+// Wrong bytes twice end the connection.
+func TestWrongAgain(t *testing.T) {
+	s := twoBlocks("a")
+	deliverFrom(s, 0, "a")
+	out := deliverFrom(s, unit.Time(0).Add(silentAfter), "a")
+	for _, act := range out {
+		if act == (Hangup{Peer: "a", Reason: BadData}) {
+			return
+		}
+	}
+	t.Fatalf("actions are %v, want a hangup", out)
+}

@@ -72,11 +72,7 @@ func (m *assembling) Begin(t *rapid.T) {
 
 // Claim is a block's head arriving, sometimes one that nobody asked for.
 func (m *assembling) Claim(t *rapid.T) {
-	b := swarm.Block{
-		Span:   rapid.Int32Range(-1, int32(len(m.lengths))).Draw(t, "span"),
-		Begin:  rapid.SampledFrom([]int32{0, swarm.BlockSize, 2 * swarm.BlockSize, 1, -swarm.BlockSize, 1 << 30}).Draw(t, "begin"),
-		Length: rapid.SampledFrom([]int32{swarm.BlockSize, 1, 5, 0, -1, 1 << 30}).Draw(t, "length"),
-	}
+	b := m.drawBlock(t)
 	s, buf := m.a.claim(b)
 	want := m.claimable(b)
 	if (buf != nil) != want || (s != nil) != want {
@@ -90,6 +86,19 @@ func (m *assembling) Claim(t *rapid.T) {
 	}
 	m.open[b.Span].readers++
 	m.reads = append(m.reads, &reading{m.open[b.Span], s, b, buf})
+}
+
+func (m *assembling) drawBlock(t *rapid.T) swarm.Block {
+	if rapid.IntRange(0, 4).Draw(t, "sense") > 0 {
+		x := m.drawSpan(t)
+		begin := rapid.Int32Range(0, (m.lengths[x]-1)/swarm.BlockSize).Draw(t, "block") * swarm.BlockSize
+		return swarm.Block{Span: x, Begin: begin, Length: min(swarm.BlockSize, m.lengths[x]-begin)}
+	}
+	return swarm.Block{
+		Span:   rapid.Int32Range(-1, int32(len(m.lengths))).Draw(t, "span"),
+		Begin:  rapid.SampledFrom([]int32{0, swarm.BlockSize, 2 * swarm.BlockSize, 1, -swarm.BlockSize, 1 << 30}).Draw(t, "begin"),
+		Length: rapid.SampledFrom([]int32{swarm.BlockSize, 1, 5, 0, -1, 1 << 30}).Draw(t, "length"),
+	}
 }
 
 func (m *assembling) claimable(b swarm.Block) bool {

@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/transport"
@@ -33,9 +34,29 @@ func (k *link) Message(_ *transport.Conn, m wire.Message) {
 func (k *link) post(f func(now unit.Time)) {
 	k.t.loop.post(func(now unit.Time) {
 		if k.t.links[k.peer] == k && !k.t.ended {
-			f(now)
+			k.contain(func() { f(now) })
 		}
 	})
+}
+
+// contain executes what a peer caused: a panic in it costs the peer its
+// connection, not the agent its life.
+func (k *link) contain(f func()) {
+	l := k.t.loop
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		err := fmt.Errorf("handling what it sent: panic: %v", p)
+		l.log.Error("connection given up", "peer", k.peer, "transfer", k.t.digest, "err", err, "stack", string(debug.Stack()))
+		k.conn.Close(err)
+		if k.t.links[k.peer] == k {
+			delete(k.t.links, k.peer)
+			l.step(node.PeerDisconnected{Transfer: k.t.digest, Peer: k.peer})
+		}
+	}()
+	f()
 }
 
 // Block implements transport.Sink.
@@ -68,7 +89,9 @@ func (k *link) BlockDone(_ *transport.Conn, span, begin, length uint32, kept boo
 		t.meter.add(now, unit.Bytes(length))
 		// The span may have been dropped, and begun anew, since the block came.
 		current := kept && t.buffers.Load().current(b.Span, into)
-		t.loop.step(node.BlockReceived{Transfer: t.digest, Peer: k.peer, Block: b, Kept: current})
+		k.contain(func() {
+			t.loop.step(node.BlockReceived{Transfer: t.digest, Peer: k.peer, Block: b, Kept: current})
+		})
 	})
 }
 

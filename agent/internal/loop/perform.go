@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
@@ -158,10 +159,7 @@ func (l *Loop) sendManifest(t *transfer, a node.SendManifest) {
 // for, and hands it on.
 func (l *Loop) checkManifest(t *transfer, a node.ManifestFetched) {
 	l.workers.Go(func() {
-		m, err := artifact.Parse(a.Torrent)
-		if err == nil && m.Digest() != t.digest {
-			err = fmt.Errorf("it is the manifest of %s", m.Digest())
-		}
+		err := guarded(func() error { return isManifest(a.Torrent, t.digest) })
 		l.post(func(unit.Time) {
 			switch {
 			case t.ended:
@@ -175,6 +173,24 @@ func (l *Loop) checkManifest(t *transfer, a node.ManifestFetched) {
 	})
 }
 
+func isManifest(torrent []byte, of artifact.Digest) error {
+	m, err := artifact.Parse(torrent)
+	if err == nil && m.Digest() != of {
+		err = fmt.Errorf("it is the manifest of %s", m.Digest())
+	}
+	return err
+}
+
+// guarded makes a panic in f, which handles bytes that a peer sent, an error.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
+}
+
 // storeSpan verifies and writes a span, as many at a time as there are cores.
 func (l *Loop) storeSpan(t *transfer, a node.StoreSpan) {
 	buffers, content := t.buffers.Load(), t.content
@@ -184,7 +200,7 @@ func (l *Loop) storeSpan(t *transfer, a node.StoreSpan) {
 	}
 	l.workers.Go(func() {
 		l.hashers <- struct{}{}
-		err := content.WriteSpan(int(a.Span), s.buf)
+		err := guarded(func() error { return content.WriteSpan(int(a.Span), s.buf) })
 		<-l.hashers
 		buffers.release(s)
 		l.post(func(unit.Time) {

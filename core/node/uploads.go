@@ -8,6 +8,10 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
+// maxQueued bounds what one peer may have waiting here, in bytes: twice the
+// largest window of our own requests.
+const maxQueued = 4 << 20
+
 // uploads admits blocks to be sent as the budget allows, peers in turn so that
 // none starves the others.
 type uploads struct {
@@ -15,7 +19,20 @@ type uploads struct {
 	queue  []SendBlock
 }
 
-func (u *uploads) add(b SendBlock) { u.queue = append(u.queue, b) }
+// add queues a block; false if the peer has asked for too much.
+func (u *uploads) add(b SendBlock) bool {
+	waiting := int64(b.Block.Length)
+	for _, q := range u.queue {
+		if q.Peer == b.Peer && q.Transfer == b.Transfer {
+			waiting += int64(q.Block.Length)
+		}
+	}
+	if waiting > maxQueued {
+		return false
+	}
+	u.queue = append(u.queue, b)
+	return true
+}
 
 // cancel takes a block out of the queue; false if it was admitted before.
 func (u *uploads) cancel(b SendBlock) bool {

@@ -149,6 +149,21 @@ func (s *Swarm) badRequest(node unit.NodeID, out []Action) []Action {
 	return append(out, Hangup{Peer: node, Reason: BadRequest})
 }
 
+// overloaded reports whether what the peer owes will take it longer than we are
+// ready to wait before asking somebody farther away.
+func (p *peer) overloaded(now unit.Time) bool {
+	return p.stalled || len(p.debts) > 0 && p.clears(now) > patience
+}
+
+// clears estimates how long the peer takes for what it owes: by its rate, or
+// while that is not known by how long it has owed already.
+func (p *peer) clears(now unit.Time) time.Duration {
+	if p.rate > 0 {
+		return unit.Bytes(p.owed).Over(p.rate)
+	}
+	return now.Sub(p.debts[0].at)
+}
+
 // measure takes n bytes of payload that arrived into the peer's rate and
 // window.
 func (p *peer) measure(now unit.Time, n unit.Bytes) {

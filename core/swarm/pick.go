@@ -20,7 +20,7 @@ func (s *Swarm) rank(now unit.Time, p *peer, x int32) (r rank, retry unit.Time) 
 	if until, refused := p.refused[x]; refused && now < until {
 		return rankNever, until
 	}
-	if s.heldCloser(p, x) {
+	if s.heldCloser(now, p, x) {
 		return rankNever, unit.Never
 	}
 	if at, contested := s.startedAt(now, p, x); contested {
@@ -42,16 +42,17 @@ func (s *Swarm) rank(now unit.Time, p *peer, x int32) (r rank, retry unit.Time) 
 	return rankFree, unit.Never
 }
 
-// heldCloser reports whether a peer closer than p can give us the span, so that
-// it need not cross a shared link again. An initial seeder does not count inside
-// its own location: it gives each span away once, and others spread it.
-func (s *Swarm) heldCloser(p *peer, x int32) bool {
+// heldCloser reports whether a peer closer than p can give us the span soon, so
+// that it need not cross a shared link again. An initial seeder does not count
+// inside its own location: it gives each span away once, and others spread it.
+// Locality is soft: a closer peer that is overloaded holds nothing back.
+func (s *Swarm) heldCloser(now unit.Time, p *peer, x int32) bool {
 	if !s.cfg.Stealing {
 		return false
 	}
 	for _, id := range s.ids {
 		q := s.peers[id]
-		if q.level > p.level && !q.stalled && q.have.Has(int(x)) && (!q.Initial || q.inside && !p.inside) {
+		if q.level > p.level && q.have.Has(int(x)) && !q.overloaded(now) && (!q.Initial || q.inside && !p.inside) {
 			return true
 		}
 	}

@@ -52,12 +52,12 @@ func (s *Swarm) next(now unit.Time, p *peer) (Block, bool) {
 	if b, ok := s.inTransfer(now, p, func(a *active) bool { return a.primary == p.Node }); ok {
 		return b, true
 	}
-	if b, ok := s.inTransfer(now, p, func(a *active) bool { return s.owns(a.span) && s.mayJoin(p, a) }); ok {
+	if b, ok := s.inTransfer(now, p, func(a *active) bool { return s.owns(a.span) && s.mayJoin(now, p, a) }); ok {
 		return b, true
 	}
 	x, r, _, ok := s.pick(now, p)
 	if !ok || r > rankBring {
-		if b, shared := s.inTransfer(now, p, func(a *active) bool { return s.mayJoin(p, a) }); shared {
+		if b, shared := s.inTransfer(now, p, func(a *active) bool { return s.mayJoin(now, p, a) }); shared {
 			return b, true
 		}
 	}
@@ -70,10 +70,10 @@ func (s *Swarm) next(now unit.Time, p *peer) (Block, bool) {
 
 // mayJoin reports whether p may deliver blocks of a span that was started with
 // another peer: not if it is farther away, or an initial seeder where the other
-// is none.
-func (s *Swarm) mayJoin(p *peer, a *active) bool {
+// is none, unless that other is overloaded.
+func (s *Swarm) mayJoin(now unit.Time, p *peer, a *active) bool {
 	q := s.peers[a.primary]
-	return q == nil || p.level >= q.level && (!p.Initial || q.Initial)
+	return q == nil || q.overloaded(now) || p.level >= q.level && (!p.Initial || q.Initial)
 }
 
 // inTransfer returns the first unrequested block that p has of an active span
@@ -103,7 +103,7 @@ func (s *Swarm) steal(now unit.Time, p *peer, out []Action) []Action {
 	for _, x := range s.actives {
 		a := s.active[x]
 		q := s.peers[a.primary]
-		if !p.have.Has(int(x)) || q == nil || q == p || !s.mayJoin(p, a) || !slower(now, q, p) {
+		if !p.have.Has(int(x)) || q == nil || q == p || !s.mayJoin(now, p, a) || !slower(now, q, p) {
 			continue
 		}
 		var owed []int
@@ -131,10 +131,7 @@ func slower(now unit.Time, q, p *peer) bool {
 	if len(q.debts) == 0 {
 		return false
 	}
-	took := now.Sub(q.debts[0].at)
-	if q.rate > 0 {
-		took = unit.Bytes(q.owed).Over(q.rate)
-	}
+	took := q.clears(now)
 	return took > time.Second && (p.rate == 0 || took > 2*unit.Bytes(q.owed).Over(p.rate))
 }
 

@@ -31,23 +31,14 @@ type bounds struct {
 	// writing to a file. cpu is what that costs both ends, in seconds per byte.
 	rate rs.Rate
 	cpu  float64
-	// network is what links of that rate allow, or what that much work for
-	// every receiver takes on all cores, whichever is longer.
-	network time.Duration
-	// copied is how long "cp -a" took, of one tree for each node, side by side.
+	// least is the lower bound: what links of that rate allow, or what that
+	// much work for every receiver takes on all cores, whichever is longer. It
+	// leaves out the making of files.
+	least time.Duration
+	// copies is how many plain copies of the tree were made, side by side, and
+	// copied is how long one for each node takes at that speed.
+	copies int
 	copied time.Duration
-}
-
-// least is the lower bound: the bytes have to get there, and the files have to
-// be made.
-func (b bounds) least() time.Duration { return max(b.network, b.copied) }
-
-// because says where least comes from.
-func (b bounds) because() string {
-	if b.copied > b.network {
-		return fmt.Sprintf("making seven trees of %d files takes that long (cp -a, see 2); moving the bytes takes %.1f s", b.files, b.network.Seconds())
-	}
-	return "moving the bytes takes that long (see 2)"
 }
 
 const (
@@ -68,7 +59,7 @@ func (d *demo) measure(ctx context.Context) (err error) {
 	}
 	receivers := float64(len(d.fleet.agents) - 1)
 	work := time.Duration(receivers * float64(b.bytes) * b.cpu / float64(b.cores) * float64(time.Second))
-	b.network = max(links, work)
+	b.least = max(links, work)
 	b.copied, err = d.copyPlainly(ctx)
 	return err
 }
@@ -178,13 +169,16 @@ func cpuTime() time.Duration {
 	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
 }
 
-// copyPlainly copies the tree once for every node, side by side, and syncs the
-// filesystem, as agents do. One copy stays: the next version is made of it.
+// copyPlainly copies the tree once for every core, side by side, and syncs the
+// filesystem, as agents do; it returns how long a copy for each node takes at
+// that speed. One copy stays: the next version is made of it.
 func (d *demo) copyPlainly(ctx context.Context) (time.Duration, error) {
+	nodes := len(d.fleet.agents)
+	d.bounds.copies = min(d.bounds.cores, nodes)
 	begin := time.Now()
-	errs := make([]error, len(d.fleet.agents))
+	errs := make([]error, d.bounds.copies)
 	var wg sync.WaitGroup
-	for i := range d.fleet.agents {
+	for i := range errs {
 		wg.Go(func() { errs[i] = copyTree(ctx, d.source, d.plainCopy(i)) })
 	}
 	wg.Wait()
@@ -194,9 +188,9 @@ func (d *demo) copyPlainly(ctx context.Context) (time.Duration, error) {
 	if err := syncFilesystem(d.dir); err != nil {
 		return 0, err
 	}
-	took := time.Since(begin)
-	for i := 1; i < len(d.fleet.agents); i++ {
-		if err := removeTree(d.plainCopy(i)); err != nil {
+	took := time.Since(begin) * time.Duration(nodes) / time.Duration(len(errs))
+	for i := range errs[1:] {
+		if err := removeTree(d.plainCopy(i + 1)); err != nil {
 			return 0, err
 		}
 	}

@@ -48,7 +48,7 @@ func (d *demo) loseFile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.out.note("back after %.1f s (check_interval is 2 s), the same bytes as in the source", time.Since(begin).Seconds())
+	d.out.note("back after %.1f s, the same bytes as in the source (nodes look every 2 s here, less often if that took more than 1%% of their time)", time.Since(begin).Seconds())
 	d.out.command("rackswarm", "status", distribution, "--json")
 	d.out.note("... \"node\": %q, \"phase\": %q, \"repaired\": %d ...", after.Node, after.Phase, after.Repaired)
 	d.out.note("")

@@ -8,8 +8,7 @@ import (
 )
 
 const rootHelp = `rackswarm puts large content on many machines and keeps it there: nodes fetch
-from each other along the real network, one copy crosses each uplink, and
-nothing that runs is slowed down.
+from each other along the real network, so that one copy crosses each uplink.
 
 Any agent answers for the whole fleet. Commands ask the one at --endpoint.
 

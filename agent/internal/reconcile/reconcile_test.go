@@ -729,3 +729,67 @@ func TestAddSourceAfterTheEnd(t *testing.T) {
 		t.Errorf("error is %v, want ErrStopped", err)
 	}
 }
+
+// loseOwner makes the node's record name an owner that the machine does not know.
+func (n *node) loseOwner(name string) {
+	n.f.t.Helper()
+	file := n.r.state.recordFile(name)
+	var rec Record
+	if err := readJSON(file, &rec); err != nil {
+		n.f.t.Fatal(err)
+	}
+	rec.Wanted.Owner, rec.Standing.Owner = "deleted-user", "deleted-user"
+	if err := writeJSON(file, rec); err != nil {
+		n.f.t.Fatal(err)
+	}
+}
+
+func TestRemovalTakesNeitherManifestNorOwner(t *testing.T) {
+	for _, remove := range []bool{true, false} {
+		t.Run(map[bool]string{true: "remove", false: "forget"}[remove], func(t *testing.T) {
+			f := newFleet(t)
+			seed, web := f.add("seed"), f.add("web")
+			tree := bigFiles(2, "content")
+			d := web.on("site", seed.publish(tree, "site", publisher).Digest().String())
+			d = f.want(d)
+			web.untilInstalled(d)
+			seed.stop() // nobody gives the manifest
+			web.stop()
+			if err := os.RemoveAll(filepath.Join(web.state, "manifests")); err != nil {
+				t.Fatal(err)
+			}
+			web.loseOwner("site")
+			if remove {
+				d.State = api.StateAbsent
+				f.want(d)
+				tree = nil
+			} else {
+				f.deleteRecord("site")
+			}
+			web.start()
+			f.eventually("the storage knows nothing of it", func() bool {
+				list, err := web.storage.Placements()
+				_, claimed := web.storage.Claimed(d.Path)
+				return err == nil && len(list) == 0 && !claimed
+			})
+			mustStand(t, web, d.Path, tree)
+		})
+	}
+}
+
+func TestForgottenAlthoughItsRootIsNotAllowedAnyMore(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(2, "content")
+	d := f.want(web.on("site", seed.publish(tree, "site", publisher).Digest().String()))
+	web.untilInstalled(d)
+	web.stop()
+	f.deleteRecord("site")
+	web.root = t.TempDir()
+	web.start()
+	f.eventually("the storage knows nothing of it", func() bool {
+		list, err := web.storage.Placements()
+		return err == nil && len(list) == 0
+	})
+	mustStand(t, web, d.Path, tree)
+}

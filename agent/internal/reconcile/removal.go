@@ -17,40 +17,26 @@ func (w *worker) remove(ctx context.Context, out *outcome) error {
 	})
 }
 
-// removeContent removes what stands or is staged for d. What cannot be opened
-// was never begun, if it does not stand.
+// removeContent removes what stands or is staged for d.
 func (w *worker) removeContent(ctx context.Context, d *api.Distribution, p *storage.Placement) error {
-	err := w.with(d, p, func(p *storage.Placement) error { return p.Remove(ctx) })
-	var closed *unopenedError
-	switch {
-	case !errors.As(err, &closed):
-		return err
-	case d != w.rec.Standing:
-		return nil
-	case isNotFound(err):
-		return &api.Error{Code: api.CodeNotFound, Subject: d.Path,
-			Message: "the content is not removed: its manifest is lost, so this node cannot tell which files it put there",
-			Fix:     "remove the path by hand"}
-	}
-	return closed.err
+	return w.with(d, p, func(p *storage.Placement) error { return p.Remove(ctx) })
 }
 
 // forget leaves what stands where it is and clears what was being staged.
 func (w *worker) forget(ctx context.Context, out *outcome) error {
 	out.gone = true
 	return w.eachPlacement(func(d *api.Distribution, p *storage.Placement) error {
-		return w.onDisk(ctx, func() error {
-			return w.release(ctx, d, p)
-		})
+		return w.onDisk(ctx, func() error { return w.release(ctx, d, p) })
 	})
 }
 
-// release lets go of what stands or is staged for d, if it can be opened.
+// release lets go of what stands or is staged for d. What cannot be opened, as
+// its path is no longer allowed, is forgotten without a look at the disk.
 func (w *worker) release(ctx context.Context, d *api.Distribution, p *storage.Placement) error {
 	err := w.with(d, p, func(p *storage.Placement) error { return p.Release(ctx) })
 	var closed *unopenedError
 	if errors.As(err, &closed) {
-		return nil
+		return w.storage.Forget(placementID(d))
 	}
 	return err
 }
@@ -78,22 +64,23 @@ func (w *worker) eachPlacement(fn func(*api.Distribution, *storage.Placement) er
 	return nil
 }
 
-// unopenedError says that a placement cannot be opened: its manifest is not on
-// this node, or its path is not allowed or belongs to another.
+// unopenedError says that the storage knows a placement and cannot open it: its
+// path is not allowed any more, or something is mounted there.
 type unopenedError struct{ err error }
 
 func (e *unopenedError) Error() string { return e.err.Error() }
 func (e *unopenedError) Unwrap() error { return e.err }
 
-// with calls fn with the placement. It is opened for that if it is nil, or the
-// error is an *unopenedError.
+// with calls fn with the placement. It is opened for that if it is nil, without
+// its manifest and its owner, which may be lost; the error is then an
+// *unopenedError. Nothing is done about what was never begun.
 func (w *worker) with(d *api.Distribution, p *storage.Placement, fn func(*storage.Placement) error) error {
 	if p != nil {
 		return fn(p)
 	}
-	m, err := w.savedManifest(d.Digest)
-	if err == nil {
-		p, err = w.open(d, m)
+	p, err := w.storage.Reopen(placementID(d))
+	if isNotFound(err) {
+		return nil
 	}
 	if err != nil {
 		return &unopenedError{err}

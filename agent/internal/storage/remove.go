@@ -23,6 +23,16 @@ func (p *Placement) Release(ctx context.Context) error {
 	return p.end("release", func() error { return p.release(ctx) })
 }
 
+// Forget gives up a placement that cannot be opened any more: its destination is
+// claimed no longer, and everything on the disk stays as it is.
+func (m *Manager) Forget(id string) error {
+	if err := m.forgetPlacement(id); err != nil {
+		return userError("forget", id, err)
+	}
+	m.unclaim(id)
+	return nil
+}
+
 func (p *Placement) end(what string, fn func() error) error {
 	p.op.Lock()
 	defer p.op.Unlock()

@@ -106,3 +106,21 @@ func TestRelease(t *testing.T) {
 		}
 	})
 }
+
+// The roots of a new configuration do not contain the destination any more.
+func TestForgetWhatCannotBeOpened(t *testing.T) {
+	b := newBox(t)
+	b.install(b.request(site(1)), site(1)).Close()
+	old := b.root
+	b.root = t.TempDir()
+	b.restart()
+	_, err := b.m.Reopen("web")
+	wantCode(t, err, api.CodeOutsideRoots)
+	must(t, b.m.Forget("web"))
+	b.root = old
+	b.restart()
+	b.gone()
+	if d := site(1).differs(b.path("site")); d != "" {
+		t.Fatal(d)
+	}
+}

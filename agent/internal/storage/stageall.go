@@ -13,6 +13,9 @@ func (p *Placement) stageAll(ctx context.Context, donor Reader, m *meter) error 
 	if l, ok := donor.(localReader); ok {
 		defer l.content.close()
 	}
+	if err := p.noteStaging(); err != nil { // first: no staging is left that nobody knows of
+		return err
+	}
 	s, err := p.openStaging(true)
 	if err != nil {
 		return err
@@ -22,9 +25,6 @@ func (p *Placement) stageAll(ctx context.Context, donor Reader, m *meter) error 
 	p.replaceHave(artifact.NewBitset(p.mf.NumSpans()))
 	p.mu.Unlock()
 	if err := p.begin(ctx, m); err != nil {
-		return err
-	}
-	if err := p.noteStaging(); err != nil {
 		return err
 	}
 	if err := p.checkSpace(ctx, p.nonEmpty(), true); err != nil {

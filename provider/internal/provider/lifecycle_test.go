@@ -78,7 +78,7 @@ func TestAccLifecycle(t *testing.T) {
 			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 				plancheck.ExpectResourceAction(r, plancheck.ResourceActionUpdate), plancheck.ExpectResourceAction(k, plancheck.ResourceActionNoop),
 			}},
-			Check: resource.ComposeTestCheckFunc(stands(f, removed, "index.html", ""), stands(f, moved, "index.html", "second", "fra1-r1-1"), fetched(t, f, "removed", 0, 0)),
+			Check: resource.ComposeTestCheckFunc(stands(f, removed, "index.html", ""), stands(f, moved, "index.html", "second", "fra1-r1-1"), fetched(t, f, "removed", 0, 3*fileSize)),
 		},
 	)
 }

@@ -1,0 +1,1 @@
+terraform import rackswarm_artifact.site sha256:0f3c1d8e5a7b9c2d4e6f8091a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5

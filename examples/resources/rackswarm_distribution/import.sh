@@ -1,0 +1,1 @@
+terraform import rackswarm_distribution.site site

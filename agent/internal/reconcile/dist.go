@@ -107,7 +107,7 @@ func (r *Reconciler) begin(ctx context.Context, x *dist) {
 	case Adopt:
 		r.adopt(x, t)
 	case Check:
-		if !x.nextCheck.After(r.cfg.Now()) {
+		if !x.nextCheck.After(r.cfg.Now()) && !r.openingSource(x.rec.Standing.Digest) {
 			r.start(ctx, x)
 		}
 	case Forget, Remove:
@@ -117,11 +117,18 @@ func (r *Reconciler) begin(ctx context.Context, x *dist) {
 		r.start(ctx, x)
 	case Place, Replace, Repair:
 		r.setPending(x)
-		if d, _ := needs(t); !r.fetching(d) {
+		if d, _ := needs(t); !r.fetching(d) && !r.opening[d] {
 			r.freeStaging(x)
 			r.start(ctx, x)
 		}
 	}
+}
+
+// openingSource reports whether a published source of the artifact is about to be
+// open, to copy from instead of fetching.
+func (r *Reconciler) openingSource(digest string) bool {
+	d, err := artifact.ParseDigest(digest)
+	return err == nil && r.opening[d]
 }
 
 // freeStaging closes a damaged placement whose repair is overtaken by another

@@ -490,6 +490,10 @@ func TestSourceRemovedIsNotServed(t *testing.T) {
 	seed.r.RemoveSource(m.Digest())
 	d := f.want(web.on("site", m.Digest().String()))
 	web.until("site", "waiting", func(s api.NodeStatus) bool { return s.Phase == api.PhaseManifest })
+	f.eventually("its manifest is dropped", func() bool {
+		_, err := seed.storage.Manifest(m.Digest())
+		return isNotFound(err)
+	})
 	seed.restart()
 	time.Sleep(50 * time.Millisecond)
 	if seed.swarm.joined(m.Digest()) {
@@ -792,4 +796,60 @@ func TestForgottenAlthoughItsRootIsNotAllowedAnyMore(t *testing.T) {
 		return err == nil && len(list) == 0
 	})
 	mustStand(t, web, d.Path, tree)
+}
+
+func TestManifestOfARemovedSourceStaysForAPlacement(t *testing.T) {
+	f := newFleet(t)
+	seed := f.add("seed")
+	tree := bigFiles(1, "content")
+	m := seed.publish(tree, "site", publisher)
+	d := f.want(seed.on("site", m.Digest().String()))
+	seed.untilInstalled(d)
+	seed.r.RemoveSource(m.Digest())
+	f.eventually("the source is forgotten", func() bool { return len(seed.r.state.loadSources()) == 0 })
+	if err := os.Remove(filepath.Join(d.Path, "README")); err != nil {
+		t.Fatal(err)
+	}
+	seed.until("site", "drifted", func(s api.NodeStatus) bool { return s.Drifted })
+	if _, err := seed.storage.Manifest(m.Digest()); err != nil {
+		t.Errorf("the manifest of what stands: %v", err)
+	}
+}
+
+func TestTargetThatHoldsTheSourceCopiesIt(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	tree := bigFiles(4, "content")
+	m := seed.publish(tree, "site", publisher)
+	other := f.want(web.on("other", m.Digest().String()))
+	web.untilInstalled(other)
+	moved := f.net.moved()
+
+	d := f.want(seed.on("site", m.Digest().String()))
+	seed.copiedLocally(d, m, tree)
+	// After a restart the source is opened while the distribution is placed.
+	seed.stop()
+	again := f.want(seed.on("again", m.Digest().String()))
+	if err := os.RemoveAll(d.Path); err != nil {
+		t.Fatal(err)
+	}
+	seed.start()
+	seed.copiedLocally(again, m, tree)
+	seed.copiedLocally(d, m, tree)
+	if got := f.net.moved(); got != moved {
+		t.Errorf("%d spans moved to a node that holds the source", got-moved)
+	}
+}
+
+func (n *node) copiedLocally(d api.Distribution, m *artifact.Manifest, tree files) {
+	n.f.t.Helper()
+	s := n.untilInstalled(d)
+	mustStand(n.f.t, n, d.Path, tree)
+	got := s.Received.Seeder + s.Received.Duplicate
+	for _, n := range s.Received.ByLevel {
+		got += n
+	}
+	if got != 0 || s.BytesReused != int64(m.Size()) {
+		n.f.t.Errorf("%s received %d bytes and reused %d of %d", d.Name, got, s.BytesReused, m.Size())
+	}
 }

@@ -85,6 +85,7 @@ func (e removeSource) apply(r *Reconciler) {
 	if err := r.savePublished(); err != nil {
 		r.log.Error("source is not forgotten", "digest", e.digest, "error", err)
 	}
+	r.dropManifest(e.digest.String())
 }
 
 // dropSource stops serving a source.
@@ -169,6 +170,7 @@ func (e sourceOpened) apply(r *Reconciler) {
 		r.log.Warn("published source is not served", "digest", e.digest, "path", e.path, "error", e.err)
 	case r.published[e.digest] != e.path || r.sources[e.digest] != nil:
 		r.closeSource(e.source) // it was replaced or removed meanwhile
+		r.dropManifest(e.digest.String())
 	default:
 		r.sources[e.digest] = e.source
 	}

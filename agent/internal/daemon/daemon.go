@@ -55,7 +55,7 @@ func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	d := &daemon{cfg: cfg, version: version, log: log}
 	defer d.close()
 	for _, open := range []func(context.Context) error{
-		d.openKeys, d.openStore, d.openStorage, d.openTransport, d.openSwarm, d.openControl,
+		d.openKeys, d.openState, d.openStore, d.openStorage, d.openTransport, d.openSwarm, d.openControl,
 	} {
 		if err := open(ctx); err != nil {
 			return err
@@ -149,9 +149,6 @@ func (d *daemon) startEmbedded(password string) error {
 	}
 	if d.cfg.Store.TLS && d.creds != nil {
 		c.TLS = d.creds.ServerTLSFor(pki.RoleNode)
-	}
-	if err := os.MkdirAll(d.cfg.StateDir, 0o700); err != nil {
-		return fmt.Errorf("create the state directory: %w", err)
 	}
 	var err error
 	if d.embedded, err = store.StartEmbedded(c); err != nil {

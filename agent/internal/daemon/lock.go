@@ -1,0 +1,58 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// openState creates the state directory and keeps other agents out of it for as
+// long as this one lives: two would overwrite each other's records and staging.
+func (d *daemon) openState(context.Context) error {
+	if err := os.MkdirAll(d.cfg.StateDir, 0o700); err != nil {
+		return stateError(d.cfg.StateDir, err)
+	}
+	file, err := os.OpenFile(filepath.Join(d.cfg.StateDir, "lock"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return stateError(d.cfg.StateDir, err)
+	}
+	d.onClose(func() { file.Close() })
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return stateTaken(d.cfg.StateDir, file)
+	}
+	if err != nil {
+		return stateError(d.cfg.StateDir, fmt.Errorf("lock %s: %w", file.Name(), err))
+	}
+	if err := file.Truncate(0); err != nil {
+		return stateError(d.cfg.StateDir, err)
+	}
+	if _, err := fmt.Fprintf(file, "%d\n", os.Getpid()); err != nil {
+		return stateError(d.cfg.StateDir, err)
+	}
+	return nil
+}
+
+// stateTaken names the process that holds the lock, which wrote its number.
+func stateTaken(dir string, file *os.File) error {
+	holder := "another agent"
+	if pid, err := io.ReadAll(io.LimitReader(file, 32)); err == nil && len(pid) > 0 {
+		holder += " (process " + strings.TrimSpace(string(pid)) + ")"
+	}
+	return &api.Error{Code: api.CodeConflict, Subject: "state_dir " + dir,
+		Message: holder + " uses this directory",
+		Fix:     "stop that agent, or give this one a state_dir of its own"}
+}
+
+func stateError(dir string, err error) error {
+	return &api.Error{Code: api.CodeIO, Subject: "state_dir " + dir, Message: err.Error(),
+		Fix: "make it a directory that the agent's user may write to"}
+}

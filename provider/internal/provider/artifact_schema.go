@@ -70,7 +70,7 @@ func (r *artifactResource) Schema(ctx context.Context, _ resource.SchemaRequest,
 			"seeds": schema.ListAttribute{
 				ElementType: types.StringType, Computed: true, MarkdownDescription: "Nodes that hold the published source.",
 			},
-			"timeouts": timeouts.Attributes(ctx, timeouts.Opts{
+			"timeouts": timeoutsAttribute(ctx, timeouts.Opts{
 				Create: true, Update: true, Delete: true,
 				CreateDescription: "How long publishing may take, such as `30m`. Default: `2h`.",
 				UpdateDescription: "How long publishing may take, such as `30m`. Default: `2h`.",

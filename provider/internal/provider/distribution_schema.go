@@ -111,7 +111,7 @@ func behaviourAttributes(ctx context.Context) map[string]schema.Attribute {
 			ElementType: types.StringType, Optional: true,
 			MarkdownDescription: "Any values. When one changes, nodes hash all content again, and repair what differs.",
 		},
-		"timeouts": timeouts.Attributes(ctx, timeouts.Opts{
+		"timeouts": timeoutsAttribute(ctx, timeouts.Opts{
 			Create: true, Update: true, Delete: true,
 			CreateDescription: "How long to wait for the nodes, such as `30m`. The agents go on after it. Default: `2h`.",
 			UpdateDescription: "How long to wait for the nodes, such as `30m`. The agents go on after it. Default: `2h`.",

@@ -124,6 +124,7 @@ func (r *Reconciler) report(x *dist, urgent bool) {
 	}
 	s.Generation, s.Digest = about.Generation, about.Digest
 	s.Installed = x.rec.installed(about)
+	s.Rate, s.Role, s.Peers = 0, "", 0 // of the moment: without a transfer there are none
 	r.credit(r.transferOf(x))
 	r.reporter.put(x.name, clone(s), urgent)
 }
@@ -214,8 +215,9 @@ func (r *Reconciler) credit(t *transfer) {
 	s := &x.rec.Status
 	sum := x.before.plus(stats)
 	s.Received, s.Sent = sum.received, sum.sent
-	s.Rate, s.Role, s.Peers = stats.Rate, stats.Role, stats.Peers
+	s.Role, s.Peers, s.Rate = stats.Role, stats.Peers, 0
 	if s.Phase == api.PhaseFetching && t.content != nil {
+		s.Rate = stats.Rate
 		s.BytesDone = max(s.BytesDone, stats.BytesDone)
 	}
 }
@@ -227,8 +229,6 @@ func (r *Reconciler) settle(t *transfer) {
 	if x == nil || x.rec.Status.Digest != t.digest.String() {
 		return
 	}
-	s := &x.rec.Status
-	x.before = trafficOf(s)
-	s.Rate, s.Role, s.Peers = 0, "", 0
+	x.before = trafficOf(&x.rec.Status)
 	r.save(x)
 }

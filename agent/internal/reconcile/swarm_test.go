@@ -47,6 +47,9 @@ func (n *network) moved() int {
 	return n.served
 }
 
+// memRate is what Stats says, as a meter that has not run down would.
+const memRate = 258_048
+
 // membership is one node's part in one transfer. Guarded by the network's mu.
 type membership struct {
 	opts     swarmapi.JoinOptions
@@ -55,6 +58,7 @@ type membership struct {
 	told     bool // Completed was sent
 	failed   bool
 	received int64
+	sent     int64
 	cancel   context.CancelFunc
 }
 
@@ -107,7 +111,8 @@ func (s *memSwarm) Notices() <-chan swarmapi.Notice { return s.notices }
 
 func (s *memSwarm) Stats(d artifact.Digest) (st swarmapi.Stats, ok bool) {
 	s.with(d, func(m *membership) {
-		st, ok = swarmapi.Stats{Received: api.Received{ByLevel: []int64{m.received}}, Role: "member"}, true
+		st, ok = swarmapi.Stats{Received: api.Received{ByLevel: []int64{m.received}}, Sent: m.sent,
+			Rate: memRate, Peers: len(s.net.members[d]) - 1, Role: "member"}, true
 	})
 	return st, ok
 }
@@ -212,7 +217,7 @@ func (s *memSwarm) fetch(d artifact.Digest, m *membership, mf *artifact.Manifest
 			s.with(d, func(m *membership) { m.failed = true })
 			return swarmapi.Failed{Digest: d, Err: err}
 		}
-		s.with(d, func(m *membership) { m.received += int64(len(data)); s.net.served++ })
+		s.with(d, func(m *membership) { m.received += int64(len(data)); other.sent += int64(len(data)); s.net.served++ })
 		return nil
 	}
 	return nil

@@ -65,15 +65,33 @@ func (w *worker) repair(ctx context.Context, out *outcome) error {
 	return w.complete(ctx, p, m)
 }
 
+// installTries is how often a task installs: what was staged may be gone or
+// changed when its last span comes, and then the disk is looked at once more.
+const installTries = 2
+
 // complete brings a prepared placement to installed.
 func (w *worker) complete(ctx context.Context, p *storage.Placement, m *artifact.Manifest) error {
-	if !p.Have().Full() {
-		if err := w.fetch(ctx, p, m); err != nil {
+	for try := 1; ; try++ {
+		if !p.Have().Full() {
+			if err := w.fetch(ctx, p, m); err != nil {
+				return err
+			}
+		}
+		w.progress(api.PhaseInstalling, int64(m.Size()), int64(m.Size()))
+		err := w.onDisk(ctx, func() error { return p.Install(ctx) })
+		if err == nil || try == installTries || !outdated(p, err) {
+			return err
+		}
+		if err := w.reuse(ctx, p); err != nil {
 			return err
 		}
 	}
-	w.progress(api.PhaseInstalling, int64(m.Size()), int64(m.Size()))
-	return w.onDisk(ctx, func() error { return p.Install(ctx) })
+}
+
+// outdated reports whether an installation failed as the disk does not hold what
+// the placement remembers, so that it has to be prepared again.
+func outdated(p *storage.Placement, err error) bool {
+	return errors.Is(err, storage.ErrNotPrepared) || errors.Is(err, storage.ErrChanged) || !p.Have().Full()
 }
 
 // reuse takes what is on this node's disk already.

@@ -902,3 +902,51 @@ func TestNumbersOfTheMomentDoNotOutliveACrash(t *testing.T) {
 		t.Errorf("status after a crash: %+v", s)
 	}
 }
+
+// loseStaged deletes a staged file that is complete, and returns its name.
+func (n *node) loseStaged() string {
+	n.f.t.Helper()
+	found, err := filepath.Glob(filepath.Join(n.root, ".rackswarm-*", "tree", "dir*", "file*"))
+	if err != nil || len(found) == 0 {
+		n.f.t.Fatalf("staged files: %v, %v", found, err)
+	}
+	if err := os.Remove(found[0]); err != nil {
+		n.f.t.Fatal(err)
+	}
+	return found[0]
+}
+
+func TestStagedFileIsLostBeforeTheInstallation(t *testing.T) {
+	for _, repair := range []bool{false, true} {
+		t.Run(map[bool]string{false: "placement", true: "repair"}[repair], func(t *testing.T) {
+			f := newFleet(t)
+			seed, web := f.add("seed"), f.add("web")
+			tree := bigFiles(6, "content")
+			m := seed.publish(tree, "site", publisher)
+			d := web.on("site", m.Digest().String())
+			last := m.NumSpans() - 1
+			if repair {
+				d = f.want(d)
+				web.untilInstalled(d)
+				f.net.block(true)
+				for _, name := range []string{"dir0/file0", "dir1/file1"} {
+					if err := os.Remove(filepath.Join(d.Path, name)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				web.until("site", "drifted", func(s api.NodeStatus) bool { return s.Drifted && s.Phase == api.PhaseFetching })
+				have, _ := web.swarm.have(m.Digest())
+				last = f.net.moved() + have.Len() - have.Count() - 1
+			}
+			f.net.stopAfter(last)
+			if !repair {
+				d = f.want(d)
+			}
+			f.eventually("one span is missing", func() bool { return f.net.moved() == last })
+			web.loseStaged()
+			f.net.stopAfter(-1)
+			web.untilInstalled(d)
+			mustStand(t, web, d.Path, tree)
+		})
+	}
+}

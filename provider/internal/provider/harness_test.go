@@ -56,7 +56,9 @@ func local(a *fleet.Agent) string {
 
 // remote is a provider block for the agents' network addresses, with an
 // operator's certificate.
-func remote(f *fleet.Fleet, agents ...*fleet.Agent) string {
+func remote(f *fleet.Fleet, agents ...*fleet.Agent) string { return remoteAs(f, "operator", agents...) }
+
+func remoteAs(f *fleet.Fleet, role string, agents ...*fleet.Agent) string {
 	var endpoints []string
 	for _, a := range agents {
 		endpoints = append(endpoints, fmt.Sprintf("%q", "https://"+a.APIAddr))
@@ -71,7 +73,7 @@ provider "rackswarm" {
     key_pem   = file(%q)
   }
 }
-`, strings.Join(endpoints, ", "), pki("ca.crt"), pki("operator.crt"), pki("operator.key"))
+`, strings.Join(endpoints, ", "), pki("ca.crt"), pki(role+".crt"), pki(role+".key"))
 }
 
 // artifact is a resource block called "a".

@@ -30,7 +30,8 @@ func (d *demo) newVersion(ctx context.Context) error {
 	}
 	d.out.note("")
 	d.out.note("Time    %.1f s from the first node's start to the last one's installation", st.Summary.Seconds)
-	d.out.note("Moved   %s to all nodes together, for %s of changed files on each; %s of %s came from the nodes' own disks", size(moved), size(changed), size(reused), size(total))
+	d.out.note("Moved   %s to all nodes together, for %s of changed files on each", size(moved), size(changed))
+	d.out.note("Reused  %.2f%% of %s, from the nodes' own disks", 100*float64(reused)/float64(max(total, 1)), size(total))
 	return d.checkNext(next)
 }
 

@@ -75,10 +75,11 @@ func (r *Reconciler) advance(ctx context.Context) {
 	}
 	for _, x := range r.sortedDists() {
 		if x.worker != nil {
-			x.cancelUnwanted()
+			x.cancelUnwanted(r.cfg.Now())
 		} else if !x.retryAt.After(r.cfg.Now()) {
 			r.begin(ctx, x)
 		}
+		r.keep(ctx, x)
 	}
 	r.syncPending()
 	r.syncHeld()
@@ -86,8 +87,14 @@ func (r *Reconciler) advance(ctx context.Context) {
 
 // cancelUnwanted ends the running task if another one is to be done. A fetch
 // that leads to the same bytes at the same place goes on.
-func (x *dist) cancelUnwanted() {
+func (x *dist) cancelUnwanted(now time.Time) {
 	running := x.worker.task
+	if x.worker.upkeep {
+		if x.upkeep(now) != running {
+			x.worker.cancel()
+		}
+		return
+	}
 	if running == x.task {
 		return
 	}
@@ -158,13 +165,16 @@ func (r *Reconciler) start(ctx context.Context, x *dist) {
 		x.rec.begin(*x.wanted)
 		r.save(x)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	x.worker = &worker{
-		name: x.name, task: x.task, wanted: x.rec.Wanted, rec: *x.rec, placement: x.placement,
-		sources: r.readers(x), storage: r.cfg.Storage, trust: r.cfg.Trust, slots: r.slots,
-		send: r.mail.put, cancel: cancel,
-	}
-	r.workers.Go(func() { x.worker.run(ctx) })
+	r.startWorker(ctx, x, &worker{task: x.task, wanted: x.rec.Wanted})
+}
+
+// startWorker completes a worker that knows its task, and starts it.
+func (r *Reconciler) startWorker(ctx context.Context, x *dist, w *worker) {
+	ctx, w.cancel = context.WithCancel(ctx)
+	w.name, w.rec, w.placement, w.sources = x.name, *x.rec, x.placement, r.readers(x)
+	w.storage, w.trust, w.slots, w.send = r.cfg.Storage, r.cfg.Trust, r.slots, r.mail.put
+	x.worker = w
+	r.workers.Go(func() { w.run(ctx) })
 }
 
 // readers returns what content of the digest may be copied from: all published

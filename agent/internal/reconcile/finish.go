@@ -23,9 +23,12 @@ type finished struct {
 func (e finished) apply(r *Reconciler) {
 	x := r.dists[e.worker.name]
 	x.worker = nil
-	if e.err != nil {
+	switch {
+	case e.worker.upkeep:
+		r.kept(x, e)
+	case e.err != nil:
 		r.failed(x, e)
-	} else {
+	default:
 		x.failures, x.retryAt = 0, time.Time{}
 		r.succeeded(x, e)
 	}
@@ -100,10 +103,7 @@ func (r *Reconciler) verifiedBy(before, now *api.Distribution, verified int64) i
 }
 
 func (r *Reconciler) repaired(x *dist, e finished) {
-	if e.out.opened != nil {
-		r.closePlacement(x)
-		x.placement = e.out.opened
-	}
+	r.takeOpened(x, e)
 	x.rec.Drifted = false
 	x.rec.Status.Repaired++
 	x.nextCheck = r.cfg.Now().Add(r.cfg.CheckInterval)
@@ -114,10 +114,7 @@ func (r *Reconciler) repaired(x *dist, e finished) {
 // checked takes note of what a scan found. False if nothing of ours is known to
 // stand any more.
 func (r *Reconciler) checked(x *dist, e finished) bool {
-	if e.out.opened != nil {
-		r.closePlacement(x)
-		x.placement = e.out.opened
-	}
+	r.takeOpened(x, e)
 	x.nextCheck = r.cfg.Now().Add(max(r.cfg.CheckInterval, scanFactor*e.out.scan))
 	if e.out.gone {
 		r.log.Warn("the manifest of what stands is lost; placing it again", "distribution", x.name)
@@ -140,9 +137,7 @@ func (r *Reconciler) checked(x *dist, e finished) bool {
 // drifted reports the damage and withdraws it from peers; the plan repairs it.
 func (r *Reconciler) drifted(x *dist, e finished) {
 	x.rec.Drifted = true
-	r.log.Warn("content at the destination was changed; repairing it", "distribution", x.name,
-		"path", x.rec.Standing.Path, "missing", some(e.out.drift.Missing), "changed", some(e.out.drift.Changed))
-	r.withdrawLost()
+	r.noteDamage(x, e)
 	r.save(x)
 	r.phase(x, api.PhasePending)
 }

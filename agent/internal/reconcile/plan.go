@@ -65,6 +65,9 @@ func (w World) planOne(d *api.Distribution, c *claims) Task {
 		return planAbsent(d, rec, c)
 	}
 	if other, taken := c.add(d.Name, d.Path); taken {
+		if rec != nil && !rec.Removed && rec.Standing != nil {
+			c.add(d.Name, rec.Standing.Path) // what stands is kept there
+		}
 		return Refuse{d.Generation, *conflict(d, other)}
 	}
 	if rec != nil && !rec.Removed && rec.Standing != nil {

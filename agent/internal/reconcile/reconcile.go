@@ -211,7 +211,7 @@ func (r *Reconciler) handleStore(ev store.Event, ok bool) {
 	case store.Demand:
 		r.demand.ask(&ev.Digest)
 	case store.Down:
-		r.log.Warn("the store is unreachable; local work goes on", "error", ev.Err)
+		r.log.Warn("the store is unreachable; data under way flows on, changes wait", "error", ev.Err)
 	case store.Up:
 		r.handleUp()
 	}

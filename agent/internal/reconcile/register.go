@@ -2,9 +2,12 @@ package reconcile
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/store"
 )
 
 const (
@@ -24,7 +27,7 @@ func (r *Reconciler) register(ctx context.Context) {
 	for {
 		err := r.putNode(ctx)
 		if err != nil && ok && ctx.Err() == nil {
-			r.log.Warn("this node's record is not refreshed; trying again", "error", err)
+			r.log.Log(ctx, outageLevel(err), "this node's record is not refreshed; trying again", "error", err)
 		}
 		ok = err == nil
 		select {
@@ -35,6 +38,14 @@ func (r *Reconciler) register(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// outageLevel is that of an error of the store: the loop tells an outage once.
+func outageLevel(err error) slog.Level {
+	if errors.Is(err, store.ErrUnreachable) {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 func (r *Reconciler) putNode(ctx context.Context) error {

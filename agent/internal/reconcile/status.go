@@ -23,6 +23,9 @@ func (e progress) apply(r *Reconciler) {
 	if !r.current(e.worker) {
 		return
 	}
+	if e.worker.upkeep {
+		return // the report is about what is wanted
+	}
 	x := r.dists[e.worker.name]
 	s := &x.rec.Status
 	changed := s.Phase != e.phase
@@ -116,7 +119,7 @@ func (r *Reconciler) report(x *dist, urgent bool) {
 	s.UpdatedAt = r.cfg.Now()
 	s.Drifted, s.Verified = x.rec.Drifted, x.rec.Verified
 	about := x.wanted
-	if x.worker != nil && about != nil {
+	if x.worker != nil && !x.worker.upkeep && about != nil {
 		about = &x.worker.wanted
 	}
 	if about == nil {

@@ -19,6 +19,7 @@ type worker struct {
 	name      string
 	task      Task
 	wanted    api.Distribution // empty for Forget
+	upkeep    bool             // the task is about what stands, and something else is wanted
 	rec       Record           // as it was when the task began
 	placement *storage.Placement
 	sources   []storage.Reader

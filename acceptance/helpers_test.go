@@ -3,6 +3,8 @@ package acceptance
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -150,6 +152,15 @@ func status(f *fleet.Fleet, name string) api.Status {
 	return st
 }
 
+// tryStatus is status where the store may not answer.
+func tryStatus(f *fleet.Fleet, name string) (st api.Status, err error) {
+	r := f.TryCLI("status", name, "--json")
+	if r.Code != 0 {
+		return st, errors.New(r.Stderr)
+	}
+	return st, json.Unmarshal([]byte(r.Stdout), &st)
+}
+
 // on returns one node's report on a distribution.
 func on(t *testing.T, f *fleet.Fleet, name string, a *fleet.Agent) api.NodeStatus {
 	t.Helper()
@@ -190,10 +201,11 @@ func awaitInstalled(t *testing.T, f *fleet.Fleet, name string) api.Status {
 	t.Helper()
 	var st api.Status
 	fleet.Eventually(t, patience, name+" is everywhere", func() error {
-		if st = status(f, name); !st.Summary.Done {
-			return fmt.Errorf("%+v", st.Nodes)
+		var err error
+		if st, err = tryStatus(f, name); err == nil && !st.Summary.Done {
+			err = fmt.Errorf("%+v", st.Nodes)
 		}
-		return nil
+		return err
 	})
 	return st
 }

@@ -65,7 +65,10 @@ func New(t testing.TB, o Options) *Fleet {
 		t.Fatal(err)
 	}
 	f.makePKI()
-	if o.Redis {
+	switch {
+	case o.Redis && o.Forgetful:
+		f.Redis = storetest.StartRedis(t)
+	case o.Redis:
 		f.Redis = storetest.StartRedis(t, "--appendonly", "yes")
 	}
 	for i, n := range o.Nodes {

@@ -13,6 +13,8 @@ type Options struct {
 	// Redis runs Debian's Redis; otherwise the store is embedded in the first
 	// agent.
 	Redis bool
+	// Forgetful has Redis keep nothing on disk: it comes back empty.
+	Forgetful bool
 	// Plain switches TLS off.
 	Plain bool
 	// CheckInterval is how often agents look for drift; 1 s if zero.

@@ -2,10 +2,10 @@ package cli
 
 import "github.com/rackswarm/rackswarm/core/api"
 
-// holding reports whether the node has what the distribution wants now.
+// holding reports whether the node has the content that is wanted. No node has
+// that of a removal, whose end is that of the distribution.
 func holding(d api.Distribution, n api.NodeStatus) bool {
-	return n.Generation == d.Generation && n.Digest == d.Digest && n.Installed == d.Digest && !n.Drifted &&
-		n.Phase != api.PhasePending && n.Phase != api.PhaseFailed
+	return d.State != api.StateAbsent && d.Converged(n)
 }
 
 // stuck reports whether the node will not go on without help: it failed and

@@ -18,7 +18,7 @@ func Aggregate(d api.Distribution, a *api.Artifact, nodes []api.Node, reports []
 	st := api.Status{Distribution: d, Artifact: a, Nodes: []api.NodeStatus{}}
 	for _, n := range targets(d.Selector, nodes) {
 		r, ok := byNode[n.Name]
-		if !ok || !current(d, r) {
+		if !ok || !d.Current(r) {
 			r = pending(d, a, r)
 		}
 		r.Node, r.Location, r.Unreachable = n.Name, n.Location, !n.Alive
@@ -29,11 +29,6 @@ func Aggregate(d api.Distribution, a *api.Artifact, nodes []api.Node, reports []
 	})
 	st.Summary = summarize(d, a, st.Nodes)
 	return st
-}
-
-// current reports whether the report is about what is desired now.
-func current(d api.Distribution, r api.NodeStatus) bool {
-	return r.Generation == d.Generation && (r.Digest == d.Digest || d.State == api.StateAbsent)
 }
 
 // pending stands for the report that a node has not sent yet. Of an older one
@@ -47,24 +42,12 @@ func pending(d api.Distribution, a *api.Artifact, old api.NodeStatus) api.NodeSt
 	return p
 }
 
-// converged reports whether the node holds what is desired: the wanted content,
-// or none if it is to be absent.
-func converged(d api.Distribution, r api.NodeStatus) bool {
-	switch {
-	case !current(d, r) || r.Phase == api.PhasePending || r.Phase == api.PhaseFailed:
-		return false
-	case d.State == api.StateAbsent:
-		return r.Phase == api.PhaseRemoved
-	}
-	return r.Installed == d.Digest && !r.Drifted
-}
-
 // summarize counts over the targets' reports. The last report of a node that is
 // not reachable counts like any other.
 func summarize(d api.Distribution, a *api.Artifact, nodes []api.NodeStatus) api.Summary {
 	s := api.Summary{Targets: len(nodes)}
 	for _, r := range nodes {
-		s.Converged += one(converged(d, r))
+		s.Converged += one(d.Converged(r))
 		s.Failed += one(r.Phase == api.PhaseFailed)
 		s.Drifted += one(r.Drifted)
 		s.Offline += one(r.Unreachable)

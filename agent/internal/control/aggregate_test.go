@@ -17,34 +17,6 @@ import (
 
 const wantedDigest = "sha256:wanted"
 
-func TestConverged(t *testing.T) {
-	present := api.Distribution{Digest: wantedDigest, Generation: 3, State: api.StatePresent}
-	good := api.NodeStatus{Phase: api.PhaseInstalled, Digest: wantedDigest, Installed: wantedDigest, Generation: 3}
-	for _, c := range []struct {
-		name   string
-		change func(*api.NodeStatus)
-		want   bool
-	}{
-		{"installed", func(*api.NodeStatus) {}, true},
-		{"verifying what stands", func(r *api.NodeStatus) { r.Phase = api.PhaseVerifying }, true},
-		{"unreachable", func(r *api.NodeStatus) { r.Unreachable = true }, true},
-		{"another version stands", func(r *api.NodeStatus) { r.Installed = "sha256:old" }, false},
-		{"nothing stands", func(r *api.NodeStatus) { r.Installed = "" }, false},
-		{"older generation", func(r *api.NodeStatus) { r.Generation = 2 }, false},
-		{"about another digest", func(r *api.NodeStatus) { r.Digest = "sha256:old" }, false},
-		{"drifted", func(r *api.NodeStatus) { r.Drifted = true }, false},
-		{"failed", func(r *api.NodeStatus) { r.Phase = api.PhaseFailed }, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := good
-			c.change(&r)
-			if got := converged(present, r); got != c.want {
-				t.Errorf("converged: %v", got)
-			}
-		})
-	}
-}
-
 // A node that has not reported on this generation is pending, and keeps only
 // what stands on its disk.
 func TestPendingKeepsWhatStands(t *testing.T) {

@@ -30,7 +30,7 @@ func removalOver(st api.Status, now time.Time) bool {
 	waiting, down := 0, 0
 	for _, r := range st.Nodes {
 		switch {
-		case converged(d, r):
+		case d.Converged(r):
 		case r.Unreachable:
 			down++
 		default:

@@ -13,11 +13,10 @@ import (
 // content or is stuck: agents try again by themselves, and often succeed.
 const settleTime = 10 * time.Second
 
-// holds reports whether the node has what is desired. It agrees with how the
-// control interface counts, and asks for the verification that is wanted too.
+// holds reports whether the node has what is desired, and has done the
+// verification that is wanted.
 func holds(want api.Distribution, n api.NodeStatus) bool {
-	return n.Generation == want.Generation && n.Installed == want.Digest && !n.Drifted &&
-		n.Phase != api.PhasePending && n.Phase != api.PhaseFailed && n.Verified >= want.VerifyGeneration
+	return want.Converged(n) && n.Verified >= want.VerifyGeneration
 }
 
 // enough reports whether that many percent of the nodes hold the content, by the

@@ -1,0 +1,21 @@
+package api
+
+// Current reports whether n is about what d wants now, rather than about an
+// older generation or another artifact.
+func (d Distribution) Current(n NodeStatus) bool {
+	return n.Generation == d.Generation && (n.Digest == d.Digest || d.State == StateAbsent)
+}
+
+// Converged reports whether n says that the node has what d wants now: the
+// content, or nothing if it is to be absent. Server and clients count by it. It
+// does not ask for the verification that VerifyGeneration counts, nor whether
+// the node is still reachable.
+func (d Distribution) Converged(n NodeStatus) bool {
+	switch {
+	case !d.Current(n) || n.Phase == PhasePending || n.Phase == PhaseFailed:
+		return false
+	case d.State == StateAbsent:
+		return n.Phase == PhaseRemoved
+	}
+	return n.Installed == d.Digest && !n.Drifted
+}

@@ -1,0 +1,48 @@
+package api_test
+
+import (
+	"testing"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+func TestConvergedCountsWhatStandsAndIsWanted(t *testing.T) {
+	const wanted = "sha256:wanted"
+	present := api.Distribution{Digest: wanted, Generation: 3, State: api.StatePresent}
+	good := api.NodeStatus{Phase: api.PhaseInstalled, Digest: wanted, Installed: wanted, Generation: 3}
+	for _, c := range []struct {
+		name   string
+		change func(*api.NodeStatus)
+		want   bool
+	}{
+		{"installed", func(*api.NodeStatus) {}, true},
+		{"verifying what stands", func(n *api.NodeStatus) { n.Phase = api.PhaseVerifying }, true},
+		{"unreachable", func(n *api.NodeStatus) { n.Unreachable = true }, true},
+		{"another version stands", func(n *api.NodeStatus) { n.Installed = "sha256:old" }, false},
+		{"nothing stands", func(n *api.NodeStatus) { n.Installed = "" }, false},
+		{"older generation", func(n *api.NodeStatus) { n.Generation = 2 }, false},
+		{"about another digest", func(n *api.NodeStatus) { n.Digest = "sha256:old" }, false},
+		{"drifted", func(n *api.NodeStatus) { n.Drifted = true }, false},
+		{"failed", func(n *api.NodeStatus) { n.Phase = api.PhaseFailed }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := good
+			c.change(&n)
+			if got := present.Converged(n); got != c.want {
+				t.Errorf("converged: %v", got)
+			}
+		})
+	}
+}
+
+func TestConvergedOnAbsenceMeansRemoved(t *testing.T) {
+	absent := api.Distribution{Digest: "sha256:wanted", Generation: 3, State: api.StateAbsent}
+	for phase, want := range map[api.Phase]bool{
+		api.PhaseRemoved: true, api.PhaseRemoving: false, api.PhaseInstalled: false, api.PhaseFailed: false, api.PhasePending: false,
+	} {
+		n := api.NodeStatus{Phase: phase, Digest: absent.Digest, Installed: absent.Digest, Generation: 3}
+		if got := absent.Converged(n); got != want {
+			t.Errorf("%s: converged: %v", phase, got)
+		}
+	}
+}

@@ -38,6 +38,9 @@ func (t *transfer) meet(now unit.Time, peer unit.NodeID, out []Action) []Action 
 	}
 	t.swarm.PeerJoined(now, peerInfo(record))
 	out = t.send(peer, wire.SpanBitfield{Bits: t.swarm.Have().Bytes()}, out)
+	if started := t.swarm.Started(); len(started) > 0 {
+		out = t.send(peer, wire.Start{Spans: started}, out)
+	}
 	if bits := t.peers[peer].bits; bits != nil {
 		t.peers[peer].bits = nil
 		return t.bitfield(now, peer, bits, out)

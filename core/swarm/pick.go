@@ -23,15 +23,13 @@ func (s *Swarm) rank(now unit.Time, p *peer, x int32) (r rank, retry unit.Time) 
 	if s.heldCloser(now, p, x) {
 		return rankNever, unit.Never
 	}
-	if at, contested := s.startedAt(now, p, x); contested {
-		switch crosses := p.Initial || p.level < s.cfg.Location.Depth() && !p.inside; {
-		case !crosses:
-			return rankStarted, unit.Never
-		case now.Sub(at) >= patience:
-			return rankStale, unit.Never
-		default:
-			return rankNever, at.Add(patience)
-		}
+	switch c, at := s.started(now, p, x); {
+	case c == sameWork:
+		return rankStarted, unit.Never
+	case c == secondCopy && now.Sub(at) >= patience:
+		return rankStale, unit.Never
+	case c == secondCopy:
+		return rankNever, at.Add(patience)
 	}
 	switch {
 	case s.owns(x):

@@ -12,9 +12,19 @@ type start struct {
 	at   unit.Time
 }
 
+// Started lists the spans in transfer, for a peer that was not there when they
+// were STARTed.
+func (s *Swarm) Started() []uint32 {
+	spans := make([]uint32, len(s.actives))
+	for i, x := range s.actives {
+		spans[i] = uint32(x)
+	}
+	return spans
+}
+
 // PeerStarted takes a peer's START. If we have STARTed the same span and have
-// received nothing of it, one of us yields: the one that does not own it, else
-// the larger name (requirement 16).
+// received nothing of it, one of us yields: the one that is farther from owning
+// it by the division's hash (requirement 16).
 func (s *Swarm) PeerStarted(now unit.Time, node unit.NodeID, spans []uint32, out []Action) []Action {
 	p, ok := s.sane(node, spans)
 	if !ok {
@@ -38,14 +48,11 @@ func (s *Swarm) yields(x int32, p *peer) bool {
 		return false
 	}
 	from := s.peers[a.primary]
-	if from == nil || !s.contested(from, start{peer: p.Node}) {
+	if from == nil || s.conflicts(from, p.Node) == noConflict {
 		return false
 	}
-	s.redivide()
-	if mine := s.owns(x) || s.brings(x) && !from.Initial; mine {
-		return false
-	}
-	return p.Node < s.cfg.Self
+	run := int(x) / s.division.runLength
+	return mix(nodeHash(p.Node), run) > mix(nodeHash(s.cfg.Self), run)
 }
 
 // PeerStopped takes a peer's STOP.
@@ -74,25 +81,49 @@ func (s *Swarm) forgetStarts(node unit.NodeID) {
 	}
 }
 
-// contested reports whether a START by another peer says that fetching the span
-// from p would carry it twice over a shared link: from an initial seeder any
-// START counts, from elsewhere those of peers inside the location that we
-// represent, or of our own group if we represent nobody.
-func (s *Swarm) contested(p *peer, st start) bool {
-	if st.peer == p.Node {
-		return false
+// conflict is what a START by another peer means for fetching the span from a
+// given peer.
+type conflict uint8
+
+const (
+	noConflict conflict = iota
+	// sameWork: somebody of our own location fetches it from inside, too; no
+	// shared link carries it twice.
+	sameWork
+	// secondCopy: somebody closer to us than that peer brings it in already, or
+	// it would be asked of an initial seeder twice.
+	secondCopy
+)
+
+// conflicts judges a START against fetching the span from p.
+func (s *Swarm) conflicts(p *peer, by unit.NodeID) conflict {
+	q := s.peers[by]
+	switch {
+	case q == nil || q == p:
+		return noConflict
+	case p.Initial || q.level > p.level:
+		return secondCopy
+	case q.level == p.level && p.level == s.cfg.Location.Depth():
+		return sameWork
 	}
-	by := s.peers[st.peer]
-	return by != nil && (p.Initial || by.inside || !s.place.represents)
+	return noConflict
 }
 
-// startedAt returns when the newest START that contests fetching x from p was
-// heard, and whether there is one.
-func (s *Swarm) startedAt(now unit.Time, p *peer, x int32) (at unit.Time, contested bool) {
-	for _, st := range s.starts[x] {
-		if now.Sub(st.at) < startTTL && s.contested(p, st) {
-			at, contested = max(at, st.at), true
-		}
+// started returns the worst conflict of fetching x from p with STARTs that still
+// count, and when the newest START of that kind was heard.
+func (s *Swarm) started(now unit.Time, p *peer, x int32) (worst conflict, at unit.Time) {
+	if !s.cfg.Stealing {
+		return noConflict, 0
 	}
-	return at, contested && s.cfg.Stealing
+	for _, st := range s.starts[x] {
+		c := s.conflicts(p, st.peer)
+		if now.Sub(st.at) >= startTTL || c < worst || c == noConflict {
+			continue
+		}
+		if c > worst {
+			at = 0
+		}
+		worst, at = c, max(at, st.at)
+	}
+	return worst, at
 }

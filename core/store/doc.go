@@ -16,7 +16,9 @@
 //	{nodes}:alive                  zset   name → when the record expires, ms
 //	{artifacts}:records            hash   digest → api.Artifact without Seeds
 //	{artifacts}:seeds:<digest>     zset   node → its position among the seeds
+//	{artifacts}:identity           hash   "id" → drawn when it was missing
 //	{distributions}:records        hash   name → api.Distribution
+//	{distributions}:identity       hash   as that of the artifacts
 //	{status/<distribution>}        hash   node → api.NodeStatus
 //	{<digest>}:pending             zset   node → when its need expires, ms
 //	{<digest>}:pending:locations   hash   node → location

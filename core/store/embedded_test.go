@@ -77,9 +77,14 @@ func TestEmbeddedRestart(t *testing.T) {
 	must(t, s.PutNode(ctx, api.Node{Name: "a", Location: "ams1"}, time.Hour))
 	k := store.GroupKey{Digest: artifact.Digest{1}}
 	must(t, s.JoinGroup(ctx, k, overlay.Member{Node: "a"}, time.Hour))
+	identity, err := s.Identity(ctx)
+	must(t, err)
 	must(t, e.Close())
 
 	s = open(t, store.Config{URL: "redis://" + start(t, cfg).Addr(), Prefix: "fleet"})
+	if again, err := s.Identity(ctx); err != nil || again != identity {
+		t.Errorf("identity: got %q and %v, want %q as before", again, err, identity)
+	}
 	artifacts, err := s.Artifacts(ctx)
 	must(t, err)
 	if len(artifacts) != 1 || fmt.Sprint(artifacts[0]) != fmt.Sprint(a) {

@@ -24,6 +24,12 @@ func (k keys) nodesAlive() string    { return k.prefix + ":{nodes}:alive" }
 func (k keys) artifacts() string     { return k.prefix + ":{artifacts}:records" }
 func (k keys) distributions() string { return k.prefix + ":{distributions}:records" }
 
+// identities are with the records that they name, as a cluster may lose one
+// shard.
+func (k keys) identities() []string {
+	return []string{k.prefix + ":{artifacts}:identity", k.prefix + ":{distributions}:identity"}
+}
+
 func (k keys) seeds(digest string) string { return k.prefix + ":{artifacts}:seeds:" + digest }
 func (k keys) status(dist string) string  { return k.prefix + ":{status/" + dist + "}" }
 

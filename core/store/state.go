@@ -39,7 +39,8 @@ type state struct {
 // lasting reports whether a key is kept: doc.go lists them.
 func lasting(key string) bool {
 	return strings.HasSuffix(key, ":{nodes}:known") || strings.HasSuffix(key, ":{artifacts}:records") ||
-		strings.Contains(key, ":{artifacts}:seeds:") || strings.HasSuffix(key, ":{distributions}:records")
+		strings.Contains(key, ":{artifacts}:seeds:") || strings.HasSuffix(key, ":{distributions}:records") ||
+		strings.HasSuffix(key, "}:identity")
 }
 
 // startState fills r from the file, if there is one, and follows its changes.

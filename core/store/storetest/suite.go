@@ -38,6 +38,7 @@ func Run(t *testing.T, b Backend) {
 		{"Seeds", seeds},
 		{"Distributions", distributions},
 		{"UpdatesAreTransactions", updatesAreTransactions},
+		{"Identity", identity},
 		{"Statuses", statuses},
 		{"PendingExpires", pendingExpires},
 		{"DemandIsToldOnce", demandIsTold},

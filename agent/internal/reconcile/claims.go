@@ -33,6 +33,16 @@ func (c *claims) add(name, p string) (other string, taken bool) {
 	return "", false
 }
 
+// addAll claims all paths, or reports false if one is taken.
+func (c *claims) addAll(name string, paths []string) bool {
+	for _, p := range paths {
+		if other, taken := c.add(name, p); taken && other != name {
+			return false
+		}
+	}
+	return true
+}
+
 // hold notes that content of name stands at the path, whatever others claim.
 func (c *claims) hold(name, p string) {
 	p = path.Clean(p)

@@ -61,11 +61,20 @@ func (r *desiredReader) run(ctx context.Context) {
 func (r *desiredReader) read(ctx context.Context) (desired, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
+	id, err := r.store.Identity(ctx)
+	if err != nil {
+		return desired{}, fmt.Errorf("read the desired state: %w", err)
+	}
 	all, err := r.store.Distributions(ctx)
 	if err != nil {
 		return desired{}, fmt.Errorf("read the desired state: %w", err)
 	}
-	d := desired{Distributions: all, Artifacts: map[string]api.Artifact{}}
+	if again, err := r.store.Identity(ctx); err != nil {
+		return desired{}, fmt.Errorf("read the desired state: %w", err)
+	} else if again != id {
+		return desired{}, errors.New("read the desired state: the store lost its data meanwhile")
+	}
+	d := desired{Store: id, Distributions: all, Artifacts: map[string]api.Artifact{}}
 	for _, dist := range all {
 		if _, have := d.Artifacts[dist.Digest]; have || !dist.Selector.Matches(r.node) {
 			continue

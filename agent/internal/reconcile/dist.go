@@ -38,7 +38,7 @@ func recall(rec *Record) *dist {
 // replan decides anew what to do, and gives up running tasks that are not wanted
 // any more.
 func (r *Reconciler) replan() {
-	w := World{Node: r.cfg.Self, Distributions: r.desired.Distributions,
+	w := World{Node: r.cfg.Self, Store: r.desired.Store, Distributions: r.desired.Distributions,
 		Records: map[string]*Record{}, Artifacts: r.desired.Artifacts, Trust: r.cfg.Trust}
 	for name, x := range r.dists {
 		w.Records[name] = x.rec
@@ -56,7 +56,22 @@ func (r *Reconciler) replan() {
 	for i := range r.desired.Distributions {
 		d := &r.desired.Distributions[i]
 		if x := r.dists[d.Name]; x != nil && plan[d.Name] != (Forget{}) {
-			x.wanted = d
+			r.want(x, d)
+		}
+	}
+}
+
+// want makes d what is wanted of a distribution. If a store without its reports
+// wants again what stands, they are said again.
+func (r *Reconciler) want(x *dist, d *api.Distribution) {
+	x.wanted = d
+	if x.rec.Store != r.desired.Store {
+		x.rec.Store = r.desired.Store
+		if x.rec.Wanted.Name != "" { // else nothing was begun
+			r.save(x)
+		}
+		if x.task == (Check{}) {
+			r.report(x, true)
 		}
 	}
 }
@@ -108,7 +123,7 @@ func (x *dist) cancelUnwanted(now time.Time) {
 
 func (r *Reconciler) begin(ctx context.Context, x *dist) {
 	switch t := x.task.(type) {
-	case nil, Removed:
+	case nil, Removed, Keep:
 	case Refuse:
 		r.refuse(x, t)
 	case Adopt:

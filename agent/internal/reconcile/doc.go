@@ -13,5 +13,8 @@
 // A node that no longer matches a distribution's selector keeps the content and
 // forgets the placement, as when a distribution is deleted with its content
 // retained; so does a node that was down while a distribution was deleted. Only
-// a distribution in state "absent" removes content.
+// a distribution in state "absent" removes content. A distribution that is
+// missing in a store with another identity than the one that held it was not
+// deleted: its placement is kept, and its content goes on being repaired and
+// seeded, until it is wanted again or another distribution takes its path.
 package reconcile

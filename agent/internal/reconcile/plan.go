@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"crypto/ed25519"
+	"maps"
 	"slices"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -12,6 +13,7 @@ import (
 // World is everything the planner looks at.
 type World struct {
 	Node          api.Node
+	Store         string // identity of the store that the distributions are from
 	Distributions []api.Distribution
 	Records       map[string]*Record      // by distribution
 	Artifacts     map[string]api.Artifact // by digest; those that are known
@@ -30,7 +32,20 @@ func Plan(w World) map[string]Task {
 	for _, d := range inOrder(w) {
 		plan[d.Name] = w.planOne(&d, claims)
 	}
+	for _, name := range slices.Sorted(maps.Keys(w.Records)) {
+		if w.lost(name) && claims.addAll(name, w.Records[name].paths()) {
+			plan[name] = Keep{}
+		}
+	}
 	return plan
+}
+
+// lost reports whether the record of a distribution is not there since it is
+// missing in another store than the one that held it; nobody deleted it.
+func (w World) lost(name string) bool {
+	rec := w.Records[name]
+	return rec.Store != "" && rec.Store != w.Store && !rec.Removed &&
+		!slices.ContainsFunc(w.Distributions, func(d api.Distribution) bool { return d.Name == name })
 }
 
 // inOrder returns the distributions that select this node, those that come

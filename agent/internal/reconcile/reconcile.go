@@ -266,6 +266,9 @@ func (e desiredRead) apply(r *Reconciler) {
 		r.log.Debug("desired state is not read; what was read last goes on", "error", e.err)
 		return
 	}
+	if before := r.desired.Store; before != "" && before != e.desired.Store {
+		r.log.Warn("the store is another one, or lost its data; what it says nothing of is kept as it is", "distributions", len(e.desired.Distributions))
+	}
 	if !reflect.DeepEqual(r.desired, e.desired) {
 		r.desired = e.desired
 		if err := r.state.saveDesired(e.desired); err != nil {

@@ -21,8 +21,10 @@ type Record struct {
 	// Removed says that the content was taken away on demand.
 	Removed bool `json:"removed,omitempty"`
 	// Verified is the VerifyGeneration that is done.
-	Verified int64          `json:"verified,omitempty"`
-	Status   api.NodeStatus `json:"status"`
+	Verified int64 `json:"verified,omitempty"`
+	// Store is the identity of the store that last wanted the distribution here.
+	Store  string         `json:"store,omitempty"`
+	Status api.NodeStatus `json:"status"`
 }
 
 // begin notes the work that starts now.

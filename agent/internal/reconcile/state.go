@@ -17,6 +17,7 @@ import (
 
 // desired is the desired state as it was read last.
 type desired struct {
+	Store         string                  `json:"store"` // its identity
 	Distributions []api.Distribution      `json:"distributions"`
 	Artifacts     map[string]api.Artifact `json:"artifacts"` // by digest, of the distributions that select this node
 }

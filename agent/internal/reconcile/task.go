@@ -37,6 +37,9 @@ type (
 	Remove struct{ Generation int64 }
 	// Removed says that the content is away; only the report is kept up.
 	Removed struct{}
+	// Keep goes on with what stands: nothing says any more that it is wanted, but
+	// only since the store lost its records, or is another one.
+	Keep struct{}
 	// Forget drops what is recorded and leaves the content.
 	Forget struct{}
 	// Refuse reports why nothing can be done.
@@ -54,6 +57,7 @@ func (Verify) task()  {}
 func (Check) task()   {}
 func (Remove) task()  {}
 func (Removed) task() {}
+func (Keep) task()    {}
 func (Forget) task()  {}
 func (Refuse) task()  {}
 

@@ -12,14 +12,15 @@ import (
 const upkeepRetry = slowRetry
 
 // upkeep is what is done about content that stands while what is wanted instead
-// cannot be had: it is refused, or waits for another try. Nil is nothing, also
-// where a repair would end what is staged for the other try.
+// is not known or cannot be had: it is refused, or waits for another try. Nil is
+// nothing, also where a repair would end what is staged for the other try.
 func (x *dist) upkeep(now time.Time) Task {
 	s := x.rec.Standing
 	if s == nil || x.rec.Removed {
 		return nil
 	}
 	switch t := x.task.(type) {
+	case Keep:
 	case Refuse:
 		if x.wanted != nil && x.wanted.Digest == s.Digest && t.Error.Code != api.CodeConflict {
 			return Check{} // it is refused for what it is

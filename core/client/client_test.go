@@ -200,6 +200,29 @@ func TestWatchTakesUpAgain(t *testing.T) {
 	}
 }
 
+func TestStatusesEndWithTheCallersContext(t *testing.T) {
+	c := dial(t, agent(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "event: status\ndata: {\"summary\":{\"targets\":7}}\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	statuses, ended := c.Statuses(ctx, "app")
+	select {
+	case st := <-statuses:
+		if st.Summary.Targets != 7 {
+			t.Errorf("got %+v", st.Summary)
+		}
+	case err := <-ended:
+		t.Fatalf("ended before a status came: %v", err)
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
 func TestNames(t *testing.T) {
 	var path string
 	c := dial(t, agent(t, func(w http.ResponseWriter, r *http.Request) {

@@ -53,6 +53,24 @@ func (c *Client) Watch(ctx context.Context, name string, untilDone bool, fn func
 	}
 }
 
+// Statuses is Watch for a caller that waits for other things beside: it sends the
+// statuses on one channel and, once, why they ended on the other. The caller
+// ends it with ctx; until then every status waits to be received.
+func (c *Client) Statuses(ctx context.Context, name string) (<-chan api.Status, <-chan error) {
+	statuses, ended := make(chan api.Status), make(chan error, 1)
+	go func() {
+		ended <- c.Watch(ctx, name, false, func(st api.Status) error {
+			select {
+			case statuses <- st:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	return statuses, ended
+}
+
 // watch is the state of a Watch across connections.
 type watch struct {
 	untilDone bool

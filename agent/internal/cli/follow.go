@@ -28,7 +28,7 @@ func (r *run) follow(ctx context.Context, c *client.Client, name string, g goal,
 	defer v.close()
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
-	statuses, ended := watch(inner, c, name)
+	statuses, ended := c.Statuses(inner, name)
 	var last api.Status
 	var over <-chan time.Time // when a settled distribution counts as ended
 	for {
@@ -52,22 +52,6 @@ func (r *run) follow(ctx context.Context, c *client.Client, name string, g goal,
 			return last, err
 		}
 	}
-}
-
-// watch sends the distribution's statuses until ctx ends, and then why it ended.
-func watch(ctx context.Context, c *client.Client, name string) (<-chan api.Status, <-chan error) {
-	statuses, ended := make(chan api.Status), make(chan error, 1)
-	go func() {
-		ended <- c.Watch(ctx, name, false, func(st api.Status) error {
-			select {
-			case statuses <- st:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
-	}()
-	return statuses, ended
 }
 
 // verdict is nil if enough nodes are where they should be, and else the error

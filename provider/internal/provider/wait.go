@@ -40,7 +40,7 @@ type waiter struct {
 func (w *waiter) await(ctx context.Context, agent *client.Client) (last api.Status, stuck bool, err error) {
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
-	statuses, ended := watch(inner, agent, w.want.Name)
+	statuses, ended := agent.Statuses(inner, w.want.Name)
 	var over <-chan time.Time // when stuck nodes are given up
 	for {
 		select {
@@ -83,22 +83,6 @@ func (w *waiter) look(ctx context.Context, agent *client.Client, last api.Status
 		return last
 	}
 	return st
-}
-
-// watch sends the distribution's statuses until ctx ends, and then why it ended.
-func watch(ctx context.Context, agent *client.Client, name string) (<-chan api.Status, <-chan error) {
-	statuses, ended := make(chan api.Status), make(chan error, 1)
-	go func() {
-		ended <- agent.Watch(ctx, name, false, func(st api.Status) error {
-			select {
-			case statuses <- st:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
-	}()
-	return statuses, ended
 }
 
 // stale reports whether the status is older than what is waited for.

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/rackswarm/rackswarm/core/swarm"
+	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // assembler holds the buffers of the spans that are being received. Readers of
@@ -20,8 +21,16 @@ type assembly struct {
 	buf     []byte
 	store   *[]byte // what buf came from
 	claimed []bool  // blocks that are received or being read
+	asked   map[request]struct{}
 	readers int
 	dropped bool // nobody wants it: free when the last reader is done
+}
+
+// request is a block that was asked of a peer, by where it begins. One that was
+// cancelled may be under way already, and still counts.
+type request struct {
+	peer  unit.NodeID
+	begin int32
 }
 
 func newAssembler(largest int32) *assembler {
@@ -44,16 +53,31 @@ func (a *assembler) begin(span, length int32) {
 	a.open[span] = &assembly{
 		buf: (*store)[:length], store: store,
 		claimed: make([]bool, (length+swarm.BlockSize-1)/swarm.BlockSize),
+		asked:   map[request]struct{}{},
 	}
 }
 
-// claim gives a reader the place of a block; nil if the span is not being
-// received, the block is not one that was asked for, or somebody has it.
-func (a *assembler) claim(b swarm.Block) (*assembly, []byte) {
+// ask notes that a peer is asked for a block of a span that was begun.
+func (a *assembler) ask(peer unit.NodeID, b swarm.Block) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.open[b.Span]; s != nil {
+		s.asked[request{peer, b.Begin}] = struct{}{}
+	}
+}
+
+// claim gives a peer's reader the place of a block; nil if the span is not being
+// received, the block was not asked of this peer, or somebody has it. A peer
+// that could fill in blocks of others would spoil every span without being
+// found out.
+func (a *assembler) claim(peer unit.NodeID, b swarm.Block) (*assembly, []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.open[b.Span]
 	if s == nil || b.Begin < 0 || b.Begin%swarm.BlockSize != 0 || int(b.Begin) >= len(s.buf) {
+		return nil, nil
+	}
+	if _, asked := s.asked[request{peer, b.Begin}]; !asked {
 		return nil, nil
 	}
 	end := min(int(b.Begin)+swarm.BlockSize, len(s.buf))

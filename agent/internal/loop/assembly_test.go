@@ -53,6 +53,9 @@ func (m *assembling) drawSpan(t *rapid.T) int32 {
 func (m *assembling) Begin(t *rapid.T) {
 	x := m.drawSpan(t)
 	m.a.begin(x, m.lengths[x])
+	for at := int32(0); at < m.lengths[x]; at += swarm.BlockSize {
+		m.a.ask("p", swarm.Block{Span: x, Begin: at})
+	}
 	s := m.a.open[x]
 	if m.open[x] != nil {
 		if m.open[x].s != s {
@@ -73,7 +76,10 @@ func (m *assembling) Begin(t *rapid.T) {
 // Claim is a block's head arriving, sometimes one that nobody asked for.
 func (m *assembling) Claim(t *rapid.T) {
 	b := m.drawBlock(t)
-	s, buf := m.a.claim(b)
+	if s, buf := m.a.claim("stranger", b); s != nil || buf != nil {
+		t.Fatalf("%v went to a peer that was not asked for it", b)
+	}
+	s, buf := m.a.claim("p", b)
 	want := m.claimable(b)
 	if (buf != nil) != want || (s != nil) != want {
 		t.Fatalf("claim of %+v: granted %v, want %v", b, buf != nil, want)

@@ -66,7 +66,7 @@ func (k *link) Block(_ *transport.Conn, span, begin, length uint32) []byte {
 		return nil
 	}
 	var buf []byte
-	k.into, buf = k.from.claim(swarm.Block{Span: int32(span), Begin: int32(begin), Length: int32(length)})
+	k.into, buf = k.from.claim(k.peer, swarm.Block{Span: int32(span), Begin: int32(begin), Length: int32(length)})
 	return buf
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/overlay"
+	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
 	"github.com/rackswarm/rackswarm/core/wire"
 )
@@ -98,6 +99,7 @@ func (l *Loop) send(t *transfer, a node.Send) {
 	}
 	if r, ok := a.Message.(wire.SpanRequest); ok {
 		t.buffers.Load().begin(int32(r.Span), t.lengths[r.Span])
+		t.buffers.Load().ask(a.Peer, swarm.Block{Span: int32(r.Span), Begin: int32(r.Begin), Length: int32(r.Length)})
 	}
 	k.conn.Send(a.Message)
 }

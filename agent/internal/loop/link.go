@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -146,6 +147,13 @@ func (l *Loop) dialed(now unit.Time, t *transfer, c *transport.Conn) {
 // overlay: the peer may have heard of us before we hear of it.
 const strangerPatience = 2 * time.Second
 
+// maxStrangers bounds the inbound connections that wait, maxStrangersOfNode
+// those of one node. Who is sent away dials again.
+const (
+	maxStrangers       = 256
+	maxStrangersOfNode = 32
+)
+
 // stranger is an inbound connection that the overlay does not name yet.
 type stranger struct {
 	conn  *transport.Conn
@@ -174,8 +182,23 @@ func (l *Loop) arrived(now unit.Time, c *transport.Conn) {
 	if l.admit(now, c) {
 		return
 	}
+	if len(l.waiting) >= maxStrangers || l.strangersOf(c.Peer()) >= maxStrangersOfNode {
+		c.Close(errTooManyStrangers)
+		return
+	}
 	l.waiting = append(l.waiting, &stranger{c, now.Add(strangerPatience)})
 	time.AfterFunc(strangerPatience, func() { l.post(func(unit.Time) { l.reconsider() }) })
+}
+
+var errTooManyStrangers = errors.New("too many connections wait to be named by a group")
+
+func (l *Loop) strangersOf(peer unit.NodeID) (n int) {
+	for _, s := range l.waiting {
+		if s.conn.Peer() == peer {
+			n++
+		}
+	}
+	return n
 }
 
 func (l *Loop) admit(now unit.Time, c *transport.Conn) bool {

@@ -43,9 +43,12 @@ func (p *printer) heading(format string, args ...any) {
 	fmt.Fprintf(p.w, "\n%d. %s\n\n", p.step, text)
 }
 
-// introduce says what the commands rely on.
-func (p *printer) introduce(bin string) {
-	fmt.Fprintf(p.w, "   $ D=%s PATH=%s:$PATH\n", p.dir, bin)
+// introduce says what the commands rely on, in the checkout at top.
+func (p *printer) introduce(top string) {
+	if wd, err := os.Getwd(); err == nil && wd == top {
+		top = "$PWD"
+	}
+	fmt.Fprintf(p.w, "   $ D=%s PATH=%s/bin:$PATH\n", p.dir, top)
 }
 
 // command shows what a user would type.

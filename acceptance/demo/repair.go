@@ -48,12 +48,13 @@ func (d *demo) loseFile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.out.note("back after %.1f s, the same bytes as in the source (nodes look every 2 s here, less often if that took more than 1%% of their time)", time.Since(begin).Seconds())
 	d.out.command("rackswarm", "status", distribution, "--json")
 	d.out.note("... \"node\": %q, \"phase\": %q, \"repaired\": %d ...", after.Node, after.Phase, after.Repaired)
 	d.out.note("")
 	d.out.note("Reported by  %s", after.Node)
-	d.out.note("Moved        %s from its peers, the file's spans", size(received(after)-received(before)))
+	d.out.note("Back after   %.1f s, the same bytes as in the source. Nodes look every 2 s here,", time.Since(begin).Seconds())
+	d.out.note("             less often where looking takes more than 1%% of their time")
+	d.out.note("Moved        %s from its peers, the span that the file is in", size(received(after)-received(before)))
 	return nil
 }
 

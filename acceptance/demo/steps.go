@@ -18,8 +18,8 @@ const distribution = "go"
 
 // startFleet makes the fleet and shows its nodes.
 func (d *demo) startFleet(ctx context.Context) (err error) {
-	d.out.heading("Seven agents on this machine: racks ams/r1, ams/r2 and fra/r1, mutual TLS, no Redis (the store is in the first agent)")
-	d.out.introduce(filepath.Join(d.top, "bin"))
+	d.out.heading("Seven agents in three racks of two datacenters, mutual TLS, the store in the first agent")
+	d.out.introduce(d.top)
 	if d.bounds.files, d.bounds.bytes, err = treeSize(d.source); err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (d *demo) startFleet(ctx context.Context) (err error) {
 	}
 	first := d.fleet.agents[0]
 	d.out.shell(fmt.Sprintf("(cd %s && rackswarm agent --config %s &)", first.root, filepath.Join(first.dir, "agent.yaml")))
-	d.out.note("and so on for the other six")
+	d.out.note("and so on for the other six; %s leads each agent to a directory of its own", d.fleet.root())
 	if err := d.fleet.connect(); err != nil {
 		return err
 	}
@@ -70,9 +70,9 @@ func (d *demo) measureBounds(ctx context.Context) error {
 	if err := d.measure(ctx); err != nil {
 		return err
 	}
-	d.out.note("one connection over loopback (TLS 1.3, SHA-256, write): %s, %.1f CPU seconds per GiB; %d cores", b.rate, b.cpu*(1<<30), b.cores)
-	d.out.note("lower bound: at that cost, six nodes cannot have the bytes in less than %.1f s", b.least.Seconds())
-	d.out.note("plain copies: seven trees of so many files, without a network, take %.1f s (cp -a, %d side by side, then sync)", b.copied.Seconds(), b.copies)
+	d.out.note("one connection over loopback, TLS 1.3, SHA-256, write: %s, %.1f CPU seconds per GiB, on %d cores", b.rate, b.cpu*(1<<30), b.cores)
+	d.out.note("lower bound: at that cost six nodes cannot have the bytes in less than %.1f s", b.least.Seconds())
+	d.out.note("plain copies: seven of these trees take %.1f s (cp -a, %d side by side, then sync)", b.copied.Seconds(), b.copies)
 	return nil
 }
 
@@ -167,11 +167,12 @@ func (d *demo) watch(ctx context.Context, generation int64) error {
 func (d *demo) showResult(st api.Status, applied time.Duration) {
 	s, b := st.Summary, d.bounds
 	d.out.note("")
-	d.out.note("Time            %5.1f s  from the first node's start to the last one's installation; terraform apply as a whole, with hashing: %.1f s", s.Seconds, applied.Seconds())
-	d.out.note("Lower bound     %5.1f s  TLS, SHA-256 and writing of six copies, as measured in 2; the making of files comes on top", b.least.Seconds())
-	d.out.note("Plain copies    %5.1f s  cp -a of seven trees, as measured in 2", b.copied.Seconds())
+	d.out.note("Time            %5.1f s  from the first node's start to the last one's installation", s.Seconds)
+	d.out.note("                %5.1f s  terraform apply as a whole, with hashing", applied.Seconds())
+	d.out.note("Lower bound     %5.1f s  TLS, SHA-256 and writing of six copies; making the files comes on top", b.least.Seconds())
+	d.out.note("Plain copies    %5.1f s  of seven trees, by cp -a", b.copied.Seconds())
 	d.out.note("Copies entered  %s", copies(s))
-	d.out.note("Seeding ratio   %.2f  copies sent by the initial seeder, for six nodes that had nothing", s.SeedingRatio)
+	d.out.note("Seeding ratio   %.2f     copies sent by the initial seeder, to six nodes that had nothing", s.SeedingRatio)
 }
 
 // copies writes how many copies entered each location.

@@ -31,6 +31,9 @@ func TestSpaceIsCheckedBeforeTheFirstByte(t *testing.T) {
 	if !strings.Contains(e.Message, fmt.Sprint(3<<20)) || !strings.Contains(e.Message, "available") || e.Subject != b.path("site") {
 		t.Fatalf("%+v", e)
 	}
+	if left, err := os.ReadDir(b.root); err != nil || len(left) > 0 {
+		t.Fatalf("%v is left (%v)", left, err)
+	}
 	if err := p.WriteSpan(0, oneFile(3<<20).span(p.mf, 0)); !errors.Is(err, ErrNotPrepared) {
 		t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package storage
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
 )
@@ -28,12 +30,27 @@ func (p *Placement) stageAll(ctx context.Context, donor Reader, m *meter) error 
 		return err
 	}
 	if err := p.checkSpace(ctx, p.nonEmpty(), true); err != nil {
+		p.leaveNothing(ctx)
 		return err
 	}
 	p.mu.Lock()
 	p.phase = fetching
 	p.mu.Unlock()
 	return p.reuse(ctx, donor, m)
+}
+
+// leaveNothing takes away a staging that was begun in vain: one that holds
+// neither a span nor an earlier version's.
+func (p *Placement) leaveNothing(ctx context.Context) {
+	p.mu.Lock()
+	s, empty := p.stage, p.have.Count() == 0
+	p.mu.Unlock()
+	if _, err := s.dir.Lstat(shelfName); !empty || !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err := s.remove(ctx); err != nil {
+		p.m.log.Warn("staging directory not removed", "path", p.dest.path, "error", err)
+	}
 }
 
 // nonEmpty are the files that have content.

@@ -46,6 +46,7 @@ type daemon struct {
 	self      api.Node
 	loop      *loop.Loop
 	reconcile *reconcile.Reconciler
+	publisher *publisher.Publisher
 	control   *control.Server
 }
 
@@ -260,14 +261,15 @@ func (d *daemon) openControl(context.Context) (err error) {
 	if d.creds != nil {
 		c.TLS = d.creds.ServerTLS()
 	}
-	if c.Publisher, err = d.publisher(); err != nil {
+	if d.publisher, err = d.newPublisher(); err != nil {
 		return err
 	}
+	c.Publisher = d.publisher
 	d.control, err = control.New(c)
 	return err
 }
 
-func (d *daemon) publisher() (control.Publisher, error) {
+func (d *daemon) newPublisher() (*publisher.Publisher, error) {
 	return publisher.New(publisher.Config{
 		Self: d.self.Name, Key: d.signer, StateDir: d.cfg.StateDir,
 		Store: d.store, Sources: d.reconcile, Logger: d.log,
@@ -300,6 +302,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	swarm.Go(func() { d.loop.Run(swarmCtx) })
 	parts.Go(func() { fail("reconciler", d.reconcile.Run(ctx)) })
 	parts.Go(func() { fail("control server", d.control.Run(ctx)) })
+	parts.Go(func() { d.publisher.Run(ctx) })
 	parts.Wait()
 	stopSwarm()
 	swarm.Wait()

@@ -3,7 +3,9 @@
 // agent's publisher key, has the reconciler serve the content from where it
 // lies, and records the artifact in the coordination store.
 //
-// Content that was streamed lies in <state>/artifacts/<digest>/content. What is
+// Content that was streamed lies in <state>/artifacts/<digest>/content, beside
+// the identity of the store that recorded it: a copy whose artifact was deleted
+// in that store through another agent is deleted too (tidy.go). What is
 // still on its way there, or on its way out, lies in directories incoming-*
 // beside it, which do not survive a restart.
 package publisher

@@ -62,6 +62,9 @@ func (p *Publisher) receiveInto(ctx context.Context, dir string, req api.StreamR
 	if err != nil && !replaced {
 		err = errors.Join(err, p.kept.remove(d))
 	}
+	if err == nil {
+		p.noteStore(ctx, d)
+	}
 	return a, err
 }
 

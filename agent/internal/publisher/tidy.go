@@ -1,0 +1,135 @@
+package publisher
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/store"
+)
+
+const (
+	// tidyInterval is how often copies are compared with the records.
+	tidyInterval = time.Minute
+	tidyTimeout  = 30 * time.Second
+	// storeName, beside a streamed copy, is the identity of the store that
+	// recorded it.
+	storeName = "store"
+)
+
+// Run deletes, until ctx ends, streamed copies of artifacts that were deleted
+// through other agents.
+func (p *Publisher) Run(ctx context.Context) {
+	tick := time.NewTicker(tidyInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := p.Tidy(ctx); err != nil {
+			p.cfg.Logger.Debug("streamed copies are left as they are", "err", err)
+		}
+	}
+}
+
+// Tidy unpublishes what clients streamed of artifacts that the store no longer
+// has a record of. It must be the store that had one: a store that does not
+// answer, that lost its data or that is another one deletes nothing. Content
+// that is served in place is never touched.
+func (p *Publisher) Tidy(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, tidyTimeout)
+	defer cancel()
+	id, err := p.cfg.Store.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	copies, err := p.kept.list()
+	if err != nil {
+		return err
+	}
+	for _, d := range copies {
+		if err := p.tidyOne(ctx, d, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tidyOne looks at the record while nobody publishes.
+func (p *Publisher) tidyOne(ctx context.Context, d artifact.Digest, id string) error {
+	p.commit.Lock()
+	defer p.commit.Unlock()
+	_, err := p.cfg.Store.Artifact(ctx, d.String())
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if p.kept.recordedBy(d) != id {
+		return nil
+	}
+	// After the answer: a store that was emptied before it has another identity.
+	if now, err := p.cfg.Store.Identity(ctx); err != nil || now != id {
+		return err
+	}
+	p.cfg.Sources.RemoveSource(d)
+	if err := p.kept.remove(d); err != nil {
+		return err
+	}
+	p.cfg.Logger.Info("streamed copy deleted with its artifact", "digest", d)
+	return nil
+}
+
+// noteStore remembers which store recorded a streamed copy. Without the note
+// the copy stays when its artifact is deleted through another agent.
+func (p *Publisher) noteStore(ctx context.Context, d artifact.Digest) {
+	id, err := p.cfg.Store.Identity(ctx)
+	if err == nil {
+		err = p.kept.noteStore(d, id)
+	}
+	if err != nil {
+		p.cfg.Logger.Warn("the store of a streamed copy is not noted", "digest", d, "err", err)
+	}
+}
+
+// noteStore writes the note, if there is a copy.
+func (k *keeper) noteStore(d artifact.Digest, id string) error {
+	err := os.WriteFile(filepath.Join(k.path(d), storeName), []byte(id), 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("note the store of %s: %w", d, err)
+	}
+	return nil
+}
+
+// recordedBy returns "" if it is not known.
+func (k *keeper) recordedBy(d artifact.Digest) string {
+	id, err := os.ReadFile(filepath.Join(k.path(d), storeName))
+	if err != nil {
+		return ""
+	}
+	return string(id)
+}
+
+// list returns the artifacts that were streamed.
+func (k *keeper) list() ([]artifact.Digest, error) {
+	entries, err := os.ReadDir(k.dir)
+	if err != nil {
+		return nil, keepError(k.dir, err)
+	}
+	var all []artifact.Digest
+	for _, e := range entries {
+		if b, err := hex.DecodeString(e.Name()); err == nil && len(b) == len(artifact.Digest{}) {
+			all = append(all, artifact.Digest(b))
+		}
+	}
+	return all, nil
+}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"sync/atomic"
 	"syscall"
 
@@ -92,56 +91,6 @@ func (c *content) open(i int) (*os.File, error) {
 		return nil, c.changed(i)
 	}
 	return f, nil
-}
-
-// write writes data to file i at off, creating the file with its full length.
-func (c *content) write(i int, off int64, data []byte) error {
-	if c.files[i].Pieces == 1 { // written once: not worth a place in the cache
-		f, err := c.create(i)
-		if err != nil {
-			return err
-		}
-		_, err = f.WriteAt(data, off)
-		return errors.Join(err, f.Close())
-	}
-	h, err := c.fds.acquire(fdKey{c.id, i, true}, func() (*os.File, error) { return c.create(i) })
-	if err != nil {
-		return err
-	}
-	defer c.fds.release(h)
-	_, err = h.f.WriteAt(data, off)
-	return err
-}
-
-// create opens file i for reading and writing. What is not written yet of a
-// file of several pieces is a hole.
-func (c *content) create(i int) (*os.File, error) {
-	f, err := c.root.OpenFile(c.path(i), os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
-	if errors.Is(err, fs.ErrNotExist) && c.name == "" {
-		if err = c.root.MkdirAll(path.Dir(c.path(i)), 0o700); err == nil {
-			f, err = c.root.OpenFile(c.path(i), os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil {
-		err = c.stretch(i, f, info.Size())
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// stretch gives file i its length, unless the one piece that it has will.
-func (c *content) stretch(i int, f *os.File, size int64) error {
-	if size == c.files[i].Length || size == 0 && c.files[i].Pieces == 1 {
-		return nil
-	}
-	return f.Truncate(c.files[i].Length)
 }
 
 // part is a range of a span's bytes that lies in one piece.

@@ -71,8 +71,10 @@ func (g *gatherer) span(span int, buf []byte) (bool, error) {
 	if err != nil || !found {
 		return false, err
 	}
+	w := writer{c: g.dst}
+	defer w.close()
 	for _, p := range copied {
-		if err := g.dst.write(p.file, p.off, buf[p.lo:p.hi]); err != nil {
+		if err := w.write(p.file, p.off, buf[p.lo:p.hi]); err != nil {
 			return false, err
 		}
 	}
@@ -156,7 +158,9 @@ func (g *gatherer) openSame(f artifact.File) *os.File {
 
 // cloneInto reports false if the filesystem refuses.
 func (g *gatherer) cloneInto(i int, src *os.File) (bool, error) {
-	dst, err := g.dst.create(i)
+	w := writer{c: g.dst}
+	defer w.close()
+	dst, err := w.create(i)
 	if err != nil {
 		return false, err
 	}

@@ -31,8 +31,16 @@ func TestAccPartial(t *testing.T) {
 		resource.TestCheckResourceAttr(d, "unreachable_nodes.0", "ams1-r1-3"),
 	)
 	apply(t, nil,
-		resource.TestStep{Config: config(""), Check: short, ExpectNonEmptyPlan: true, ConfigPlanChecks: inPlace},
-		resource.TestStep{Config: config(""), ExpectError: regexp.MustCompile(`2 of 3 nodes hold the content`)},
+		resource.TestStep{ // the create itself warns; what the user asks for makes it fail
+			Config:      config("lifecycle {\n  postcondition {\n    condition = self.converged\n    error_message = \"Not all.\"\n  }\n}"),
+			ExpectError: regexp.MustCompile(`Resource postcondition failed`),
+		},
+		resource.TestStep{
+			Config: config(""), ExpectError: regexp.MustCompile(`2 of 3 nodes hold the content`),
+			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+				plancheck.ExpectResourceAction(d, plancheck.ResourceActionUpdate),
+			}},
+		},
 		resource.TestStep{Config: config("on_partial = \"warn\""), Check: short, ExpectNonEmptyPlan: true, ConfigPlanChecks: inPlace},
 		resource.TestStep{
 			Config: config("min_success_percent = 60"),

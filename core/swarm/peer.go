@@ -36,13 +36,34 @@ type peer struct {
 		bytes unit.Bytes
 	}
 	stalled  bool
-	refused  map[int32]unit.Time // spans that it rejected, and until when
-	badSpans int                 // spans of its that failed verification
+	refused  map[int32]refusal // spans that it rejected
+	badSpans int               // spans of its that failed verification
 }
 
 type debt struct {
 	block Block
 	at    unit.Time
+}
+
+// refusal says that a peer is not asked for a span, and since when it has
+// delivered nothing of it.
+type refusal struct{ since, until unit.Time }
+
+// refuse has the peer not be asked for the span until then.
+func (p *peer) refuse(now unit.Time, x int32, until unit.Time) {
+	r, again := p.refused[x]
+	if !again {
+		r.since = now
+	}
+	r.until = until
+	p.refused[x] = r
+}
+
+// evades reports whether the peer has, but does not give a span. An initial
+// seeder sends everybody away for a while; its doing so means less.
+func (p *peer) evades(now unit.Time, x int32) bool {
+	r, refused := p.refused[x]
+	return refused && (!p.Initial || now.Sub(r.since) > maxGiveTime)
 }
 
 func (p *peer) complete(spans int) bool { return p.haveCount == spans }
@@ -56,7 +77,7 @@ func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 		have:     artifact.NewBitset(len(s.cfg.Lengths)),
 		window:   initialWindow,
 		lastData: now,
-		refused:  map[int32]unit.Time{},
+		refused:  map[int32]refusal{},
 	}
 	s.peers[info.Node] = p
 	if i, found := slices.BinarySearch(s.ids, info.Node); !found {

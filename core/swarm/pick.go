@@ -17,8 +17,8 @@ const (
 // rank says how good it is to begin span x with peer p. retry is when the
 // answer may get better without any event, or Never.
 func (s *Swarm) rank(now unit.Time, p *peer, x int32) (r rank, retry unit.Time) {
-	if until, refused := p.refused[x]; refused && now < until {
-		return rankNever, until
+	if r, refused := p.refused[x]; refused && now < r.until {
+		return rankNever, r.until
 	}
 	if s.heldCloser(now, p, x) {
 		return rankNever, unit.Never
@@ -43,14 +43,15 @@ func (s *Swarm) rank(now unit.Time, p *peer, x int32) (r rank, retry unit.Time) 
 // heldCloser reports whether a peer closer than p can give us the span soon, so
 // that it need not cross a shared link again. An initial seeder does not count
 // inside its own location: it gives each span away once, and others spread it.
-// Locality is soft: a closer peer that is overloaded holds nothing back.
+// Locality is soft: a closer peer that is overloaded holds nothing back, nor does
+// one that refuses what it says it has.
 func (s *Swarm) heldCloser(now unit.Time, p *peer, x int32) bool {
 	if !s.cfg.Stealing {
 		return false
 	}
 	for _, id := range s.ids {
 		q := s.peers[id]
-		if q.level > p.level && q.have.Has(int(x)) && !q.overloaded(now) && (!q.Initial || q.inside && !p.inside) {
+		if q.level > p.level && q.have.Has(int(x)) && !q.overloaded(now) && !q.evades(now, x) && (!q.Initial || q.inside && !p.inside) {
 			return true
 		}
 	}

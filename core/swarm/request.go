@@ -85,7 +85,7 @@ func (s *Swarm) inTransfer(now unit.Time, p *peer, suits func(*active) bool) (Bl
 		if a.unrequested == 0 || !p.have.Has(int(x)) || !suits(a) {
 			continue
 		}
-		if until, refused := p.refused[x]; refused && now < until {
+		if r, refused := p.refused[x]; refused && now < r.until {
 			continue
 		}
 		i := slices.IndexFunc(a.blocks, func(k block) bool { return k.from == "" && !k.received })
@@ -226,7 +226,7 @@ func (s *Swarm) reject(now unit.Time, a *active, out []Action) []Action {
 			delete(p.refused, a.span) // it was not to blame
 			continue
 		}
-		p.refused[a.span] = now.Add(silentAfter)
+		p.refuse(now, a.span, now.Add(silentAfter))
 		if p.badSpans++; p.badSpans > 1 {
 			p.stalled = true // ask it for nothing while it goes
 			out = append(out, Hangup{Peer: id, Reason: BadData})
@@ -245,7 +245,7 @@ func (s *Swarm) single(now unit.Time, x int32, senders map[unit.NodeID]bool) {
 		if !senders[id] {
 			continue
 		}
-		p.refused[x] = now.Add(silentAfter)
+		p.refuse(now, x, now.Add(silentAfter))
 		if chosen == nil || p.badSpans < chosen.badSpans {
 			chosen = p
 		}
@@ -261,8 +261,11 @@ func (s *Swarm) Refused(now unit.Time, node unit.NodeID, b Block, retryAfter tim
 	if p == nil || !s.valid(b) || !s.forgive(p, b) {
 		return out
 	}
-	p.refused[b.Span] = now.Add(max(retryAfter, 10*time.Millisecond))
+	p.refuse(now, b.Span, now.Add(max(retryAfter, 10*time.Millisecond)))
 	s.unrequest(b, node)
 	out = s.releaseEmpty(out)
+	if p.evades(now, b.Span) {
+		return s.fillAll(now, out) // before it is asked again
+	}
 	return s.fill(now, p, out)
 }

@@ -10,8 +10,8 @@ import (
 // is sent away asks again after askAgain.
 const (
 	askAgain = 250 * time.Millisecond
-	// When every span was given away once, a copy has giveTime to spread, or
-	// spreadFactor times what copies have taken to reach a second peer so far.
+	// When every span was given away once, a copy has between giveTime and
+	// maxGiveTime to spread: see spreadTime.
 	giveTime     = 2 * time.Second
 	maxGiveTime  = 20 * time.Second
 	spreadFactor = 4
@@ -30,6 +30,7 @@ type served struct {
 // seeding is what an initial seeder remembers.
 type seeding struct {
 	spans   map[int32]served
+	began   unit.Time     // the first span was given away
 	near    []unit.Time   // by level of the receiver, when such a peer was served last
 	latency time.Duration // mean from giving a span to its reaching a second peer
 }
@@ -69,7 +70,7 @@ func (s *Swarm) spreads(now unit.Time, p *peer, x int32) bool {
 		break // bringing it back in would cost more, or nobody brings it out
 	case len(s.seeding.spans) < len(s.cfg.Lengths):
 		return true // others wait to be given away for the first time
-	case now < got.at.Add(min(max(giveTime, spreadFactor*s.seeding.latency), maxGiveTime)):
+	case now < got.at.Add(s.spreadTime(now)):
 		return true
 	}
 	got.spread = true // by ourselves: no measure of how copies spread
@@ -90,8 +91,19 @@ func (s *Swarm) relayed(p *peer) bool {
 	return false
 }
 
+// spreadTime is how long a copy is left to spread: by how long copies have
+// taken, and half of what the transfer has taken, so that on slow machines and
+// links, too, the wait is a part of the whole.
+func (s *Swarm) spreadTime(now unit.Time) time.Duration {
+	seen := max(spreadFactor*s.seeding.latency, now.Sub(s.seeding.began)/2)
+	return min(max(giveTime, seen), maxGiveTime)
+}
+
 // give books a span's first copy.
 func (s *Swarm) give(now unit.Time, p *peer, x int32) {
+	if len(s.seeding.spans) == 0 {
+		s.seeding.began = now
+	}
 	s.seeding.spans[x] = served{to: p.Node, at: now}
 	s.serving(now, p)
 }

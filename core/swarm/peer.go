@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -45,9 +46,11 @@ type debt struct {
 	at    unit.Time
 }
 
-// refusal says that a peer is not asked for a span, and since when it has
-// delivered nothing of it.
-type refusal struct{ since, until unit.Time }
+// refusal says that a peer is not asked for a span, and since when.
+type refusal struct {
+	since, until unit.Time
+	suspected    bool // by ourselves: it was one of several senders of wrong bytes
+}
 
 // refuse has the peer not be asked for the span until then.
 func (p *peer) refuse(now unit.Time, x int32, until unit.Time) {
@@ -55,7 +58,7 @@ func (p *peer) refuse(now unit.Time, x int32, until unit.Time) {
 	if !again {
 		r.since = now
 	}
-	r.until = until
+	r.until, r.suspected = until, false
 	p.refused[x] = r
 }
 
@@ -77,6 +80,7 @@ func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 		have:     artifact.NewBitset(len(s.cfg.Lengths)),
 		window:   initialWindow,
 		lastData: now,
+		badSpans: s.blamed[info.Node],
 		refused:  map[int32]refusal{},
 	}
 	s.peers[info.Node] = p
@@ -102,9 +106,19 @@ func (s *Swarm) PeerLeft(now unit.Time, node unit.NodeID, out []Action) []Action
 		s.unrequest(d.block, node)
 	}
 	s.forgetStarts(node)
+	s.forgetSuspicions()
 	s.division.stale = true
 	out = s.releaseEmpty(out)
 	return s.fillAll(now, out)
+}
+
+// forgetSuspicions lets spans be asked of those again who sent them together
+// with others: who left may have been to blame, or the one that was to send them
+// alone.
+func (s *Swarm) forgetSuspicions() {
+	for _, p := range s.peers {
+		maps.DeleteFunc(p.refused, func(_ int32, r refusal) bool { return r.suspected })
+	}
 }
 
 // PeerHas takes a peer's whole bitfield.

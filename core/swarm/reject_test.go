@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -82,4 +83,30 @@ func TestWrongAgain(t *testing.T) {
 		}
 	}
 	t.Fatalf("actions are %v, want a hangup", out)
+}
+
+// Wrong bytes are remembered of a peer that comes back.
+func TestWrongAgainAfterReconnecting(t *testing.T) {
+	s := twoBlocks("a")
+	deliverFrom(s, 0, "a")
+	s.PeerLeft(1, "a", nil)
+	s.PeerJoined(1, PeerInfo{Node: "a", Location: "r"})
+	s.PeerHas(1, "a", artifact.All(1), nil)
+	if out := deliverFrom(s, 2, "a"); !slices.Contains(out, Action(Hangup{Peer: "a", Reason: BadData})) {
+		t.Fatalf("a peer that sent wrong bytes before and after it reconnected is not given up: %v", out)
+	}
+}
+
+// Those who sent a span together with a peer that leaves, before it could send
+// it alone, are asked at once.
+func TestSuspectLeaves(t *testing.T) {
+	s := twoBlocks("a", "b")
+	asked := deliverFrom(s, 0, "a", "b")
+	chosen, other := unit.NodeID("a"), unit.NodeID("b")
+	if len(requests(asked, "b")) > 0 {
+		chosen, other = other, chosen
+	}
+	if out := s.PeerLeft(1, chosen, nil); len(requests(out, other)) != 2 {
+		t.Fatalf("asked of the one who stays: %v", out)
+	}
 }

@@ -227,7 +227,9 @@ func (s *Swarm) reject(now unit.Time, a *active, out []Action) []Action {
 			continue
 		}
 		p.refuse(now, a.span, now.Add(silentAfter))
-		if p.badSpans++; p.badSpans > 1 {
+		p.badSpans++
+		s.blamed[id] = p.badSpans // also when it comes back
+		if p.badSpans > 1 {
 			p.stalled = true // ask it for nothing while it goes
 			out = append(out, Hangup{Peer: id, Reason: BadData})
 		}
@@ -245,7 +247,7 @@ func (s *Swarm) single(now unit.Time, x int32, senders map[unit.NodeID]bool) {
 		if !senders[id] {
 			continue
 		}
-		p.refuse(now, x, now.Add(silentAfter))
+		p.refused[x] = refusal{since: now, until: now.Add(silentAfter), suspected: true}
 		if chosen == nil || p.badSpans < chosen.badSpans {
 			chosen = p
 		}

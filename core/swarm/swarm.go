@@ -64,10 +64,11 @@ type Swarm struct {
 	peers map[unit.NodeID]*peer
 	ids   []unit.NodeID // keys of peers, sorted
 
-	active   map[int32]*active // spans in transfer
-	actives  []int32           // keys of active in the order they were started
-	inFlight int               // bytes requested, not received
-	starts   map[int32][]start // STARTs of peers per span
+	active   map[int32]*active   // spans in transfer
+	actives  []int32             // keys of active in the order they were started
+	inFlight int                 // bytes requested, not received
+	starts   map[int32][]start   // STARTs of peers per span
+	blamed   map[unit.NodeID]int // badSpans of peers, gone ones too
 	place    place
 	division division
 	seeding  seeding
@@ -94,6 +95,7 @@ func New(c Config) *Swarm {
 		peers:  map[unit.NodeID]*peer{},
 		active: map[int32]*active{},
 		starts: map[int32][]start{},
+		blamed: map[unit.NodeID]int{},
 	}
 	s.seeding = seeding{spans: map[int32]served{}, near: make([]unit.Time, c.Location.Depth()+1)}
 	s.left = len(c.Lengths) - s.have.Count()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -67,7 +66,7 @@ func (p *printer) shell(line string) { fmt.Fprintln(p.w, "   $", p.short(line)) 
 func (p *printer) note(format string, args ...any) {
 	text := strings.TrimRight(p.short(fmt.Sprintf(format, args...)), "\n")
 	for line := range strings.Lines(text + "\n") {
-		io.WriteString(p.w, "   "+line)
+		fmt.Fprint(p.w, "   "+line)
 	}
 }
 

@@ -33,6 +33,7 @@ func (d *demo) showEnvironment() {
 	d.out.shell(fmt.Sprintf("export RACKSWARM_ENDPOINTS=%s", d.fleet.endpoint()))
 	d.out.shell(fmt.Sprintf("export RACKSWARM_CA=%s RACKSWARM_CERT=%s RACKSWARM_KEY=%s",
 		d.fleet.pki("ca.crt"), d.fleet.pki("operator.crt"), d.fleet.pki("operator.key")))
+	d.out.shell("export TF_CLI_CONFIG_FILE=" + filepath.Join(d.dir, "terraformrc") + "  # the provider in bin/")
 }
 
 func (d *demo) environment() []string {

@@ -75,8 +75,11 @@ func (d *demo) checkNext(next string) error {
 				return fmt.Errorf("%s on %s is not that of the new version", file, a.name)
 			}
 		}
-		if _, err := os.Lstat(a.path("go", "src/fmt/print.go")); !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("src/fmt/print.go is still on %s: %v", a.name, err)
+		switch _, err := os.Lstat(a.path("go", "src/fmt/print.go")); {
+		case err == nil:
+			return fmt.Errorf("src/fmt/print.go is still on %s", a.name)
+		case !errors.Is(err, os.ErrNotExist):
+			return err
 		}
 	}
 	return nil

@@ -186,32 +186,33 @@ func (r *Reconciler) start(ctx context.Context, x *dist) {
 // startWorker completes a worker that knows its task, and starts it.
 func (r *Reconciler) startWorker(ctx context.Context, x *dist, w *worker) {
 	ctx, w.cancel = context.WithCancel(ctx)
-	w.name, w.rec, w.placement, w.sources = x.name, *x.rec, x.placement, r.readers(x)
+	readers := r.readers()
+	r.shared.Store(&readers)
+	w.name, w.rec, w.placement, w.sources = x.name, *x.rec, x.placement, r.sharedReaders
 	w.storage, w.trust, w.slots, w.send = r.cfg.Storage, r.cfg.Trust, r.slots, r.mail.put
 	x.worker = w
 	r.workers.Go(func() { w.run(ctx) })
 }
 
-// readers returns what content of the digest may be copied from: all published
-// sources and, as a placement keeps its readers as long as it lives, only those
-// placements that hold the same artifact, or what moves to another path.
-func (r *Reconciler) readers(x *dist) []storage.Reader {
+// readers returns the content on this node that may be copied from: published
+// sources and what stands, whatever the artifact.
+func (r *Reconciler) readers() []storage.Reader {
 	var list []storage.Reader
 	for _, d := range slices.SortedFunc(maps.Keys(r.sources), compareDigests) {
 		list = append(list, r.sources[d])
 	}
-	for _, other := range r.sortedDists() {
-		p := other.placement
-		switch {
-		case p == nil:
-		case other == x && x.wanted != nil && x.rec.Standing != nil && x.rec.Standing.Path != x.wanted.Path:
-			list = append(list, p)
-		case other != x && p.Manifest().Digest().String() == x.rec.Wanted.Digest:
-			list = append(list, p)
+	for _, x := range r.sortedDists() {
+		if x.placement != nil {
+			list = append(list, x.placement)
 		}
 	}
 	return list
 }
+
+// sharedReaders returns what readers found when a task began last. It may be
+// called from any goroutine. Placements hold on to this function, and so to no
+// content that went before or stands elsewhere.
+func (r *Reconciler) sharedReaders() []storage.Reader { return *r.shared.Load() }
 
 func compareDigests(a, b artifact.Digest) int { return bytes.Compare(a[:], b[:]) }
 

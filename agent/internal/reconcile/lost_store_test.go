@@ -40,6 +40,20 @@ func (n *node) remembers(name string) bool {
 	return errors.Join(err, readJSON(n.r.state.recordFile(name), &rec)) == nil && rec.Standing != nil && len(list) == 1
 }
 
+// wantedBy is the store that the node remembers to have wanted a distribution.
+func (n *node) wantedBy(name string) string {
+	var rec Record
+	if readJSON(n.r.state.recordFile(name), &rec) != nil {
+		return ""
+	}
+	return rec.Store
+}
+
+func (n *node) readStore() string {
+	d, _ := n.r.state.loadDesired()
+	return d.Store
+}
+
 func TestEmptyStoreKeepsWhatStands(t *testing.T) {
 	f := newFleet(t)
 	seed, web, late := f.add("seed"), f.add("web"), f.add("late")
@@ -67,6 +81,7 @@ func TestEmptyStoreKeepsWhatStands(t *testing.T) {
 
 	moved := f.net.moved()
 	web.untilInstalled(f.want(d))
+	f.eventually("it is wanted again", func() bool { return web.wantedBy("site") == web.readStore() })
 	mustStand(t, web, d.Path, tree)
 	f.deleteRecord("site")
 	f.eventually("it is forgotten as the store that wants it deletes it", func() bool { return !web.remembers("site") })

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
@@ -60,6 +61,8 @@ type Reconciler struct {
 	transfers map[artifact.Digest]*transfer
 	workers   sync.WaitGroup
 	lastFull  time.Time // when all statuses were sent last
+
+	shared atomic.Pointer[[]storage.Reader] // set by run, for workers
 }
 
 // event is something that happened outside of the loop; apply runs in it.

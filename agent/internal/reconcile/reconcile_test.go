@@ -338,6 +338,32 @@ func TestTwoDistributionsOfOneArtifactFetchOnce(t *testing.T) {
 	}
 }
 
+func TestDistributionsOfDifferentArtifactsShareFiles(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	one := bigFiles(5, "content")
+	a := f.want(web.on("a", seed.publish(one, "one", publisher).Digest().String()))
+	web.untilInstalled(a)
+	two := maps.Clone(one)
+	two["own"] = strings.Repeat("of the second ", 100)
+	delete(two, "README")
+	m := seed.publish(two, "two", publisher)
+	moved := f.net.moved()
+	b := f.want(web.on("b", m.Digest().String()))
+	web.untilInstalled(b)
+	mustStand(t, web, a.Path, one)
+	mustStand(t, web, b.Path, two)
+	if got := f.net.moved() - moved; got > 2 {
+		t.Errorf("%d of %d spans moved for one file that is new", got, m.NumSpans())
+	}
+
+	f.net.block(true)
+	if err := os.RemoveAll(filepath.Join(b.Path, "dir0")); err != nil {
+		t.Fatal(err)
+	}
+	f.eventually("it is repaired from the other", func() bool { return maps.Equal(at(t, b.Path), two) })
+}
+
 func TestRestartInEachPhase(t *testing.T) {
 	for _, c := range []struct {
 		phase api.Phase

@@ -22,7 +22,7 @@ type worker struct {
 	upkeep    bool             // the task is about what stands, and something else is wanted
 	rec       Record           // as it was when the task began
 	placement *storage.Placement
-	sources   []storage.Reader
+	sources   func() []storage.Reader
 	storage   *storage.Manager
 	trust     []ed25519.PublicKey
 	slots     chan struct{}

@@ -190,7 +190,7 @@ func TestReuseFromSources(t *testing.T) {
 	src, err := b.m.OpenSource(published, site(1).manifest(t))
 	must(t, err)
 	r := b.request(site(1))
-	r.Sources = []Reader{src}
+	r.Sources = func() []Reader { return []Reader{src} }
 	p := b.prepare(r)
 	if n := fill(t, p, site(1)); n != 0 {
 		t.Fatalf("%d spans fetched", n)

@@ -21,7 +21,10 @@ type Request struct {
 	// Overwrite allows content that is not ours to be replaced. It is kept
 	// beside the destination with ".before-rackswarm" behind its name.
 	Overwrite bool
-	Sources   []Reader // content on this machine to copy from
+	// Sources, if not nil, returns the content on this machine to copy from. It is
+	// called whenever that is needed, so that a placement that stands keeps none of
+	// it in memory. The placement itself may be among it.
+	Sources func() []Reader
 }
 
 // phase is how far a placement is.

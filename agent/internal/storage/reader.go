@@ -32,14 +32,21 @@ type cloner interface {
 	openFile(i int) (*os.File, error)
 }
 
-func newDonor(r Reader) *donor {
+// newDonor finds those of r's files that may hold pieces of mf's.
+func newDonor(r Reader, mf *artifact.Manifest) *donor {
 	d := &donor{Reader: r, mf: r.Manifest(), have: r.Have(), byRoot: map[[32]byte]int{}, byPath: map[string]int{}}
-	for i, f := range d.mf.Files() {
-		if f.Length == 0 {
-			continue
-		}
-		d.byRoot[f.Root] = i
+	roots, large := map[[32]byte]bool{}, map[string]bool{}
+	for _, f := range mf.Files() {
+		roots[f.Root] = true
 		if f.Pieces > 1 {
+			large[f.Path] = true
+		}
+	}
+	for i, f := range d.mf.Files() {
+		if f.Length > 0 && roots[f.Root] {
+			d.byRoot[f.Root] = i
+		}
+		if f.Pieces > 1 && large[f.Path] {
 			d.byPath[f.Path] = i
 		}
 	}

@@ -44,11 +44,7 @@ func (p *Placement) startRepair(ctx context.Context, files []int, m *meter) erro
 	if err := p.checkSpace(ctx, files, false); err != nil {
 		return err
 	}
-	var donors []*donor
-	for _, r := range p.req.Sources {
-		donors = append(donors, newDonor(r))
-	}
-	g := p.gatherer(donors)
+	g := p.gatherer(p.sources())
 	g.needs = func(file int) bool { return p.broken[file] }
 	g.inPlace = func(file int) bool { return staged[file] != nil }
 	return g.run(ctx, p.missing(), m)

@@ -199,15 +199,13 @@ func (p *Placement) gatherer(donors []*donor) *gatherer {
 func (p *Placement) reuse(ctx context.Context, standing Reader, m *meter) error {
 	var donors []*donor
 	if standing != nil {
-		donors = append(donors, newDonor(standing))
+		donors = append(donors, newDonor(standing, p.mf))
 	}
 	if shelf := p.openShelf(); shelf != nil {
 		defer shelf.content.close()
-		donors = append(donors, newDonor(shelf))
+		donors = append(donors, newDonor(shelf, p.mf))
 	}
-	for _, r := range p.req.Sources {
-		donors = append(donors, newDonor(r))
-	}
+	donors = append(donors, p.sources()...)
 	if len(donors) > 0 {
 		g := p.gatherer(donors)
 		cloned, err := g.clone(ctx, p.untouched)
@@ -220,6 +218,24 @@ func (p *Placement) reuse(ctx context.Context, standing Reader, m *meter) error 
 		}
 	}
 	return p.stage.discardShelf(ctx)
+}
+
+// sources are the donors that the request names and that have files of the
+// artifact.
+func (p *Placement) sources() []*donor {
+	if p.req.Sources == nil {
+		return nil
+	}
+	var donors []*donor
+	for _, r := range p.req.Sources() {
+		if r == Reader(p) {
+			continue
+		}
+		if d := newDonor(r, p.mf); len(d.byRoot)+len(d.byPath) > 0 {
+			donors = append(donors, d)
+		}
+	}
+	return donors
 }
 
 // untouched reports whether nothing of a file is staged yet.

@@ -3,7 +3,7 @@
 //
 //	unit ← { artifact, topo } ← { wire, trace, overlay, bandwidth, swarm } ← node
 //	unit ← api ← client
-//	{ unit, artifact, overlay, api } ← store
+//	{ unit, artifact, overlay, api, atomicfile } ← store
 //
 // overlay, bandwidth and swarm do not import one another; node passes values
 // between them.
@@ -30,4 +30,5 @@
 //   - api: the types of the control interface (requirement 44)
 //   - client: its client; client/pack reads and streams local content
 //   - store: coordination in Redis, or in a store embedded in one agent
+//   - atomicfile: small files that survive a crash whole
 package core

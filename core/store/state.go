@@ -15,6 +15,7 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/atomicfile"
 )
 
 // Changes are written this long after the first of them, together with what
@@ -127,7 +128,7 @@ func (s *state) save(exact bool) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(s.path, data); err != nil {
+	if err := atomicfile.Write(s.path, data); err != nil {
 		return fmt.Errorf("write %s: %w", s.path, err)
 	}
 	s.written = now

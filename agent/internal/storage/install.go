@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/atomicfile"
 )
 
 // Install makes complete content stand at the destination: in one step, or file
@@ -174,7 +175,7 @@ func (s *swap) intent(ctx context.Context) error {
 		x.Files = []stamp{{}} // the rename changes it
 	}
 	x.Keep, x.Old = s.keep, s.oldInode
-	return writeAtomic(s.p.stage.dir, intentName, x.encode())
+	return atomicfile.WriteIn(s.p.stage.dir, intentName, x.encode())
 }
 
 // allowed looks once more before something is replaced: it may have appeared

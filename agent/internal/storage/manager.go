@@ -15,6 +15,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/atomicfile"
 )
 
 // Options say where a Manager works.
@@ -200,7 +201,7 @@ func (m *Manager) readPlacement(id string) *index {
 }
 
 func (m *Manager) writePlacement(x *index) error {
-	if err := writeAtomic(m.placements, safeName(x.ID)+indexSuffix, x.encode()); err != nil {
+	if err := atomicfile.WriteIn(m.placements, safeName(x.ID)+indexSuffix, x.encode()); err != nil {
 		return fmt.Errorf("write the placement's index: %w", err)
 	}
 	m.mu.Lock()

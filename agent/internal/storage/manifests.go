@@ -8,6 +8,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/atomicfile"
 )
 
 func manifestName(d artifact.Digest) string { return hex.EncodeToString(d[:]) + ".torrent" }
@@ -22,7 +23,7 @@ func (m *Manager) SaveManifest(torrent []byte) error {
 }
 
 func (m *Manager) keepManifest(d artifact.Digest, torrent []byte) error {
-	return userError("write manifest", m.manifests.Name(), writeAtomic(m.manifests, manifestName(d), torrent))
+	return userError("write manifest", m.manifests.Name(), atomicfile.WriteIn(m.manifests, manifestName(d), torrent))
 }
 
 // ensureManifest keeps the manifest of a placement if it is not there yet.

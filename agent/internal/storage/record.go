@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/atomicfile"
 )
 
 // The progress record says which spans of a staging are on disk and verified.
@@ -137,7 +138,7 @@ func createRecord(dir *os.Root, h recordHead, have artifact.Bitset) (*record, er
 	rand.Read(nonce[:])
 	h.nonce = binary.LittleEndian.Uint64(nonce[:])
 	h.spans = have.Len()
-	if err := writeAtomic(dir, recordName, encodeRecord(h, have)); err != nil {
+	if err := atomicfile.WriteIn(dir, recordName, encodeRecord(h, have)); err != nil {
 		return nil, err
 	}
 	f, err := dir.OpenFile(recordName, os.O_WRONLY, 0)

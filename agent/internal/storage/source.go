@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/atomicfile"
 )
 
 // Source is published content that is served where it stands. Nothing is
@@ -105,7 +106,7 @@ func (s *Source) remember(mf *artifact.Manifest) error {
 func (s *Source) save() error {
 	d := s.content.mf.Digest()
 	x := &index{ID: "source", Path: s.path, Digest: &d, Kind: s.content.mf.Kind().String(), Files: s.content.stamps}
-	return writeAtomic(s.m.source, sourceName(s.path, d), x.encode())
+	return atomicfile.WriteIn(s.m.source, sourceName(s.path, d), x.encode())
 }
 
 // reject takes a file out of service, which looked like seen.

@@ -30,6 +30,14 @@ func Sign(m *Manifest, key ed25519.PrivateKey) *Manifest {
 	return &signed
 }
 
+// WithSignature returns a copy of m with a signature of its digest that was made
+// elsewhere, in place of any earlier one. It is not verified.
+func WithSignature(m *Manifest, publisher ed25519.PublicKey, sig []byte) *Manifest {
+	signed := *m
+	signed.publisher, signed.signature = slices.Clone(publisher), slices.Clone(sig)
+	return &signed
+}
+
 // VerifyDigest reports whether sig is the publisher's signature of the digest.
 // Wrong lengths are wrong signatures.
 func VerifyDigest(d Digest, publisher ed25519.PublicKey, sig []byte) bool {

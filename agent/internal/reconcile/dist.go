@@ -190,6 +190,9 @@ func (r *Reconciler) startWorker(ctx context.Context, x *dist, w *worker) {
 	r.shared.Store(&readers)
 	w.name, w.rec, w.placement, w.sources = x.name, *x.rec, x.placement, r.sharedReaders
 	w.storage, w.trust, w.slots, w.send = r.cfg.Storage, r.cfg.Trust, r.slots, r.mail.put
+	if d, ok := needs(w.task); ok {
+		w.record = r.desired.Artifacts[d.String()]
+	}
 	x.worker = w
 	r.workers.Go(func() { w.run(ctx) })
 }

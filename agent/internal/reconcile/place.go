@@ -152,11 +152,12 @@ func (w *worker) accept(d artifact.Digest, torrent []byte) (*artifact.Manifest, 
 	if m.Digest() != d {
 		return nil, fmt.Errorf("manifest of %s from a peer: it is that of %s", d, m.Digest())
 	}
+	m = endorse(m, w.record, w.trust)
 	if err := m.Verify(w.trust); err != nil {
 		return nil, untrusted(d, err.Error(),
 			"add the publisher's public key to trust in the agent's configuration, or publish with a trusted key")
 	}
-	return m, w.storage.SaveManifest(torrent)
+	return m, w.storage.SaveManifest(m.Encode())
 }
 
 func isNotFound(err error) bool {

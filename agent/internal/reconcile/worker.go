@@ -21,6 +21,7 @@ type worker struct {
 	wanted    api.Distribution // empty for Forget
 	upkeep    bool             // the task is about what stands, and something else is wanted
 	rec       Record           // as it was when the task began
+	record    api.Artifact     // the store's, of what may be fetched; empty if it is not known
 	placement *storage.Placement
 	sources   func() []storage.Reader
 	storage   *storage.Manager

@@ -24,9 +24,9 @@ func TestRepair(t *testing.T) {
 		do   func(top string) error
 	}{
 		{"a lost file", func(top string) error { return os.Remove(filepath.Join(top, "bin", "run")) }},
-		{"a lost directory", func(top string) error { return os.RemoveAll(filepath.Join(top, "small")) }},
+		{"a lost directory", func(top string) error { return vanish(filepath.Join(top, "small")) }},
 		{"a truncated file", func(top string) error { return os.Truncate(filepath.Join(top, "large", "file-0"), 100) }},
-		{"all of it", func(top string) error { return os.RemoveAll(top) }},
+		{"all of it", func(top string) error { return vanish(top) }},
 	} {
 		must(t, damage.do(a.Path(dest)))
 		fleet.Eventually(t, patience, damage.name+" is repaired", func() error { return differs(src, a.Path(dest)) })

@@ -252,3 +252,14 @@ func must(t *testing.T, err error) {
 func command(name string, args ...string) (output []byte, err error) {
 	return exec.Command(name, args...).CombinedOutput()
 }
+
+// vanish takes a path away at once: removed bit by bit, it might be repaired
+// meanwhile.
+func vanish(path string) error {
+	dir, err := os.MkdirTemp("", "vanished-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	return os.Rename(path, filepath.Join(dir, "gone"))
+}

@@ -135,6 +135,6 @@ func TestEmbeddedStoreRestarted(t *testing.T) {
 		}
 		wantSame(t, src, dest, f.Agents()...)
 	}
-	must(t, os.RemoveAll(f.Agents()[1].Path(dest)))
+	must(t, vanish(f.Agents()[1].Path(dest)))
 	awaitSame(t, src, dest, f.Agents()[1])
 }

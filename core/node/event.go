@@ -39,6 +39,9 @@ type ContentChanged struct {
 // ManifestBad says that what a ManifestFetched brought is not the manifest.
 type ManifestBad struct{ Transfer artifact.Digest }
 
+// ManifestVerified says that it is: the caller can serve it from now on.
+type ManifestVerified struct{ Transfer artifact.Digest }
+
 // GroupChanged brings a snapshot of a group from the store.
 type GroupChanged struct {
 	Transfer artifact.Digest
@@ -120,6 +123,7 @@ func (Left) isEvent()             {}
 func (ContentReady) isEvent()     {}
 func (ContentChanged) isEvent()   {}
 func (ManifestBad) isEvent()      {}
+func (ManifestVerified) isEvent() {}
 func (GroupChanged) isEvent()     {}
 func (SlotAnswered) isEvent()     {}
 func (StoreDown) isEvent()        {}

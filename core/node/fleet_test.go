@@ -228,6 +228,7 @@ func (f *fleet) perform(h *host, a node.Action) {
 	case node.SendManifest:
 		f.send(h, f.hosts[a.Peer], wire.ManifestData{Total: 1, Data: []byte{7}})
 	case node.ManifestFetched:
+		f.notify(h, node.ManifestVerified{Transfer: f.digest})
 		f.notify(h, node.ContentReady{Transfer: f.digest, Lengths: f.lengths, Have: h.disk})
 	case node.StoreSpan:
 		f.store(h, a.Span)

@@ -82,6 +82,8 @@ func (m *Machine) stepTransfer(now unit.Time, ev Event, out []Action) []Action {
 		return t.contentChanged(now, ev, out)
 	case ManifestBad:
 		return t.manifestBad(now, out)
+	case ManifestVerified:
+		t.known = true
 	case GroupChanged:
 		return t.groupChanged(now, ev.Group, out)
 	case SlotAnswered:
@@ -109,6 +111,8 @@ func transferOf(ev Event) artifact.Digest {
 	case ContentChanged:
 		return ev.Transfer
 	case ManifestBad:
+		return ev.Transfer
+	case ManifestVerified:
 		return ev.Transfer
 	case GroupChanged:
 		return ev.Transfer

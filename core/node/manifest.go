@@ -119,9 +119,10 @@ func (t *transfer) manifestRefused(now unit.Time, peer unit.NodeID, out []Action
 	return t.fetchManifest(now, out)
 }
 
-// manifestWanted serves the manifest if it is known here.
+// manifestWanted serves the manifest if it is known here, which may be long
+// before the content is prepared.
 func (t *transfer) manifestWanted(peer unit.NodeID, msg wire.ManifestRequest, out []Action) []Action {
-	if t.swarm == nil {
+	if !t.known {
 		return t.send(peer, wire.ManifestReject{}, out)
 	}
 	return append(out, SendManifest{t.digest, peer, msg.Offset, msg.Length})

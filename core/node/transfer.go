@@ -16,6 +16,7 @@ type transfer struct {
 	overlay  *overlay.Overlay
 	swarm    *swarm.Swarm // nil until the manifest is known
 	manifest *manifestFetch
+	known    bool // the manifest is known and can be served
 	peers    map[unit.NodeID]*early
 }
 
@@ -108,7 +109,7 @@ func (t *transfer) contentReady(now unit.Time, ev ContentReady, out []Action) []
 	if t.swarm != nil {
 		return t.contentChanged(now, ContentChanged{Transfer: ev.Transfer, Have: ev.Have}, out)
 	}
-	t.manifest = nil
+	t.manifest, t.known = nil, true
 	t.swarm = swarm.New(swarm.Config{
 		Self: t.m.cfg.Self, Location: t.m.cfg.Location, Initial: t.initial,
 		Lengths: ev.Lengths, Have: ev.Have, Download: t.m.download,

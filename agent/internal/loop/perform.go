@@ -169,6 +169,8 @@ func (l *Loop) checkManifest(t *transfer, a node.ManifestFetched) {
 				l.log.Warn("bad manifest from a peer", "transfer", t.digest, "err", err)
 				l.step(node.ManifestBad{Transfer: t.digest})
 			default:
+				t.torrent = a.Torrent
+				l.step(node.ManifestVerified{Transfer: t.digest})
 				l.notices.put(swarmapi.ManifestFetched{Digest: t.digest, Torrent: a.Torrent})
 			}
 		})

@@ -71,7 +71,7 @@ func (t *transfer) keepRecords() {
 // provide takes over manifest and content.
 func (t *transfer) provide(m *artifact.Manifest, c swarmapi.Content) {
 	t.content = c
-	if t.torrent != nil {
+	if t.lengths != nil {
 		return
 	}
 	t.torrent, t.lengths = m.Encode(), m.SpanLengths()

@@ -19,7 +19,7 @@ type demandSeen struct {
 func (e demandSeen) apply(r *Reconciler) {
 	t := r.transfers[e.digest]
 	switch {
-	case e.needed && t == nil:
+	case e.needed && (t == nil || t.idle()):
 		r.seed(e.digest)
 	case t == nil || t.waiting():
 	case e.needed:

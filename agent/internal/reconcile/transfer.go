@@ -32,6 +32,10 @@ type transfer struct {
 
 func (t *transfer) waiting() bool { return t.manifest != nil || t.spans != nil }
 
+// idle reports whether the transfer offers nothing and asks for nothing: the
+// manifest came, and then nothing had to be fetched.
+func (t *transfer) idle() bool { return t.content == nil && !t.waiting() }
+
 // join returns the digest's transfer, entered if it was not yet.
 func (r *Reconciler) join(d artifact.Digest, owner string, initial bool) *transfer {
 	t := r.transfers[d]
@@ -139,8 +143,8 @@ func (e fetchManifest) apply(r *Reconciler) {
 	if !r.current(e.worker) {
 		return
 	}
-	if t := r.transfers[e.digest]; t != nil && t.content != nil {
-		r.leave(e.digest) // its manifest is lost on disk: peers send it again
+	if t := r.transfers[e.digest]; t != nil && t.manifest == nil {
+		r.leave(e.digest) // the manifest came, and is lost on disk: peers send it again
 	}
 	t := r.join(e.digest, e.worker.name, false)
 	t.owner, t.manifest = e.worker.name, e.reply

@@ -1,0 +1,72 @@
+package reconcile
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+func TestNodeRegistersAndSignsOff(t *testing.T) {
+	f := newFleet(t)
+	web := f.add("web", "role=web")
+	alive := func() bool {
+		nodes, err := f.store.Nodes(context.Background())
+		return err == nil && len(nodes) == 1 && nodes[0].Alive && nodes[0].Labels["role"] == "web" && !nodes[0].LastSeen.IsZero()
+	}
+	f.eventually("the node is there", alive)
+	web.stop()
+	if alive() {
+		t.Error("the node is alive after a clean shutdown")
+	}
+}
+
+func TestStatusWhileSeedingAndAfter(t *testing.T) {
+	f := newFleet(t)
+	seed, web, late := f.add("seed"), f.add("web"), f.add("late")
+	m := seed.publish(bigFiles(6, "content"), "site", publisher)
+	f.net.stopAfter(2)
+	d := f.want(web.on("site", m.Digest().String()))
+	web.until("site", "fetching", func(s api.NodeStatus) bool { return s.Rate == memRate && s.Peers == 1 })
+	f.net.stopAfter(-1)
+	if s := web.untilInstalled(d); s.Rate != 0 {
+		t.Errorf("an installed node receives %d bytes per second", s.Rate)
+	}
+	f.eventually("the transfer is over", func() bool { return !seed.swarm.joined(m.Digest()) && !web.swarm.joined(m.Digest()) })
+
+	seed.stop() // what follows comes from the first node
+	f.net.stopAfter(f.net.moved() + 2)
+	e := f.want(late.on("late", m.Digest().String()))
+	web.until("site", "seeding", func(s api.NodeStatus) bool {
+		return s.Phase == api.PhaseInstalled && s.Sent > 0 && s.Peers == 1 && s.Role != "" && s.Rate == 0
+	})
+	f.net.stopAfter(-1)
+	late.untilInstalled(e)
+	s := web.until("site", "done seeding", func(s api.NodeStatus) bool { return s.Peers == 0 && s.Role == "" })
+	if s.Sent != int64(m.Size()) || s.Received.ByLevel[0] != int64(m.Size()) {
+		t.Errorf("sent %d and received %v of %d bytes", s.Sent, s.Received.ByLevel, m.Size())
+	}
+}
+
+func TestNumbersOfTheMomentDoNotOutliveACrash(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	d := f.want(web.on("site", seed.publish(bigFiles(1, "content"), "site", publisher).Digest().String()))
+	web.untilInstalled(d)
+	web.stop()
+	var rec Record
+	if err := readJSON(web.r.state.recordFile("site"), &rec); err != nil {
+		t.Fatal(err)
+	}
+	rec.Status.Rate, rec.Status.Peers, rec.Status.Role = 1, 2, "member"
+	if err := writeJSON(web.r.state.recordFile("site"), rec); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	web.start()
+	s := web.until("site", "reported again", func(s api.NodeStatus) bool { return s.UpdatedAt.After(began) })
+	if s.Rate != 0 || s.Peers != 0 || s.Role != "" {
+		t.Errorf("status after a crash: %+v", s)
+	}
+}

@@ -26,7 +26,7 @@ func TestRepair(t *testing.T) {
 		{"a lost file", func(top string) error { return os.Remove(filepath.Join(top, "bin", "run")) }},
 		{"a lost directory", func(top string) error { return vanish(filepath.Join(top, "small")) }},
 		{"a truncated file", func(top string) error { return os.Truncate(filepath.Join(top, "large", "file-0"), 100) }},
-		{"all of it", func(top string) error { return vanish(top) }},
+		{"all of it", vanish},
 	} {
 		must(t, damage.do(a.Path(dest)))
 		fleet.Eventually(t, patience, damage.name+" is repaired", func() error { return differs(src, a.Path(dest)) })

@@ -189,7 +189,7 @@ func awaitOn(t *testing.T, f *fleet.Fleet, name string, a *fleet.Agent, what str
 	var n api.NodeStatus
 	fleet.Eventually(t, patience, a.Name+" "+what, func() error {
 		if n = on(t, f, name, a); !holds(n) {
-			return fmt.Errorf("it reports %+v (%v)", n, n.Error)
+			return fmt.Errorf("it reports %+v: %w", n, n.Error)
 		}
 		return nil
 	})

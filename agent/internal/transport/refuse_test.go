@@ -87,7 +87,7 @@ func TestSlowHandshakeIsCutOff(t *testing.T) {
 			}
 		})
 		start := time.Now()
-		tr.welcome(ours)
+		tr.welcome(ours, func() {})
 		if took := time.Since(start); took != handshakeTimeout {
 			t.Errorf("cut off after %s", took)
 		}
@@ -102,7 +102,7 @@ func TestSlowHandshakeIsCutOff(t *testing.T) {
 func TestUnacceptedConnectionIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
-		go newTransport(Config{Self: "n2"}).welcome(ours)
+		go newTransport(Config{Self: "n2"}).welcome(ours, func() {})
 		c, err := newTransport(Config{Self: "n1"}).outbound(context.Background(), theirs, "n2", someDigest)
 		if err != nil {
 			t.Fatal(err)
@@ -114,9 +114,9 @@ func TestUnacceptedConnectionIsClosed(t *testing.T) {
 	})
 }
 
-// pipes is a listener of connections that never say anything.
+// pipes is a listener of connections that tests make.
 type pipes struct {
-	accepted atomic.Int32
+	arriving chan net.Conn
 	closed   chan struct{}
 }
 
@@ -124,31 +124,46 @@ func (p *pipes) Accept() (net.Conn, error) {
 	select {
 	case <-p.closed:
 		return nil, net.ErrClosed
-	default:
+	case c := <-p.arriving:
+		return c, nil
 	}
-	p.accepted.Add(1)
-	ours, _ := net.Pipe()
-	return ours, nil
 }
 
 func (p *pipes) Close() error   { close(p.closed); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
+// Connections that never say anything are bounded, and keep nobody out.
 func TestHalfOpenConnectionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &pipes{closed: make(chan struct{})}
+		start := time.Now()
+		p := &pipes{arriving: make(chan net.Conn), closed: make(chan struct{})}
 		tr := newTransport(Config{Self: "n2"})
 		tr.listener = p
 		tr.workers.Go(tr.acceptLoop)
-		synctest.Wait()
-		// The bound, and nobody beyond it until one of them is cut off.
-		if n := p.accepted.Load(); n != maxHalfOpen {
-			t.Errorf("%d connections are half open", n)
+		var cut [2 * maxHalfOpen]atomic.Bool
+		for i := range cut {
+			ours, theirs := net.Pipe()
+			go func() { _, _ = theirs.Read(make([]byte, 1)); cut[i].Store(true) }()
+			p.arriving <- ours
 		}
-		time.Sleep(handshakeTimeout + time.Millisecond)
+		honest, theirs := net.Pipe()
+		p.arriving <- honest
+		go func() {
+			if _, err := newTransport(Config{Self: "n1"}).outbound(t.Context(), theirs, "n2", someDigest); err != nil {
+				t.Error(err)
+			}
+		}()
+		if c, err := tr.Accept(t.Context()); err != nil || c.Peer() != "n1" {
+			t.Errorf("accepted %v: %v", c, err)
+		}
 		synctest.Wait()
-		if n := p.accepted.Load(); n != 2*maxHalfOpen {
-			t.Errorf("%d connections after the first were cut off", n)
+		for i := range cut {
+			if want := i <= maxHalfOpen; cut[i].Load() != want {
+				t.Errorf("connection %d of %d is cut off: %v", i, len(cut), !want)
+			}
+		}
+		if waited := time.Since(start); waited > 0 {
+			t.Errorf("an honest peer had to wait %s", waited)
 		}
 		tr.Close()
 	})

@@ -18,8 +18,9 @@ const (
 	// handshakeTimeout bounds the time from the first byte of a connection to
 	// the end of its handshakes, and how long it then waits for Accept.
 	handshakeTimeout = 10 * time.Second
-	// maxHalfOpen bounds inbound connections whose handshakes are not done;
-	// others wait in the kernel's backlog.
+	// maxHalfOpen bounds inbound connections whose handshakes are not done. For
+	// another one, that which has been at it longest gives way: honest ones take
+	// milliseconds, so that silent ones keep nobody out.
 	maxHalfOpen = 128
 	// acceptPause is how long the listener rests when the system is out of
 	// file descriptors.
@@ -139,24 +140,19 @@ func (t *Transport) Dial(ctx context.Context, addr string, want unit.NodeID, d D
 
 // acceptLoop owns the listener.
 func (t *Transport) acceptLoop() {
-	slots := make(chan struct{}, maxHalfOpen)
+	open := newHalfOpen()
 	for {
-		select {
-		case slots <- struct{}{}:
-		case <-t.ctx.Done():
-			return
-		}
 		raw, err := t.listener.Accept()
 		if err != nil {
-			<-slots
 			if !t.rest(err) {
 				return
 			}
 			continue
 		}
+		done, leave := open.enter(raw)
 		t.workers.Go(func() {
-			defer func() { <-slots }()
-			t.welcome(raw)
+			defer leave()
+			t.welcome(raw, done)
 		})
 	}
 }
@@ -175,8 +171,9 @@ func (t *Transport) rest(err error) bool {
 	}
 }
 
-// welcome does the handshakes of an inbound connection and hands it to Accept.
-func (t *Transport) welcome(raw net.Conn) {
+// welcome does the handshakes of an inbound connection, says that they are done
+// and hands it to Accept.
+func (t *Transport) welcome(raw net.Conn, done func()) {
 	ctx, cancel := context.WithTimeout(t.ctx, handshakeTimeout)
 	defer cancel()
 	c, err := t.guarded(ctx, raw)
@@ -188,6 +185,7 @@ func (t *Transport) welcome(raw net.Conn) {
 		raw.Close()
 		return
 	}
+	done()
 	select {
 	case t.accepted <- c:
 	case <-ctx.Done():

@@ -67,11 +67,18 @@ func openStaging(parent *os.Root, name string, create bool) (*staging, error) {
 		if err == nil && same {
 			return &staging{parent: parent, name: name, dir: dir, lock: lock}, nil
 		}
-		lock.Close()
+		unlock(lock)
 		if err != nil {
 			return nil, err
 		}
 	}
+}
+
+// unlock ends the lock and closes the file. Closing alone is not enough: a child
+// that was forked just now shares the open file until it executes.
+func unlock(lock *os.File) {
+	_ = unix.Flock(int(lock.Fd()), unix.LOCK_UN)
+	lock.Close()
 }
 
 func openDir(parent *os.Root, name string, create bool) (*os.File, error) {
@@ -254,5 +261,5 @@ func (s *staging) close() {
 	}
 	s.closeStaged()
 	s.dir.Close()
-	s.lock.Close()
+	unlock(s.lock)
 }

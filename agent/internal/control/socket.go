@@ -55,7 +55,7 @@ func (s *socket) Close() error {
 // release unlinks the path only while the lock is still held.
 func (s *socket) release() error {
 	os.Remove(s.path)
-	return errors.Join(s.UnixListener.Close(), s.lock.Close())
+	return errors.Join(s.UnixListener.Close(), syscall.Flock(int(s.lock.Fd()), syscall.LOCK_UN), s.lock.Close())
 }
 
 var errOtherAgent = errors.New("another agent runs")

@@ -100,7 +100,7 @@ func (s *state) run() {
 		}
 		looks--
 		if err := s.save(false); err != nil {
-			s.logger.Error("write the state of the embedded store", "file", s.path, "err", err)
+			s.logger.Error("write the state of the embedded store", "file", s.path, "error", err)
 			looks = max(looks, 1)
 		}
 	}

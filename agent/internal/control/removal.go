@@ -67,7 +67,7 @@ func (s *Server) sweep(ctx context.Context) {
 		case <-time.After(sweepInterval + rand.N(sweepInterval)):
 		}
 		if err := s.finishAll(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Logger.Warn("cannot finish removals", "err", err)
+			s.cfg.Logger.Warn("cannot finish removals", "error", err)
 		}
 	}
 }

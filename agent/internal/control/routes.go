@@ -67,7 +67,7 @@ func (s *Server) guard(h handler) http.Handler {
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
 	if e.Code == api.CodeInternal || e.Code == api.CodeIO {
-		s.cfg.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+		s.cfg.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	writeJSON(w, httpStatus(e.Code), api.ErrorBody{Error: e})
 }

@@ -83,7 +83,7 @@ func (d *daemon) openKeys(context.Context) (err error) {
 		}
 		d.creds.OnReload(func(err error) {
 			if err != nil {
-				d.log.Error("certificate not reloaded, the old one stays in use", "err", err)
+				d.log.Error("certificate not reloaded, the old one stays in use", "error", err)
 				return
 			}
 			d.log.Info("certificate reloaded")
@@ -244,7 +244,7 @@ func (d *daemon) openTrace() (io.Writer, error) {
 	w := bufio.NewWriterSize(f, 64<<10)
 	d.onClose(func() {
 		if err := errors.Join(w.Flush(), f.Close()); err != nil {
-			d.log.Warn("trace not written to its end", "file", d.cfg.Trace, "err", err)
+			d.log.Warn("trace not written to its end", "file", d.cfg.Trace, "error", err)
 		}
 	})
 	return w, nil

@@ -50,7 +50,7 @@ func (k *link) contain(f func()) {
 			return
 		}
 		err := fmt.Errorf("handling what it sent: panic: %v", p)
-		l.log.Error("connection given up", "peer", k.peer, "transfer", k.t.digest, "err", err, "stack", string(debug.Stack()))
+		l.log.Error("connection given up", "peer", k.peer, "transfer", k.t.digest, "error", err, "stack", string(debug.Stack()))
 		k.conn.Close(err)
 		if k.t.links[k.peer] == k {
 			delete(k.t.links, k.peer)
@@ -122,7 +122,7 @@ func (l *Loop) dial(t *transfer, a node.Dial) {
 		if err != nil {
 			l.post(func(unit.Time) {
 				if !t.ended {
-					l.log.Info("peer not reached, will be tried again", "transfer", t.digest, "err", err)
+					l.log.Info("peer not reached, will be tried again", "transfer", t.digest, "error", err)
 					l.step(node.PeerDisconnected{Transfer: t.digest, Peer: a.Peer})
 				}
 			})
@@ -220,7 +220,7 @@ func (l *Loop) reconsider() {
 		case l.admit(now, s.conn):
 		case s.until.Reached(now):
 			err := fmt.Errorf("node %s is not a peer of this node in transfer %s", s.conn.Peer(), s.conn.Digest())
-			l.log.Warn("connection refused", "from", s.conn.Addr().String(), "err", err)
+			l.log.Warn("connection refused", "from", s.conn.Addr().String(), "error", err)
 			s.conn.Close(err)
 		default:
 			l.waiting = append(l.waiting, s)

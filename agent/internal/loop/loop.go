@@ -179,7 +179,7 @@ func (l *Loop) storeEvent(ev store.Event) {
 		l.step(node.GroupChanged{Transfer: ev.Digest, Group: ev.Group})
 		l.reconsider()
 	case store.Down:
-		l.log.Debug("the overlay is frozen until the store answers", "err", ev.Err)
+		l.log.Debug("the overlay is frozen until the store answers", "error", ev.Err)
 		l.step(node.StoreDown{})
 	case store.Up:
 		l.step(node.StoreUp{})

@@ -52,7 +52,7 @@ func (l *Loop) joinGroup(t *transfer, a node.JoinGroup) {
 	t.records.put(func(ctx context.Context) {
 		l.watcher.AddGroup(t.key(a.Location))
 		if err := l.cfg.Store.JoinGroup(ctx, t.key(a.Location), a.Member, overlay.MemberTTL); err != nil {
-			l.log.Debug("group not joined, will be tried again", "err", err)
+			l.log.Debug("group not joined, will be tried again", "error", err)
 		}
 	})
 }
@@ -61,7 +61,7 @@ func (l *Loop) leaveGroup(t *transfer, a node.LeaveGroup) {
 	t.records.put(func(ctx context.Context) {
 		l.watcher.RemoveGroup(t.key(a.Location))
 		if err := l.cfg.Store.LeaveGroup(ctx, t.key(a.Location), l.cfg.Machine.Self); err != nil {
-			l.log.Debug("group not left, its lease will run out", "err", err)
+			l.log.Debug("group not left, its lease will run out", "error", err)
 		}
 	})
 }
@@ -70,7 +70,7 @@ func (l *Loop) claimSlot(t *transfer, a node.ClaimSlot) {
 	t.records.put(func(ctx context.Context) {
 		slot, held, err := l.cfg.Store.ClaimSlot(ctx, t.key(a.Location), l.cfg.Machine.Self, a.Slots, overlay.SlotLease)
 		if err != nil {
-			l.log.Debug("slot not claimed, will be tried again", "err", err)
+			l.log.Debug("slot not claimed, will be tried again", "error", err)
 			return
 		}
 		l.post(func(unit.Time) {
@@ -133,7 +133,7 @@ func (l *Loop) cancelBlock(t *transfer, a node.CancelBlock) {
 }
 
 func (l *Loop) withdraw(t *transfer, content swarmapi.Content, a node.SendBlock, err error) {
-	l.log.Warn("content cannot be served, it is withdrawn", "transfer", t.digest, "span", a.Block.Span, "err", err)
+	l.log.Warn("content cannot be served, it is withdrawn", "transfer", t.digest, "span", a.Block.Span, "error", err)
 	have := content.Have()
 	have.Clear(int(a.Block.Span))
 	l.post(func(unit.Time) {
@@ -166,7 +166,7 @@ func (l *Loop) checkManifest(t *transfer, a node.ManifestFetched) {
 			switch {
 			case t.ended:
 			case err != nil:
-				l.log.Warn("bad manifest from a peer", "transfer", t.digest, "err", err)
+				l.log.Warn("bad manifest from a peer", "transfer", t.digest, "error", err)
 				l.step(node.ManifestBad{Transfer: t.digest})
 			default:
 				t.torrent = a.Torrent
@@ -220,7 +220,7 @@ func (l *Loop) stored(t *transfer, span int32, err error) {
 	var bad *storage.BadPieceError
 	switch {
 	case errors.As(err, &bad):
-		l.log.Warn("wrong bytes received", "transfer", t.digest, "span", span, "err", err)
+		l.log.Warn("wrong bytes received", "transfer", t.digest, "span", span, "error", err)
 		ev.Result = node.Corrupt
 	case err != nil:
 		ev.Result = node.NotStored

@@ -35,7 +35,7 @@ func (p *Publisher) Receive(ctx context.Context, req api.StreamRequest, body io.
 		return api.Artifact{}, errors.Join(err, p.kept.drop(dir))
 	}
 	if err := p.kept.drop(dir); err != nil {
-		p.cfg.Logger.Warn("the copy that was replaced stays until the agent starts again", "dir", dir, "err", err)
+		p.cfg.Logger.Warn("the copy that was replaced stays until the agent starts again", "dir", dir, "error", err)
 	}
 	return a, nil
 }

@@ -77,6 +77,6 @@ func (p *Publisher) Unpublish(ctx context.Context, digest string) error {
 // discard deletes a streamed copy that nothing is served from any more.
 func (p *Publisher) discard(d artifact.Digest) {
 	if err := p.kept.remove(d); err != nil {
-		p.cfg.Logger.Warn("a copy that is not needed stays", "digest", d, "err", err)
+		p.cfg.Logger.Warn("a copy that is not needed stays", "digest", d, "error", err)
 	}
 }

@@ -35,7 +35,7 @@ func (p *Publisher) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		if err := p.Tidy(ctx); err != nil {
-			p.cfg.Logger.Debug("streamed copies are left as they are", "err", err)
+			p.cfg.Logger.Debug("streamed copies are left as they are", "error", err)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func (p *Publisher) noteStore(ctx context.Context, d artifact.Digest) {
 		err = p.kept.noteStore(d, id)
 	}
 	if err != nil {
-		p.cfg.Logger.Warn("the store of a streamed copy is not noted", "digest", d, "err", err)
+		p.cfg.Logger.Warn("the store of a streamed copy is not noted", "digest", d, "error", err)
 	}
 }
 

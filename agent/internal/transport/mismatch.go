@@ -96,6 +96,6 @@ func tlsError(peer net.Addr, err error) error {
 // panicked logs a recovered panic with its stack and returns it as an error.
 func panicked(log *slog.Logger, where string, p any) error {
 	err := fmt.Errorf("panic in %s: %v", where, p)
-	log.Error("panic recovered; only this connection ends", "err", err, "stack", string(debug.Stack()))
+	log.Error("panic recovered; only this connection ends", "error", err, "stack", string(debug.Stack()))
 	return err
 }

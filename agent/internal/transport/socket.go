@@ -26,7 +26,7 @@ func (t *Transport) tune(raw net.Conn) {
 		return
 	}
 	if err := setOptions(tcp); err != nil {
-		t.log.Warn("socket options not set", "peer", raw.RemoteAddr().String(), "err", err)
+		t.log.Warn("socket options not set", "peer", raw.RemoteAddr().String(), "error", err)
 	}
 }
 

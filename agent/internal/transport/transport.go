@@ -162,7 +162,7 @@ func (t *Transport) rest(err error) bool {
 	if t.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 		return false
 	}
-	t.log.Warn("accept failed", "listen", t.config.Listen, "err", err)
+	t.log.Warn("accept failed", "listen", t.config.Listen, "error", err)
 	select {
 	case <-time.After(acceptPause):
 		return true
@@ -178,7 +178,7 @@ func (t *Transport) welcome(raw net.Conn, done func()) {
 	defer cancel()
 	c, err := t.guarded(ctx, raw)
 	if err != nil {
-		t.log.Warn("connection refused", "from", raw.RemoteAddr().String(), "err", err)
+		t.log.Warn("connection refused", "from", raw.RemoteAddr().String(), "error", err)
 		if t.ctx.Err() == nil {
 			linger(raw)
 		}

@@ -108,7 +108,7 @@ func (c *Conn) load(u upload) *block {
 	b := newBlock(wire.SpanData{Span: u.span, Begin: u.begin, Length: u.length}, c.ext)
 	if err := u.read(b.frame[len(b.frame)-b.payload:]); err != nil {
 		b.release()
-		c.log.Warn("block not read, request rejected", "span", u.span, "begin", u.begin, "peer", string(c.peer), "digest", c.digest.String(), "err", err)
+		c.log.Warn("block not read, request rejected", "span", u.span, "begin", u.begin, "peer", string(c.peer), "digest", c.digest.String(), "error", err)
 		c.Send(wire.SpanReject{Span: u.span, Begin: u.begin, Length: u.length,
 			Reason: wire.ReasonReadFailed, RetryAfterMs: uint32(retryAfterReadError.Milliseconds())})
 		return nil

@@ -276,7 +276,7 @@ func (s *swap) record(ctx context.Context) error {
 		return err
 	}
 	p.idx = x
-	live, err := p.openLive(p.mf)
+	live, err := p.openStanding()
 	if err != nil {
 		return err
 	}

@@ -132,9 +132,28 @@ func (p *Placement) openLive(mf *artifact.Manifest) (*content, error) {
 	return newContent(mf, root, p.dest.base, p.m.fds), nil
 }
 
+// openStanding opens what the index speaks of. Whoever may write to the parent
+// may have put another directory in its place since it was looked at: that gets
+// no owners and modes.
+func (p *Placement) openStanding() (*content, error) {
+	live, err := p.openLive(p.mf)
+	if err != nil || p.mf.Kind() != artifact.KindTree {
+		return live, err
+	}
+	top, err := live.root.Stat(".")
+	if err == nil && inode(top) != p.idx.Top {
+		err = fmt.Errorf("the directory was replaced: %w", ErrNotPrepared)
+	}
+	if err != nil {
+		live.close()
+		return nil, err
+	}
+	return live, nil
+}
+
 // resume goes on with what the index says is installed.
 func (p *Placement) resume(ctx context.Context, m *meter) error {
-	live, err := p.openLive(p.mf)
+	live, err := p.openStanding()
 	if err != nil {
 		return err
 	}

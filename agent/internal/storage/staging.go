@@ -96,7 +96,8 @@ func openDir(parent *os.Root, name string, create bool) (*os.File, error) {
 }
 
 // reopen opens the directory once more and reports whether it is still the one
-// that was locked: its last owner may have removed it in between.
+// that was locked: its last owner may have removed it in between, and whoever may
+// write to the parent may have put something else there, such as a link.
 func reopen(parent *os.Root, name string, lock *os.File) (dir *os.Root, same bool, err error) {
 	dir, err = parent.OpenRoot(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -105,15 +106,33 @@ func reopen(parent *os.Root, name string, lock *os.File) (dir *os.Root, same boo
 	if err != nil {
 		return nil, false, err
 	}
-	locked, err := lock.Stat()
-	if err == nil {
-		var opened fs.FileInfo
-		if opened, err = dir.Stat("."); err == nil && os.SameFile(locked, opened) {
-			return dir, true, nil
-		}
+	same, err = isLocked(parent, name, dir, lock)
+	if err != nil || !same {
+		dir.Close()
+		return nil, false, err
 	}
-	dir.Close()
-	return nil, false, err
+	return dir, true, nil
+}
+
+// isLocked reports whether the name, itself and opened as dir, is the directory
+// that was locked. It returns errNotOurs if others can change what is in that.
+func isLocked(parent *os.Root, name string, dir *os.Root, lock *os.File) (bool, error) {
+	locked, err := lock.Stat()
+	if err != nil {
+		return false, err
+	}
+	if !private(locked) {
+		return false, errNotOurs
+	}
+	named, err := parent.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	opened, err := dir.Stat(".")
+	return err == nil && os.SameFile(locked, named) && os.SameFile(locked, opened), err
 }
 
 // private reports whether nobody but the agent can change what is in a

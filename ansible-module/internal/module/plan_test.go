@@ -59,21 +59,37 @@ func TestDiff(t *testing.T) {
 }
 
 func TestSettled(t *testing.T) {
-	node := func(phase api.Phase) api.NodeStatus { return api.NodeStatus{Phase: phase, Generation: 2} }
-	late := node(api.PhaseFailed)
-	late.Generation = 1
+	const wanted = "sha256:wanted"
+	node := func(phase api.Phase, change ...func(*api.NodeStatus)) api.NodeStatus {
+		n := api.NodeStatus{Phase: phase, Digest: wanted, Generation: 2}
+		if phase == api.PhaseInstalled {
+			n.Installed = wanted
+		}
+		for _, c := range change {
+			c(&n)
+		}
+		return n
+	}
+	late := func(n *api.NodeStatus) { n.Generation = 1 }
+	down := func(n *api.NodeStatus) { n.Unreachable = true }
 	for name, c := range map[string]struct {
+		state string
 		nodes []api.NodeStatus
 		want  bool
 	}{
-		"none":                   {nil, false},
-		"all done":               {[]api.NodeStatus{node(api.PhaseInstalled)}, false},
-		"one works":              {[]api.NodeStatus{node(api.PhaseFailed), node(api.PhaseFetching)}, false},
-		"one failed, rest done":  {[]api.NodeStatus{node(api.PhaseFailed), node(api.PhaseInstalled)}, true},
-		"failed at an older one": {[]api.NodeStatus{late, node(api.PhaseInstalled)}, false},
+		"none":                        {api.StatePresent, nil, false},
+		"all done":                    {api.StatePresent, []api.NodeStatus{node(api.PhaseInstalled)}, false},
+		"one works":                   {api.StatePresent, []api.NodeStatus{node(api.PhaseFailed), node(api.PhaseFetching)}, false},
+		"one failed, rest done":       {api.StatePresent, []api.NodeStatus{node(api.PhaseFailed), node(api.PhaseInstalled)}, true},
+		"failed at an older one":      {api.StatePresent, []api.NodeStatus{node(api.PhaseFailed, late), node(api.PhaseInstalled)}, false},
+		"one is down, rest done":      {api.StatePresent, []api.NodeStatus{node(api.PhasePending, late, down), node(api.PhaseInstalled)}, true},
+		"one is down, another works":  {api.StatePresent, []api.NodeStatus{node(api.PhasePending, down), node(api.PhaseFetching)}, false},
+		"removal where one is down":   {api.StateAbsent, []api.NodeStatus{node(api.PhasePending, down), node(api.PhaseRemoved)}, false},
+		"removal that failed on one":  {api.StateAbsent, []api.NodeStatus{node(api.PhaseFailed), node(api.PhaseRemoved)}, true},
+		"removal that has just begun": {api.StateAbsent, []api.NodeStatus{node(api.PhaseInstalled)}, false},
 	} {
-		s := api.Status{Distribution: api.Distribution{Generation: 2}, Nodes: c.nodes}
-		if got := settled(s, api.PhaseInstalled); got != c.want {
+		s := api.Status{Distribution: api.Distribution{Digest: wanted, Generation: 2, State: c.state}, Nodes: c.nodes}
+		if got := settled(s); got != c.want {
 			t.Errorf("%s: settled is %v, want %v", name, got, c.want)
 		}
 	}

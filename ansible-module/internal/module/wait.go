@@ -12,39 +12,39 @@ import (
 )
 
 // settleTime is how long waiting goes on when every target either is done or
-// has failed: agents try again, and often succeed.
+// is stuck: agents try again, and often succeed.
 const settleTime = 10 * time.Second
-
-// errSettled ends a watch when no target is at work any more.
-var errSettled = errors.New("settled")
 
 // await waits until every target has what is wanted, or is rid of it.
 func (t *task) await(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	grace := time.AfterFunc(time.Hour, func() { cancel(errSettled) })
-	grace.Stop()
-	defer grace.Stop()
-	was := false
-	err := t.client.Watch(ctx, t.want.Name, !t.absent, func(s api.Status) error {
-		t.result.take(s)
-		switch now := settled(s, t.goal()); {
-		case now && !was:
-			grace.Reset(settleTime)
-			was = true
-		case !now:
-			grace.Stop()
-			was = false
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	statuses, ended := t.client.Statuses(inner, t.want.Name)
+	var over <-chan time.Time // when stuck targets are given up
+	for {
+		select {
+		case s := <-statuses:
+			t.result.take(s)
+			switch {
+			case s.Summary.Done && !t.absent: // a removal ends with its record
+				return nil
+			case !settled(s):
+				over = nil
+			case over == nil:
+				over = time.After(settleTime)
+			}
+		case <-over:
+			return t.incomplete()
+		case err := <-ended:
+			switch {
+			case t.absent && client.IsNotFound(err):
+				return nil
+			case errors.Is(err, context.DeadlineExceeded):
+				return t.incomplete()
+			}
+			return err
 		}
-		return nil
-	})
-	switch {
-	case err == nil, t.absent && client.IsNotFound(err):
-		return nil
-	case errors.Is(context.Cause(ctx), errSettled), errors.Is(err, context.DeadlineExceeded):
-		return t.incomplete()
 	}
-	return err
 }
 
 // goal is the phase of a target that is done.
@@ -55,20 +55,20 @@ func (t *task) goal() api.Phase {
 	return api.PhaseInstalled
 }
 
-// settled reports whether there are failures and all other targets are done.
-func settled(s api.Status, goal api.Phase) bool {
-	failed := 0
+// settled reports whether targets are stuck and all others are done. Who is down
+// holds up a removal only: the fleet itself says when that has taken long enough.
+func settled(s api.Status) bool {
+	stuck := 0
 	for _, n := range s.Nodes {
 		switch {
-		case n.Generation < s.Distribution.Generation:
-			return false
-		case n.Phase == api.PhaseFailed:
-			failed++
-		case n.Phase != goal:
+		case s.Distribution.Converged(n):
+		case n.Unreachable && s.Distribution.State != api.StateAbsent, n.Phase == api.PhaseFailed && s.Distribution.Current(n):
+			stuck++
+		default:
 			return false
 		}
 	}
-	return failed > 0
+	return stuck > 0
 }
 
 // incomplete says which nodes are not done, and why.

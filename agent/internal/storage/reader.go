@@ -22,6 +22,7 @@ type donor struct {
 	Reader
 	mf     *artifact.Manifest
 	have   artifact.Bitset
+	same   bool             // its artifact is the wanted one: each file is itself
 	byRoot map[[32]byte]int // its files
 	byPath map[string]int   // of several pieces
 }
@@ -35,6 +36,9 @@ type cloner interface {
 // newDonor finds those of r's files that may hold pieces of mf's.
 func newDonor(r Reader, mf *artifact.Manifest) *donor {
 	d := &donor{Reader: r, mf: r.Manifest(), have: r.Have(), byRoot: map[[32]byte]int{}, byPath: map[string]int{}}
+	if d.same = d.mf.Digest() == mf.Digest(); d.same {
+		return d
+	}
 	roots, large := map[[32]byte]bool{}, map[string]bool{}
 	for _, f := range mf.Files() {
 		roots[f.Root] = true
@@ -53,12 +57,21 @@ func newDonor(r Reader, mf *artifact.Manifest) *donor {
 	return d
 }
 
-// candidates are the donor's files that may hold a piece of f: one with the
-// same content and, as a large file may have changed only in parts, the one of
-// the same name.
-func (d *donor) candidates(f artifact.File) []int {
+// twin is the donor's file with the same content as the wanted file f, number i.
+func (d *donor) twin(i int, f artifact.File) (int, bool) {
+	if d.same {
+		return i, true
+	}
+	i, ok := d.byRoot[f.Root]
+	return i, ok
+}
+
+// candidates are the donor's files that may hold a piece of the wanted file f,
+// number i: its twin and, as a large file may have changed only in parts, the one
+// of the same name.
+func (d *donor) candidates(i int, f artifact.File) []int {
 	var list []int
-	same, ok := d.byRoot[f.Root]
+	same, ok := d.twin(i, f)
 	if ok {
 		list = append(list, same)
 	}

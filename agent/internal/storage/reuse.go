@@ -89,7 +89,7 @@ func (g *gatherer) mayFind(file int) bool {
 		return true
 	}
 	for _, d := range g.donors {
-		if len(d.candidates(g.dst.files[file])) > 0 {
+		if len(d.candidates(file, g.dst.files[file])) > 0 {
 			return true
 		}
 	}
@@ -105,7 +105,7 @@ func (g *gatherer) standing(p part, buf []byte) bool {
 func (g *gatherer) find(p part, buf []byte) bool {
 	f := g.dst.files[p.file]
 	for _, d := range g.donors {
-		for _, i := range d.candidates(f) {
+		for _, i := range d.candidates(p.file, f) {
 			if d.readFile(i, p.off, buf) && g.mf.VerifyPiece(p.piece, buf) {
 				return true
 			}
@@ -129,7 +129,7 @@ func (g *gatherer) clone(ctx context.Context, wanted func(file int) bool) (map[i
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		src := g.openSame(f)
+		src := g.openSame(i, f)
 		if src == nil {
 			continue
 		}
@@ -143,10 +143,10 @@ func (g *gatherer) clone(ctx context.Context, wanted func(file int) bool) (map[i
 	return cloned, nil
 }
 
-func (g *gatherer) openSame(f artifact.File) *os.File {
+func (g *gatherer) openSame(i int, f artifact.File) *os.File {
 	for _, d := range g.donors {
 		if c, ok := d.Reader.(cloner); ok {
-			if i, has := d.byRoot[f.Root]; has {
+			if i, has := d.twin(i, f); has {
 				if src, err := c.openFile(i); err == nil {
 					return src
 				}

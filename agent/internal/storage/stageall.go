@@ -231,7 +231,7 @@ func (p *Placement) sources() []*donor {
 		if r == Reader(p) {
 			continue
 		}
-		if d := newDonor(r, p.mf); len(d.byRoot)+len(d.byPath) > 0 {
+		if d := newDonor(r, p.mf); d.same || len(d.byRoot)+len(d.byPath) > 0 {
 			donors = append(donors, d)
 		}
 	}

@@ -49,7 +49,7 @@ func (l *Loop) perform(a node.Action) {
 }
 
 func (l *Loop) joinGroup(t *transfer, a node.JoinGroup) {
-	t.records.put(func(ctx context.Context) {
+	t.record(recordJoin, a.Location, func(ctx context.Context) {
 		l.watcher.AddGroup(t.key(a.Location))
 		if err := l.cfg.Store.JoinGroup(ctx, t.key(a.Location), a.Member, overlay.MemberTTL); err != nil {
 			l.log.Debug("group not joined, will be tried again", "error", err)
@@ -58,7 +58,7 @@ func (l *Loop) joinGroup(t *transfer, a node.JoinGroup) {
 }
 
 func (l *Loop) leaveGroup(t *transfer, a node.LeaveGroup) {
-	t.records.put(func(ctx context.Context) {
+	t.record(recordLeave, a.Location, func(ctx context.Context) {
 		l.watcher.RemoveGroup(t.key(a.Location))
 		if err := l.cfg.Store.LeaveGroup(ctx, t.key(a.Location), l.cfg.Machine.Self); err != nil {
 			l.log.Debug("group not left, its lease will run out", "error", err)
@@ -67,7 +67,7 @@ func (l *Loop) leaveGroup(t *transfer, a node.LeaveGroup) {
 }
 
 func (l *Loop) claimSlot(t *transfer, a node.ClaimSlot) {
-	t.records.put(func(ctx context.Context) {
+	t.record(recordClaim, a.Location, func(ctx context.Context) {
 		slot, held, err := l.cfg.Store.ClaimSlot(ctx, t.key(a.Location), l.cfg.Machine.Self, a.Slots, overlay.SlotLease)
 		if err != nil {
 			l.log.Debug("slot not claimed, will be tried again", "error", err)

@@ -25,6 +25,28 @@ func (q *queue[T]) put(v T) {
 	}
 }
 
+// merge is put, in the place of a waiting value that v makes superfluous. It looks
+// from the newest on, and no further than one that must stay before v.
+func (q *queue[T]) merge(v T, relation func(old T) (same, before bool)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	for i := len(q.items) - 1; i >= 0; i-- {
+		same, before := relation(q.items[i])
+		if same {
+			q.items[i] = v
+			return
+		}
+		if before {
+			break
+		}
+	}
+	q.items = append(q.items, v)
+	q.wake()
+}
+
 // close lets take return false once everything is taken.
 func (q *queue[T]) close() {
 	q.mu.Lock()

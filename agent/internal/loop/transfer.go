@@ -39,7 +39,7 @@ type transfer struct {
 
 	links   map[unit.NodeID]*link
 	banned  map[unit.NodeID]unit.Time // until when
-	records *queue[func(context.Context)]
+	records *queue[record]
 	meter   meter
 }
 
@@ -47,23 +47,49 @@ func newTransfer(l *Loop, d artifact.Digest) *transfer {
 	t := &transfer{
 		loop: l, digest: d,
 		links: map[unit.NodeID]*link{}, banned: map[unit.NodeID]unit.Time{},
-		records: newQueue[func(context.Context)](),
+		records: newQueue[record](),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	l.workers.Go(t.keepRecords)
 	return t
 }
 
+// record is something to do about a group in the store.
+type record struct {
+	kind recordKind
+	at   unit.Location
+	do   func(context.Context)
+}
+
+type recordKind uint8
+
+const (
+	recordJoin recordKind = iota
+	recordLeave
+	recordClaim
+)
+
+// record has something done in the store. What waits to be done again anyway is
+// done once: a slow store would fall behind without end, until leases run out.
+func (t *transfer) record(kind recordKind, at unit.Location, do func(context.Context)) {
+	t.records.merge(record{kind, at, do}, func(old record) (same, before bool) {
+		if old.at != at {
+			return false, false
+		}
+		return old.kind == kind, old.kind == recordLeave || kind == recordLeave
+	})
+}
+
 // keepRecords performs what concerns the store, in order, until the transfer
 // has ended and all of it is done.
 func (t *transfer) keepRecords() {
 	for {
-		do, ok := t.records.take(t.loop.records)
+		r, ok := t.records.take(t.loop.records)
 		if !ok {
 			return
 		}
 		ctx, cancel := context.WithTimeout(t.loop.records, recordTimeout)
-		do(ctx)
+		r.do(ctx)
 		cancel()
 	}
 }

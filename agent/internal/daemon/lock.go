@@ -24,7 +24,11 @@ func (d *daemon) openState(context.Context) error {
 	if err != nil {
 		return stateError(d.cfg.StateDir, err)
 	}
-	d.onClose(func() { file.Close() })
+	d.onClose(func() {
+		// A program that is just being started may still hold the descriptor.
+		_ = unix.Flock(int(file.Fd()), unix.LOCK_UN)
+		file.Close()
+	})
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return stateTaken(d.cfg.StateDir, file)

@@ -53,7 +53,7 @@ func (d *demo) loseFile(ctx context.Context) error {
 	d.out.note("")
 	d.out.note("Reported by  %s", after.Node)
 	d.out.note("Back after   %.1f s, the same bytes as in the source. Nodes look every 2 s here,", time.Since(begin).Seconds())
-	d.out.note("             less often where looking takes more than 1%% of their time")
+	d.out.note("             less often where looking takes more than 5%% of their time")
 	d.out.note("Moved        %s from its peers, the span that the file is in", size(received(after)-received(before)))
 	return nil
 }

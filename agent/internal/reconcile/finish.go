@@ -10,7 +10,7 @@ import (
 )
 
 // scanFactor bounds the share of time that a node spends looking for drift.
-const scanFactor = 100
+const scanFactor = 20
 
 // finished is a worker's only report of how its task ended.
 type finished struct {

@@ -13,12 +13,9 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// Validate checks what can be checked on this machine, and collects notes. The
-// error joins one *api.Error for everything that is wrong.
-func (c *Config) Validate() error { return c.validate(nil) }
-
-// validate leaves out the settings whose value could not be taken, as they have
-// been reported.
+// validate checks what can be checked on this machine, and collects notes. The
+// error joins one *api.Error for everything that is wrong. It leaves out the
+// settings in failed: their value could not be taken, which has been reported.
 func (c *Config) validate(failed map[string]bool) error {
 	v := &validator{c: c, failed: failed}
 	v.node()

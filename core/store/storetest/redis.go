@@ -141,21 +141,16 @@ func (r *Redis) log() string {
 }
 
 // Kill ends the server at once (SIGKILL), if it runs.
-func (r *Redis) Kill() { r.end(syscall.SIGKILL) }
-
-// Stop ends the server in good order (SIGTERM), if it runs.
-func (r *Redis) Stop() { r.end(syscall.SIGTERM) }
+func (r *Redis) Kill() {
+	_ = r.process.Kill() // an error says that it has ended
+	<-r.exited
+}
 
 // Freeze stops the process without closing its connections; Thaw continues it.
 func (r *Redis) Freeze() { _ = r.process.Signal(syscall.SIGSTOP) }
 
 // Thaw undoes Freeze.
 func (r *Redis) Thaw() { _ = r.process.Signal(syscall.SIGCONT) }
-
-func (r *Redis) end(sig syscall.Signal) {
-	_ = r.process.Signal(sig) // an error says that it has ended
-	<-r.exited
-}
 
 // FreePort returns a loopback port that nobody listens on now. It lies below the
 // range that Linux takes for outgoing connections, so that a server can come

@@ -17,6 +17,20 @@ type rmFlags struct {
 	artifact, node string
 }
 
+// oneSubject checks that exactly one thing to remove is named.
+func (f *rmFlags) oneSubject(args []string) error {
+	given := len(args)
+	for _, s := range []string{f.artifact, f.node} {
+		if s != "" {
+			given++
+		}
+	}
+	if given != 1 {
+		return fmt.Errorf("rm takes one of NAME, --artifact and --node, not %d", given)
+	}
+	return nil
+}
+
 func (r *run) rmCommand() *cobra.Command {
 	var f rmFlags
 	cmd := &cobra.Command{
@@ -28,18 +42,7 @@ waits for that.
 
 With --artifact, withdraw an artifact that no distribution uses; with --node,
 forget a node that is down for good.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			given := len(args)
-			for _, s := range []string{f.artifact, f.node} {
-				if s != "" {
-					given++
-				}
-			}
-			if given != 1 {
-				return fmt.Errorf("rm takes one of NAME, --artifact and --node, not %d", given)
-			}
-			return nil
-		},
+		Args:              func(_ *cobra.Command, args []string) error { return f.oneSubject(args) },
 		ValidArgsFunction: r.completeDistribution,
 		RunE: r.command(func(ctx context.Context, args []string) error {
 			c, err := r.connect()

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -70,6 +71,7 @@ func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action
 	if !good {
 		return s.fillAll(now, s.reject(now, a, out))
 	}
+	s.trust(a)
 	s.end(x)
 	delete(s.starts, x)
 	s.gain(x)
@@ -119,12 +121,34 @@ func (s *Swarm) single(now unit.Time, x int32, senders map[unit.NodeID]bool) {
 			continue
 		}
 		p.refused[x] = refusal{since: now, until: now.Add(silentAfter), suspected: true}
+		s.doubts[id] += doubt
 		if chosen == nil || p.badSpans < chosen.badSpans {
 			chosen = p
 		}
 	}
 	if chosen != nil {
 		delete(chosen.refused, x)
+	}
+}
+
+// doubted reports whether a peer had a part in so many wrong spans of several
+// senders that it is to send spans alone: then it shows who is to blame. One that
+// spoils only what others have a part in would not be found out otherwise.
+func (s *Swarm) doubted(p *peer) bool { return s.doubts[p.Node] >= maxDoubts }
+
+// It takes more right spans to be trusted again than wrong ones to be doubted:
+// what can be spoilt for good is a small share.
+const (
+	doubt     = 4
+	maxDoubts = 3 * doubt
+)
+
+// trust takes a part of a doubt from a peer that has sent a right span alone.
+func (s *Swarm) trust(a *active) {
+	id := a.blocks[0].from
+	alone := !slices.ContainsFunc(a.blocks, func(k block) bool { return k.from != id })
+	if alone && s.doubts[id] > 0 {
+		s.doubts[id]--
 	}
 }
 

@@ -70,10 +70,13 @@ func (s *Swarm) next(now unit.Time, p *peer) (Block, bool) {
 
 // mayJoin reports whether p may deliver blocks of a span that was started with
 // another peer: not if it is farther away, or an initial seeder where the other
-// is none, unless that other is overloaded.
+// is none, unless that other is overloaded. Who is doubted shares no span.
 func (s *Swarm) mayJoin(now unit.Time, p *peer, a *active) bool {
 	q := s.peers[a.primary]
-	return q == nil || q.overloaded(now) || p.level >= q.level && (!p.Initial || q.Initial)
+	if q == nil || q.overloaded(now) {
+		return true
+	}
+	return p.level >= q.level && (!p.Initial || q.Initial) && !s.doubted(p) && !s.doubted(q)
 }
 
 // inTransfer returns the first unrequested block that p has of an active span

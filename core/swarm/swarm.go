@@ -69,6 +69,7 @@ type Swarm struct {
 	inFlight int                 // bytes requested, not received
 	starts   map[int32][]start   // STARTs of peers per span
 	blamed   map[unit.NodeID]int // badSpans of peers, gone ones too
+	doubts   map[unit.NodeID]int // for parts in wrong spans of several senders, see doubted
 	place    place
 	division division
 	seeding  seeding
@@ -96,6 +97,7 @@ func New(c Config) *Swarm {
 		active: map[int32]*active{},
 		starts: map[int32][]start{},
 		blamed: map[unit.NodeID]int{},
+		doubts: map[unit.NodeID]int{},
 	}
 	s.seeding = seeding{spans: map[int32]served{}, near: make([]unit.Time, c.Location.Depth()+1)}
 	s.left = len(c.Lengths) - s.have.Count()

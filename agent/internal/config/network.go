@@ -96,8 +96,26 @@ func (v *validator) embedded() {
 	}
 	if v.c.Store.Listen != "" {
 		v.listen("store.listen", v.c.Store.Listen)
+		v.guarded(v.c.Store)
 	}
 	v.note("store.embedded is true: the fleet's coordination depends on this agent; meant for a first use and for tests")
+}
+
+// guarded refuses an embedded store that anybody on the network could write to:
+// what it holds is what all nodes do. A fleet without TLS has chosen to trust the
+// network.
+func (v *validator) guarded(s Store) {
+	host, _, err := splitAddress(s.Listen)
+	if err != nil || !v.c.TLS.Enabled || s.TLS || s.PasswordFile != "" || isLoopback(host) {
+		return
+	}
+	v.fail("store.listen", "set store.tls: true, which lets only nodes in, or store.password_file, or listen on 127.0.0.1",
+		"at %q anybody on the network could command the fleet", s.Listen)
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // storeURL never repeats the URL, as it may hold a password.

@@ -56,6 +56,8 @@ func TestInvalid(t *testing.T) {
 		{"STORE_LISTEN=:7421", "store.listen", "store.embedded is false"},
 		{"STORE_EMBEDDED=true", "store.url", "two stores"},
 		{"STORE_EMBEDDED=true STORE_URL= STORE_LISTEN=x", "store.listen", "is not host:port"},
+		{"STORE_EMBEDDED=true STORE_URL= STORE_LISTEN=:7421", "store.listen", "anybody on the network"},
+		{"STORE_EMBEDDED=true STORE_URL= STORE_LISTEN=192.0.2.7:7421", "store.listen", "anybody on the network"},
 		{"PUBLISH_KEY=" + f.at("none"), "publish.key", "does not exist"},
 		{"PUBLISH_KEY=" + f.at("ca.key"), "publish.key", "not an ed25519 private key"},
 		{"TRUST=" + f.at("publisher.key"), "trust", "no PEM block PUBLIC KEY"},
@@ -88,6 +90,27 @@ func TestAdvertisedAddresses(t *testing.T) {
 		vars["RACKSWARM_DATA_ADVERTISE"] = address
 		if _, err := Load("", environ(vars)); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// An embedded store is reached with the node's certificate, with a password, from
+// this machine, or in a fleet that has switched TLS off.
+func TestEmbeddedStoreIsGuarded(t *testing.T) {
+	f := newFleet(t)
+	for _, change := range []string{
+		"STORE_LISTEN=:7421 STORE_TLS=true",
+		"STORE_LISTEN=:7421 STORE_PASSWORD_FILE=" + f.at("publisher.key"),
+		"STORE_LISTEN=127.0.0.1:7421", "STORE_LISTEN=[::1]:0", "STORE_LISTEN=localhost:7421",
+		"STORE_LISTEN=:7421 TLS_ENABLED=false",
+	} {
+		vars := f.valid()
+		for _, c := range strings.Fields(change + " STORE_EMBEDDED=true STORE_URL=") {
+			name, value, _ := strings.Cut(c, "=")
+			vars["RACKSWARM_"+name] = value
+		}
+		if _, err := Load("", environ(vars)); err != nil {
+			t.Errorf("%s: %v", change, err)
 		}
 	}
 }

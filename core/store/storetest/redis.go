@@ -152,18 +152,27 @@ func (r *Redis) Freeze() { _ = r.process.Signal(syscall.SIGSTOP) }
 // Thaw undoes Freeze.
 func (r *Redis) Thaw() { _ = r.process.Signal(syscall.SIGCONT) }
 
-// FreePort returns a loopback port that nobody listens on now. It lies below the
-// range that Linux takes for outgoing connections, so that a server can come
-// back to it.
+// FreePort returns a loopback port that nobody listens on now, and that no other
+// test is given before this one ends. It lies below the range that Linux takes
+// for outgoing connections, so that a server can come back to it.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	for range 100 {
 		port := strconv.Itoa(20000 + rand.IntN(12000))
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
-		if err == nil {
-			l.Close()
-			return port
+		addr := net.JoinHostPort("127.0.0.1", port)
+		// The UDP port of the same number tells other tests that it is taken.
+		taken, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			continue
 		}
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			taken.Close()
+			continue
+		}
+		l.Close()
+		t.Cleanup(func() { taken.Close() })
+		return port
 	}
 	t.Fatal("no free port between 20000 and 32000 on 127.0.0.1")
 	return ""

@@ -37,10 +37,7 @@ func (s *Store) Nodes(ctx context.Context) ([]api.Node, error) {
 	if err != nil {
 		return nil, s.wrap(err, "list nodes that are alive")
 	}
-	nodes, err := decodeAll[api.Node]("node", known)
-	if err != nil {
-		return nil, err
-	}
+	nodes := decodeSound(ctx, "node", known, func(n api.Node) string { return n.Name })
 	slices.Sort(alive)
 	for i := range nodes {
 		_, nodes[i].Alive = slices.BinarySearch(alive, nodes[i].Name)

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -19,6 +21,25 @@ func decodeAll[T any](kind string, records map[string]string) ([]T, error) {
 		all = append(all, v)
 	}
 	return all, nil
+}
+
+// decodeSound decodes what nodes say of themselves. Every node may write there,
+// so what does not decode, or speaks of another name than its own, is left out:
+// it must not hide what the others say.
+func decodeSound[T any](ctx context.Context, kind string, records map[string]string, name func(T) string) []T {
+	all := make([]T, 0, len(records))
+	for key, record := range records {
+		v, err := decode[T](kind, key, record)
+		if err == nil && name(v) != key {
+			err = fmt.Errorf("the record of %s %s speaks of %q", kind, key, name(v))
+		}
+		if err != nil {
+			slog.DebugContext(ctx, "record left out", "err", err)
+			continue
+		}
+		all = append(all, v)
+	}
+	return all
 }
 
 func decode[T any](kind, name, record string) (T, error) {

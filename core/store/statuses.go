@@ -39,10 +39,7 @@ func (s *Store) Statuses(ctx context.Context, dist string) ([]api.NodeStatus, er
 	if err != nil {
 		return nil, s.wrap(err, "list statuses of %s", dist)
 	}
-	all, err := decodeAll[api.NodeStatus]("status of "+dist+" on", records)
-	if err != nil {
-		return nil, err
-	}
+	all := decodeSound(ctx, "status of "+dist+" on", records, func(s api.NodeStatus) string { return s.Node })
 	slices.SortFunc(all, func(a, b api.NodeStatus) int {
 		return cmp.Or(cmp.Compare(a.Location, b.Location), cmp.Compare(a.Node, b.Node))
 	})

@@ -46,9 +46,10 @@ type Distribution struct {
 	Digest   string   `json:"digest"`
 	Path     string   `json:"path"` // absolute, inside an allowed root of every target
 	Selector Selector `json:"selector"`
-	// Owner and Group are names or numbers, Mode is octal for a file artifact
-	// or the top directory of a tree; empty keeps the agent's user and the
-	// artifact's modes.
+	// Owner and Group are names or numbers. Empty, they are left alone: new
+	// content belongs to the agent's user, and what was changed since stays.
+	// Mode is octal, for a file or the top directory of a tree; empty is the
+	// artifact's.
 	Owner string `json:"owner,omitempty"`
 	Group string `json:"group,omitempty"`
 	Mode  string `json:"mode,omitempty"`

@@ -69,8 +69,8 @@ func desiredAttributes() map[string]schema.Attribute {
 				"node_names": schema.SetAttribute{ElementType: types.StringType, Optional: true, MarkdownDescription: describeNodeNames},
 			},
 		},
-		"owner": schema.StringAttribute{Optional: true, MarkdownDescription: "User who owns the content, a name or number. Default: the user of the agent."},
-		"group": schema.StringAttribute{Optional: true, MarkdownDescription: "Group that owns the content, a name or number. Default: the group of the agent."},
+		"owner": schema.StringAttribute{Optional: true, MarkdownDescription: "User who owns the content, a name or number. Left out, it is not managed: new content belongs to the user of the agent."},
+		"group": schema.StringAttribute{Optional: true, MarkdownDescription: "Group that owns the content, a name or number. Left out, it is not managed: new content has the group of the agent."},
 		"mode":  schema.StringAttribute{Optional: true, MarkdownDescription: "Octal mode of a file, or of a tree's top directory, such as `0755`. Default: that of the source."},
 		"overwrite": schema.BoolAttribute{
 			Optional: true, Computed: true, Default: booldefault.StaticBool(false),

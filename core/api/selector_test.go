@@ -145,6 +145,7 @@ func TestValidate(t *testing.T) {
 		{"mode", func(d *api.Distribution) { d.Mode = "0789" }},
 		{"mode", func(d *api.Distribution) { d.Mode = "17777" }},
 		{"mode", func(d *api.Distribution) { d.Mode = "7" }},
+		{"mode", func(d *api.Distribution) { d.Mode = "4755" }},
 	} {
 		d := good
 		c.change(&d)

@@ -101,5 +101,8 @@ func checkMode(s string) error {
 	if err != nil || n > 0o7777 || len(s) < 3 || len(s) > 5 {
 		return invalid("mode", fmt.Sprintf("%q is not an octal mode", s), "write for example 0644 or 0755")
 	}
+	if n&0o4000 != 0 {
+		return invalid("mode", fmt.Sprintf("%q has the setuid bit", s), "publish the file with that mode: only what a publisher signed may run as another user")
+	}
 	return nil
 }

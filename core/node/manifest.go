@@ -82,7 +82,13 @@ func (t *transfer) manifestData(now unit.Time, peer unit.NodeID, msg wire.Manife
 		return out
 	}
 	total := int64(msg.Total)
-	if total == 0 || total > f.limit || int(msg.Offset) != len(f.buf) || len(msg.Data) == 0 ||
+	if total > f.limit {
+		// The record in the store may be as wrong as the peer: no reason to ban it.
+		f.from, f.buf = "", nil
+		f.refused[peer] = now.Add(manifestTimeout)
+		return t.fetchManifest(now, out)
+	}
+	if total == 0 || int(msg.Offset) != len(f.buf) || len(msg.Data) == 0 ||
 		int64(len(f.buf)+len(msg.Data)) > total {
 		return t.badManifest(now, peer, "sent a manifest of the wrong size", out)
 	}

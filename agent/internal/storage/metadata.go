@@ -39,7 +39,7 @@ func parseAttributes(r *Request) (a attributes, err error) {
 	}); err != nil {
 		return a, err
 	}
-	a.mode, err = parseMode(r.Mode)
+	a.mode, err = parseMode(r.Mode, r.Manifest.Kind())
 	return a, err
 }
 
@@ -61,13 +61,18 @@ func lookUp(name, what string, find func(string) (string, error)) (int, error) {
 	return int(id), nil
 }
 
-func parseMode(s string) (int, error) {
+// parseMode reads an octal mode. Setuid, and setgid of a file, are refused:
+// distributions are not signed, and may not make a program run as another user.
+func parseMode(s string, kind artifact.Kind) (int, error) {
 	if s == "" {
 		return -1, nil
 	}
 	mode, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || mode > 0o7777 {
 		return -1, &api.Error{Code: api.CodeInvalid, Subject: "mode " + s, Message: "the mode is not an octal number up to 7777", Fix: "write for example 0644"}
+	}
+	if mode&0o4000 != 0 || mode&0o2000 != 0 && kind == artifact.KindFile {
+		return -1, &api.Error{Code: api.CodeInvalid, Subject: "mode " + s, Message: "a distribution cannot make a file run as another user", Fix: "publish the file with that mode, or leave the bit out"}
 	}
 	return int(mode), nil
 }

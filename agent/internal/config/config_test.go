@@ -206,6 +206,17 @@ func TestFormErrors(t *testing.T) {
 	}
 }
 
+func TestNoYAMLIsTheOnlyError(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "agent.yaml")
+	if err := os.WriteFile(file, []byte("node: {name: web1\nroots: [/srv]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(file, nil)
+	if all := problems(t, err); len(all) != 1 || !strings.Contains(all[0].Message, "not YAML") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestVariableErrorsNameTheVariable(t *testing.T) {
 	for name, value := range map[string]string{
 		"RACKSWARM_TLS_ENABLED": "maybe", "RACKSWARM_NODE_LABELS": "web", "RACKSWARM_NODE_LOCATION": "a b", "RACKSWARM_CHECK_INTERVAL": "x",

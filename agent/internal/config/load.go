@@ -14,7 +14,7 @@ const maxFile = 1 << 20
 // Load reads the file, "" for none, then the variables of environ ("NAME=value"),
 // and checks the outcome. The error joins one *api.Error for everything that is
 // wrong; the configuration is returned all the same, as far as it was
-// understood.
+// understood. If the file is not YAML that is the only error.
 func Load(file string, environ []string) (Config, error) {
 	var data []byte
 	if file != "" {
@@ -22,6 +22,9 @@ func Load(file string, environ []string) (Config, error) {
 		if data, err = readFile(file); err != nil {
 			return Default(), err
 		}
+	}
+	if err := checkSyntax(file, data); err != nil {
+		return Default(), err
 	}
 	c, failed, err := parse(file, data, environ)
 	return c, errors.Join(err, c.validate(failed))

@@ -26,6 +26,14 @@ type document struct {
 	errs    []error
 }
 
+// checkSyntax looks whether a file's content is YAML at all.
+func checkSyntax(file string, data []byte) error {
+	if _, err := parser.ParseBytes(data, 0); err != nil {
+		return (&document{file: file}).syntax(err)
+	}
+	return nil
+}
+
 // parseYAML returns the settings in a file's content and everything that is
 // wrong with its form. No error repeats a value, as it may be a secret.
 func parseYAML(file string, data []byte) ([]assign, []error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rackswarm/rackswarm/agent/internal/config"
+	"github.com/rackswarm/rackswarm/core/api"
 )
 
 const agentHelp = `Run an agent: it fetches and keeps what distributions put on this node, and
@@ -99,7 +100,11 @@ func (r *run) runAgent(ctx context.Context, f agentFlags) error {
 	if err != nil {
 		return err
 	}
-	c, err := config.Load(r.configFile(f), r.environ(f))
+	file := r.configFile(f)
+	c, err := config.Load(file, r.environ(f))
+	if err != nil && file == "" {
+		return errors.Join(noConfigFile(), err)
+	}
 	if err != nil {
 		return err
 	}
@@ -111,6 +116,12 @@ func (r *run) runAgent(ctx context.Context, f agentFlags) error {
 		return nil // asked to stop
 	}
 	return err
+}
+
+// noConfigFile says that variables alone had to configure the agent.
+func noConfigFile() error {
+	return &api.Error{Code: api.CodeNotFound, Subject: config.DefaultFile, Message: "no such configuration file, and the variables alone do not suffice",
+		Fix: "write one with: rackswarm agent --print-config > " + config.DefaultFile + ", or name one with --config"}
 }
 
 // configFile is "" if none is named and there is none at the usual place.

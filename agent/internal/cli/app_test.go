@@ -130,7 +130,7 @@ func TestMutualTLS(t *testing.T) {
 	if r := alone(t, App{Environ: as("operator")[:2]}, "nodes"); r.code != exitUsage || !strings.Contains(r.errOut, "--cert") {
 		t.Errorf("without a certificate: %+v", r)
 	}
-	if r := alone(t, App{Environ: as("operator")[:1]}, "nodes"); r.code != exitFailed || !strings.Contains(r.errOut, "https needs certificates") {
+	if r := alone(t, App{Environ: as("operator")[:1]}, "nodes"); r.code != exitFailed || !strings.Contains(r.errOut, "https needs certificates") || !strings.Contains(r.errOut, "--ca, --cert and --key") {
 		t.Errorf("without any: %+v", r)
 	}
 }
@@ -226,6 +226,11 @@ func TestAgentFails(t *testing.T) {
 	for _, args := range [][]string{{"--log-level", "loud"}, {"--log-format", "xml"}} {
 		if r := alone(t, app, append([]string{"agent", "--config", file}, args...)...); r.code != exitUsage || !strings.Contains(r.errOut, args[0]) {
 			t.Errorf("%q: %+v", args, r)
+		}
+	}
+	if _, err := os.Stat(config.DefaultFile); err != nil {
+		if r := alone(t, app, "agent"); r.code != exitFailed || !strings.Contains(r.errOut, config.DefaultFile) || !strings.Contains(r.errOut, "roots") {
+			t.Errorf("without a configuration: %+v", r)
 		}
 	}
 	if r := alone(t, app, "agent", "--config", "/nonexistent/agent.yaml"); r.code != exitFailed || !strings.Contains(r.errOut, "/nonexistent/agent.yaml") {

@@ -3,8 +3,10 @@ package cli
 import (
 	"cmp"
 	"crypto/tls"
+	"errors"
 	"strings"
 
+	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/client"
 )
 
@@ -23,7 +25,12 @@ func (r *run) connect() (*client.Client, error) {
 			}
 		}
 	}
-	return client.New(client.Config{Endpoints: endpoints, TLS: conf})
+	c, err := client.New(client.Config{Endpoints: endpoints, TLS: conf})
+	var e *api.Error
+	if conf == nil && errors.As(err, &e) && strings.HasPrefix(e.Subject, "https:") {
+		e.Fix += ": --ca, --cert and --key, or RACKSWARM_CA, RACKSWARM_CERT and RACKSWARM_KEY"
+	}
+	return c, err
 }
 
 // tls is nil if neither flags nor variables name a certificate.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -75,6 +76,11 @@ func (r *run) distribute(ctx context.Context, d api.Distribution, f distributeFl
 	if d.Selector.Labels, err = parseLabels(f.labels); err != nil {
 		return err
 	}
+	if f.source != "" {
+		if err := checkAhead(d); err != nil {
+			return err
+		}
+	}
 	c, err := r.connect()
 	if err != nil {
 		return err
@@ -96,6 +102,13 @@ func (r *run) distribute(ctx context.Context, d api.Distribution, f distributeFl
 	return r.print(d, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s belongs at %s. Watch it with: rackswarm watch %s\n", d.Name, d.Digest, d.Path, d.Name)
 	})
+}
+
+// checkAhead finds mistakes in all but the digest before a source is hashed,
+// which may take long.
+func checkAhead(d api.Distribution) error {
+	d.Digest = "sha256:" + strings.Repeat("0", 64)
+	return d.Validate()
 }
 
 // await follows a distribution to the goal, prints how it ended, and returns the

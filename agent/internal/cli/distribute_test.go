@@ -45,6 +45,7 @@ func TestDistributeErrors(t *testing.T) {
 		{exitUsage, "--piece-size", "x --path /srv/x --source /etc/hostname --piece-size 3"},
 		{exitUsage, "--timeout", "x --path /srv/x --timeout soon --artifact " + digest},
 		{exitFailed, "not absolute", "x --path srv/x --artifact " + digest},
+		{exitFailed, "not absolute", "x --path srv/x --source /nonexistent"},
 		{exitFailed, "start it with /", "x --path srv/x --artifact " + digest},
 		{exitFailed, "none of the 3 known nodes matches", "x --path /srv/x --location nowhere --artifact " + digest},
 		{exitFailed, "digest", "x --path /srv/x --artifact abc"},

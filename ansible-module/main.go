@@ -1,6 +1,5 @@
-// Command rackswarm-ansible-module is the binary module behind the Ansible
-// collection rackswarm.swarm. Ansible calls it with the name of a file that
-// holds the task's options as JSON; it answers with one JSON object on standard
+// Command rackswarm-ansible-module is a binary module for Ansible. Ansible calls
+// it with the name of a file that holds the task's options as JSON; it answers with one JSON object on standard
 // output. It is a thin client of the agent on the machine it runs on.
 package main
 

@@ -33,8 +33,9 @@ const defaultTimeout = time.Hour
 // the playbook wrote them, so "yes", 1 and true are all a yes. The first
 // mistake is kept.
 type reader struct {
-	args map[string]json.RawMessage
-	err  error
+	args  map[string]json.RawMessage
+	asked []string // the options there are
+	err   error
 }
 
 func parseOptions(text []byte) (options, error) {
@@ -90,6 +91,7 @@ func (r *reader) fail(option, message, fix string) {
 
 // take removes an option; false if it is absent or null.
 func (r *reader) take(option string, into any) bool {
+	r.asked = append(r.asked, option)
 	raw, ok := r.args[option]
 	delete(r.args, option)
 	if !ok || string(raw) == "null" {
@@ -213,14 +215,17 @@ func (r *reader) seconds(option string, otherwise time.Duration) time.Duration {
 func (r *reader) refuseUnknown() {
 	var unknown []string
 	for option := range r.args {
-		if !strings.HasPrefix(option, "_ansible_") {
+		if !ofAnsible(option) {
 			unknown = append(unknown, option)
 		}
 	}
 	if len(unknown) > 0 {
 		slices.Sort(unknown)
-		r.fail(unknown[0], "is not an option of this module", "see ansible-doc rackswarm.swarm.artifact")
+		known := slices.DeleteFunc(slices.Sorted(slices.Values(r.asked)), ofAnsible)
+		r.fail(unknown[0], "is not an option of this module", "remove it; the options are "+strings.Join(known, ", "))
 	}
 }
+
+func ofAnsible(option string) bool { return strings.HasPrefix(option, "_ansible_") }
 
 var errNoArguments = errors.New("call it with one argument: the file of options that Ansible writes")

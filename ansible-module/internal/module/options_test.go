@@ -48,7 +48,7 @@ func TestParseOptionsRejects(t *testing.T) {
 		"no dest":            {`{"name":"app","src":"/x"}`, "dest", "missing"},
 		"relative dest":      {strings.Replace(with(""), "/srv", "srv", 1), "path", "not absolute"},
 		"a cut digest":       {strings.Replace(with(""), "abab", "ab", 1), "digest", "not a digest"},
-		"unknown":            {with(`,"destination":"/x"`), "destination", "not an option"},
+		"unknown":            {with(`,"destination":"/x"`), "destination", "the options are ca_path, client_cert"},
 		"unquoted mode":      {with(`,"mode":420`), "mode", "quote it"},
 		"impossible mode":    {with(`,"mode":"u+x"`), "mode", "octal"},
 		"state":              {with(`,"state":"gone"`), "state", "present, absent"},

@@ -55,9 +55,21 @@ func (d *demo) terraformArgs(verb, source string, more ...string) []string {
 		"-var", "name="+distribution, "-var", "source_path="+source, "-var", "path="+filepath.Join(d.fleet.root(), "go"))
 }
 
+// terraformName is how a user calls the command from the top of the repository.
+func (d *demo) terraformName() string {
+	name := filepath.Base(d.terraform)
+	if found, err := exec.LookPath(name); err == nil && found == d.terraform {
+		return name
+	}
+	if rel, err := filepath.Rel(d.top, d.terraform); err == nil && filepath.IsLocal(rel) {
+		return "./" + rel
+	}
+	return d.terraform
+}
+
 // terraformRun runs a command line in the background; its output goes to a log.
 func (d *demo) terraformRun(args []string) (*process, string, error) {
-	d.out.command("terraform", args...)
+	d.out.command(d.terraformName(), args...)
 	log := filepath.Join(d.dir, "terraform.log")
 	f, err := os.Create(log)
 	if err != nil {

@@ -141,8 +141,8 @@ func (s *summary) finish() bool {
 	for _, skip := range s.skips {
 		fmt.Fprintf(s.out, "SKIP %s\n", skip)
 	}
-	fmt.Fprintf(s.out, "TOTAL %d tests passed, %d failed, %d skipped; %d packages passed, %d failed, %d without tests\n",
-		s.passed, s.failed, s.skipped, s.packages, s.broken, s.empty)
+	fmt.Fprintf(s.out, "Packages: %d passed, %d failed, %d without tests\n", s.packages, s.broken, s.empty)
+	fmt.Fprintf(s.out, "Tests: %d passed, %d failed, %d skipped\n", s.passed, s.failed, s.skipped)
 	switch {
 	case s.failed > 0 || s.broken > 0:
 		fmt.Fprintln(s.out, "FAILED")

@@ -14,7 +14,7 @@ func TestSummary(t *testing.T) {
 		ok          bool
 		want        string
 	}{
-		{"pass", pass, true, "TOTAL 1 tests passed, 0 failed, 0 skipped; 1 packages passed"},
+		{"pass", pass, true, "Packages: 1 passed, 0 failed, 0 without tests\nTests: 1 passed, 0 failed, 0 skipped\n"},
 		{"nothing", "", false, "no test ran"},
 		{"package without tests", `{"Action":"skip","Package":"p"}`, false, "no test ran"},
 		{"only skipped", `{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:3: needs root\n"}

@@ -48,8 +48,21 @@ func TestRemoveContentAndWait(t *testing.T) {
 	f.report("site", "web1", api.PhaseRemoved)
 	f.report("site", "web2", api.PhaseRemoved)
 	r := f.wait(c)
-	if got := decode[removal](f, r.out); r.code != exitOK || got != (removal{"site", "removed"}) {
+	if got := decode[removal](f, r.out); r.code != exitOK || got.Subject != "site" || got.Outcome != "removed" || len(got.Down) != 0 {
 		t.Errorf("got %+v", r)
+	}
+}
+
+func TestRemovalNamesNodesThatWereDown(t *testing.T) {
+	st := api.Status{Nodes: []api.NodeStatus{
+		{Node: "web1", Phase: api.PhaseRemoved},
+		{Node: "web2", Phase: api.PhaseInstalled, Unreachable: true},
+		{Node: "web3", Phase: api.PhaseRemoved, Unreachable: true},
+	}}
+	var out strings.Builder
+	r := &run{App: App{Stdout: &out}}
+	if err := r.removedBut("site", down(st)); err != nil || out.String() != "site: removed\nDown, what is there stays: web2\n" {
+		t.Errorf("got %q, %v", out.String(), err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -71,13 +72,15 @@ forget a node that is down for good.`,
 type removal struct {
 	Subject string `json:"subject"`
 	Outcome string `json:"outcome"` // "withdrawn", "forgotten", "ended", "removing", "removed"
+	// Down are nodes that were down until the end: what they have stays there.
+	Down []string `json:"down,omitempty"`
 }
 
 func (r *run) removed(subject, outcome string, err error) error {
 	if err != nil {
 		return err
 	}
-	return r.print(removal{subject, outcome}, func(w io.Writer) { fmt.Fprintf(w, "%s: %s\n", subject, outcome) })
+	return r.print(removal{Subject: subject, Outcome: outcome}, func(w io.Writer) { fmt.Fprintf(w, "%s: %s\n", subject, outcome) })
 }
 
 func (r *run) rm(ctx context.Context, c *client.Client, name string, f rmFlags) error {
@@ -94,12 +97,33 @@ func (r *run) rm(ctx context.Context, c *client.Client, name string, f rmFlags) 
 	}
 	st, err := r.follow(ctx, c, name, gone(), r.waitView())
 	if client.IsNotFound(err) {
-		return r.removed(name, "removed", nil)
+		return r.removedBut(name, down(st))
 	}
 	if err != nil {
 		return err
 	}
 	return verdict(ctx, st, gone())
+}
+
+// removedBut prints the end of a removal.
+func (r *run) removedBut(name string, down []string) error {
+	return r.print(removal{name, "removed", down}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: removed\n", name)
+		if len(down) > 0 {
+			fmt.Fprintf(w, "Down, what is there stays: %s\n", clean(strings.Join(down, ", ")))
+		}
+	})
+}
+
+// down are the nodes that are down and have not removed their content.
+func down(st api.Status) []string {
+	var names []string
+	for _, n := range st.Nodes {
+		if n.Unreachable && n.Phase != api.PhaseRemoved {
+			names = append(names, n.Node)
+		}
+	}
+	return names
 }
 
 // gone waits until the record is gone, which ends the watch: the fleet keeps it

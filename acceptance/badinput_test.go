@@ -73,6 +73,15 @@ func TestBadConfiguration(t *testing.T) {
 		a.Configure(map[string]any{"api": map[string]any{"socket": f.Agents()[0].Socket}})
 		wantError(t, f.TryCLI("agent", "--config", a.Config), f.Agents()[0].Socket)
 	})
+	must(t, os.WriteFile(a.Config, good, 0o600))
+	t.Run("a name for two", func(t *testing.T) {
+		first := f.Agents()[0]
+		a.Configure(map[string]any{
+			"node": map[string]any{"name": first.Name},
+			"tls":  map[string]any{"cert": pki(first.Name + ".crt"), "key": pki(first.Name + ".key")},
+		})
+		wantError(t, f.TryCLI("agent", "--config", a.Config), first.Name, first.DataAddr, "name of its own")
+	})
 	f.CLI("nodes") // the first agent does not mind
 }
 

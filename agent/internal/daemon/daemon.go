@@ -56,7 +56,7 @@ func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	d := &daemon{cfg: cfg, version: version, log: log}
 	defer d.close()
 	for _, open := range []func(context.Context) error{
-		d.openKeys, d.openState, d.openStore, d.openStorage, d.openTransport, d.openSwarm, d.openControl,
+		d.openKeys, d.openState, d.openStore, d.openStorage, d.openTransport, d.openName, d.openSwarm, d.openControl,
 	} {
 		if err := open(ctx); err != nil {
 			return err

@@ -59,7 +59,7 @@ func (s *Store) wrap(err error, format string, args ...any) error {
 	case unreachable(err):
 		return &failure{op, ErrUnreachable, &api.Error{
 			Code: api.CodeStoreDown, Subject: s.addr, Message: "the store does not answer: " + err.Error(),
-			Fix: "check that Redis runs and that this address can be reached from here",
+			Fix: "check that Redis runs, that this address can be reached from here, and that both sides use TLS or neither does (store.tls)",
 		}, err}
 	}
 	return fmt.Errorf("%s: %w", op, err)

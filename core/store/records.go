@@ -34,7 +34,7 @@ func decodeSound[T any](ctx context.Context, kind string, records map[string]str
 			err = fmt.Errorf("the record of %s %s speaks of %q", kind, key, name(v))
 		}
 		if err != nil {
-			slog.DebugContext(ctx, "record left out", "err", err)
+			slog.DebugContext(ctx, "record left out", "error", err)
 			continue
 		}
 		all = append(all, v)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 
@@ -28,7 +29,9 @@ type delta struct {
 	Slots   *[]unit.NodeID  `json:"slots"`
 }
 
-// parseSnapshot reads the reply of snapshot.lua: version, slots, records.
+// parseSnapshot reads the reply of snapshot.lua: version, slots, records. A
+// record that does not decode, or names no node, is left out: every node may
+// write there, and one must not hide the others.
 func parseSnapshot(reply []string) (view, error) {
 	v := view{members: make([]overlay.Member, 0, len(reply)-2)}
 	var err error
@@ -40,8 +43,9 @@ func parseSnapshot(reply []string) (view, error) {
 	}
 	for _, record := range reply[2:] {
 		var m overlay.Member
-		if err := json.Unmarshal([]byte(record), &m); err != nil {
-			return view{}, fmt.Errorf("decode member: %w", err)
+		if err := json.Unmarshal([]byte(record), &m); err != nil || !named(&m) {
+			slog.Debug("member left out", "record", record, "error", err)
+			continue
 		}
 		v.members = append(v.members, m)
 	}
@@ -49,9 +53,18 @@ func parseSnapshot(reply []string) (view, error) {
 	return v, nil
 }
 
+// named reports whether a record names a node.
+func named(m *overlay.Member) bool {
+	_, err := unit.ParseNodeID(string(m.Node))
+	return err == nil
+}
+
 // apply returns v one version on. d must be the next one.
 func (v view) apply(d delta) view {
 	v.version = d.Version
+	if d.Put != nil && !named(d.Put) {
+		d.Put = nil
+	}
 	if len(d.Gone) > 0 || d.Put != nil {
 		v.members = slices.Clone(v.members)
 	}

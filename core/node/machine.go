@@ -215,7 +215,7 @@ func (m *Machine) Status(d artifact.Digest) (Status, bool) {
 	}
 	s := Status{Role: t.overlay.Role(), Peers: len(t.peers)}
 	if t.swarm != nil {
-		s.Have, s.Spans = t.swarm.Have(), t.swarm.Have().Len()
+		s.Have, s.Spans = t.swarm.Have(), t.swarm.Spans()
 		s.Complete, s.Counters = t.swarm.Complete(), t.swarm.Counters()
 	}
 	return s, true

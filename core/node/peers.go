@@ -82,7 +82,8 @@ func (t *transfer) message(now unit.Time, peer unit.NodeID, msg wire.Message, ou
 		return t.manifestRefused(now, peer, out)
 	}
 	if t.swarm == nil {
-		return t.peers[peer].note(msg, out)
+		t.peers[peer].note(msg)
+		return out
 	}
 	switch msg := msg.(type) {
 	case wire.SpanBitfield:
@@ -126,7 +127,7 @@ func block(span, begin, length uint32) swarm.Block {
 }
 
 func (t *transfer) bitfield(now unit.Time, peer unit.NodeID, bits []byte, out []Action) []Action {
-	have, err := artifact.ParseBitset(bits, t.swarm.Have().Len())
+	have, err := artifact.ParseBitset(bits, t.swarm.Spans())
 	if err != nil {
 		out = append(out, Hangup{Transfer: t.digest, Peer: peer, Reason: "sent a bitfield of another size: " + err.Error(), Ban: true})
 		return t.disconnected(now, peer, out)
@@ -154,7 +155,7 @@ func (t *transfer) rejected(now unit.Time, peer unit.NodeID, msg wire.SpanReject
 
 // note keeps what a peer has until the manifest is known. The bits are bounded
 // by wire.MaxBitfield; a HAVE beyond that is left out and costs a request less.
-func (e *early) note(msg wire.Message, out []Action) []Action {
+func (e *early) note(msg wire.Message) {
 	switch msg := msg.(type) {
 	case wire.SpanBitfield:
 		e.bits = msg.Bits
@@ -171,5 +172,4 @@ func (e *early) note(msg wire.Message, out []Action) []Action {
 			}
 		}
 	}
-	return out
 }

@@ -74,13 +74,17 @@ func (t *transfer) slotAnswered(now unit.Time, ev SlotAnswered, out []Action) []
 
 // moved performs what the overlay decided and tells the swarm its new place.
 func (t *transfer) moved(now unit.Time, actions []overlay.Action, out []Action) []Action {
+	return t.place(now, t.decided(now, actions, out))
+}
+
+// decided performs what the overlay decided.
+func (t *transfer) decided(now unit.Time, actions []overlay.Action, out []Action) []Action {
 	for _, a := range actions {
 		if d, ok := a.(overlay.Disconnect); ok {
 			out = t.drop(now, d.Peer, out)
 		}
 	}
-	out = t.overlayActions(actions, out)
-	return t.place(now, out)
+	return t.overlayActions(actions, out)
 }
 
 func (t *transfer) place(now unit.Time, out []Action) []Action {
@@ -160,7 +164,7 @@ func (t *transfer) spanStored(now unit.Time, ev SpanStored, out []Action) []Acti
 }
 
 func (t *transfer) tick(now unit.Time, out []Action) []Action {
-	out = t.moved(now, t.overlay.Tick(now, nil), out)
+	out = t.decided(now, t.overlay.Tick(now, nil), out) // time alone moves nobody
 	if t.swarm != nil {
 		return t.swarmActions(now, t.swarm.Tick(now, nil), out)
 	}

@@ -14,30 +14,29 @@ const (
 	rankNever
 )
 
-// rank says how good it is to begin span x with peer p. retry is when the
-// answer may get better without any event, or Never.
-func (s *Swarm) rank(now unit.Time, p *peer, x int32) (r rank, retry unit.Time) {
+// rank says how good it is to begin span x with peer p.
+func (s *Swarm) rank(now unit.Time, p *peer, x int32) rank {
 	if r, refused := p.refused[x]; refused && now < r.until {
-		return rankNever, r.until
+		return rankNever
 	}
 	if s.heldCloser(now, p, x) {
-		return rankNever, unit.Never
+		return rankNever
 	}
 	switch c, at := s.started(now, p, x); {
 	case c == sameWork:
-		return rankStarted, unit.Never
+		return rankStarted
 	case c == secondCopy && now.Sub(at) >= patience:
-		return rankStale, unit.Never
+		return rankStale
 	case c == secondCopy:
-		return rankNever, at.Add(patience)
+		return rankNever
 	}
 	switch {
 	case s.owns(x):
-		return rankOwn, unit.Never
+		return rankOwn
 	case s.brings(x) && !p.Initial:
-		return rankBring, unit.Never
+		return rankBring
 	}
-	return rankFree, unit.Never
+	return rankFree
 }
 
 // heldCloser reports whether a peer closer than p can give us the span soon, so
@@ -59,22 +58,20 @@ func (s *Swarm) heldCloser(now unit.Time, p *peer, x int32) bool {
 }
 
 // pick chooses a new span for the peer, and how good it is. ok is false if
-// there is none; retry is when to look again without any event.
-func (s *Swarm) pick(now unit.Time, p *peer) (x int32, best rank, retry unit.Time, ok bool) {
+// there is none.
+func (s *Swarm) pick(now unit.Time, p *peer) (x int32, best rank, ok bool) {
 	s.redivide()
-	best, retry = rankNever, unit.Never
+	best = rankNever
 	for _, y := range s.order {
 		if s.have.Has(int(y)) || !p.have.Has(int(y)) || s.active[y] != nil {
 			continue
 		}
-		r, again := s.rank(now, p, y)
-		retry = min(retry, again)
-		if r < best {
+		if r := s.rank(now, p, y); r < best {
 			x, best = y, r
 			if r == rankOwn {
 				break
 			}
 		}
 	}
-	return x, best, retry, best < rankNever
+	return x, best, best < rankNever
 }

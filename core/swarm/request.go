@@ -55,7 +55,7 @@ func (s *Swarm) next(now unit.Time, p *peer) (Block, bool) {
 	if b, ok := s.inTransfer(now, p, func(a *active) bool { return s.owns(a.span) && s.mayJoin(now, p, a) }); ok {
 		return b, true
 	}
-	x, r, _, ok := s.pick(now, p)
+	x, r, ok := s.pick(now, p)
 	if !ok || r > rankBring {
 		if b, shared := s.inTransfer(now, p, func(a *active) bool { return s.mayJoin(now, p, a) }); shared {
 			return b, true

@@ -132,6 +132,9 @@ func (s *Swarm) Complete() bool { return s.left == 0 }
 // Have returns a copy of the spans that are stored.
 func (s *Swarm) Have() artifact.Bitset { return s.have.Clone() }
 
+// Spans is how many spans the artifact has.
+func (s *Swarm) Spans() int { return len(s.cfg.Lengths) }
+
 // Permille is the share of the spans that are stored.
 func (s *Swarm) Permille() int {
 	if len(s.cfg.Lengths) == 0 {

@@ -121,18 +121,6 @@ func (a *Agent) Running() bool {
 	}
 }
 
-// Wait waits until the process has ended by itself and returns its exit code.
-func (a *Agent) Wait(timeout time.Duration) int {
-	a.fleet.t.Helper()
-	select {
-	case <-a.exited:
-		return a.state.ExitCode()
-	case <-time.After(timeout):
-		a.fleet.t.Fatalf("agent %s still runs after %s", a.Name, timeout)
-		return 0
-	}
-}
-
 // Kill ends the process at once (SIGKILL) and waits for its end.
 func (a *Agent) Kill() { a.end(syscall.SIGKILL) }
 

@@ -13,23 +13,27 @@ type Error struct {
 
 // Codes of errors.
 const (
-	CodeInvalid        = "invalid"           // the request does not parse or contradicts itself
-	CodeNotFound       = "not_found"         // no such object
-	CodeConflict       = "conflict"          // two distributions claim one path, or a changed object
-	CodeForbidden      = "forbidden"         // the certificate's role does not allow it
-	CodeNoTargets      = "no_targets"        // the selector matches nobody
-	CodeInUse          = "in_use"            // a distribution needs the artifact
-	CodeNoSpace        = "no_space"          // not enough space on the destination's filesystem
-	CodeOutsideRoots   = "outside_roots"     // the destination is not inside an allowed root
-	CodeForeignContent = "foreign_content"   // something rackswarm did not put there is at the path
-	CodeUntrusted      = "untrusted"         // unsigned, or signed by a publisher who is not trusted
-	CodeStoreDown      = "store_unreachable" // the coordination store does not answer
-	CodeSourceNotLocal = "source_not_local"  // the agent does not see the client's file: stream it
-	CodeSourceUnsuited = "source_unsuited"   // a socket, a device, or a file that changes while it is read
-	CodeCannotPublish  = "cannot_publish"    // the agent has no publisher key
-	CodeIO             = "io"                // the filesystem returned an error
-	CodeUnreachable    = "unreachable"       // no endpoint of the control interface answers
-	CodeCanceled       = "canceled"          // the caller gave up, or its deadline passed
+	CodeInvalid        = "invalid"            // the request does not parse or contradicts itself
+	CodeNotFound       = "not_found"          // no such object
+	CodeConflict       = "conflict"           // two distributions claim one path, or a changed object
+	CodeForbidden      = "forbidden"          // the certificate's role does not allow it
+	CodeNoTargets      = "no_targets"         // the selector matches nobody
+	CodeInUse          = "in_use"             // a distribution needs the artifact
+	CodeNoSpace        = "no_space"           // not enough space on the destination's filesystem
+	CodeOutsideRoots   = "outside_roots"      // the destination is not inside an allowed root
+	CodeForeignContent = "foreign_content"    // something rackswarm did not put there is at the path
+	CodeUntrusted      = "untrusted"          // unsigned, or signed by a publisher who is not trusted
+	CodeStoreDown      = "store_unreachable"  // the coordination store does not answer
+	CodeSourceNotLocal = "source_not_local"   // the agent does not see the client's file: stream it
+	CodeSourceUnsuited = "source_unsuited"    // a socket, a device, or a file that changes while it is read
+	CodeCannotPublish  = "cannot_publish"     // the agent has no publisher key
+	CodeSourceDown     = "source_unreachable" // a URL or another node does not give what is to be published
+	CodeChecksum       = "checksum_mismatch"  // content that is not what the request says it is
+	CodeRefused        = "refused"            // a hook did not let the content be switched to
+	CodeQuota          = "quota"              // more than the node may keep for rackswarm
+	CodeIO             = "io"                 // the filesystem returned an error
+	CodeUnreachable    = "unreachable"        // no endpoint of the control interface answers
+	CodeCanceled       = "canceled"           // the caller gave up, or its deadline passed
 	CodeInternal       = "internal"
 )
 

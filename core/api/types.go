@@ -56,16 +56,50 @@ type Distribution struct {
 	// Overwrite allows content at Path that rackswarm did not put there to be
 	// replaced. Without it that is an error on the node.
 	Overwrite bool `json:"overwrite,omitempty"`
+	// Activate says when the nodes switch to new content: ActivateEach, which is
+	// the default, or ActivateTogether.
+	Activate string `json:"activate,omitempty"`
+	// KeepPrevious has the nodes keep the version before this one, so that a
+	// rollback moves no bytes. It takes the space of a second copy.
+	KeepPrevious bool  `json:"keep_previous,omitempty"`
+	Hooks        Hooks `json:"hooks,omitzero"`
 	// AllowEmpty accepts a selector that matches no node now.
 	AllowEmpty bool `json:"allow_empty,omitempty"`
 
 	State string `json:"state"` // set by the server
+	// Activated is the generation that the nodes may switch to, where they
+	// switch together; set by the server.
+	Activated int64 `json:"activated,omitempty"`
+	// Previous is the digest before the last change of the digest, which a
+	// rollback returns to; set by the server.
+	Previous string `json:"previous,omitempty"`
 	// Generation counts changes of what is desired. VerifyGeneration counts
 	// requests to hash everything again.
 	Generation       int64     `json:"generation"`
 	VerifyGeneration int64     `json:"verify_generation,omitempty"`
 	CreatedAt        time.Time `json:"created_at"`
 	UpdatedAt        time.Time `json:"updated_at"`
+}
+
+// Values of Distribution.Activate.
+const (
+	// ActivateEach has every node switch as soon as its own content is complete.
+	ActivateEach = "each"
+	// ActivateTogether has the nodes stage and verify, and switch once all of
+	// them have.
+	ActivateTogether = "together"
+)
+
+// Hooks name commands of the agents' own configuration that are run around the
+// switch to new content. A node whose configuration lacks one refuses before
+// it fetches.
+type Hooks struct {
+	// Before are run on the staged content; one that fails keeps the previous
+	// version in place.
+	Before []string `json:"before,omitempty"`
+	// After are run on what stands; one that fails brings the previous version
+	// back.
+	After []string `json:"after,omitempty"`
 }
 
 // Selector chooses nodes: those that match every part that is given. An empty
@@ -85,6 +119,7 @@ const (
 	PhaseManifest   Phase = "manifest"   // fetching the manifest
 	PhaseReusing    Phase = "reusing"    // taking what is on the disk already
 	PhaseFetching   Phase = "fetching"   // from peers
+	PhaseStaged     Phase = "staged"     // complete and verified beside the destination, waiting for the others
 	PhaseInstalling Phase = "installing" // sync and swap into place
 	PhaseInstalled  Phase = "installed"  // stands and is verified
 	PhaseVerifying  Phase = "verifying"  // hashing what stands
@@ -171,9 +206,16 @@ type Summary struct {
 // PublishRequest asks an agent to hash and sign a path on its own machine and
 // to serve it in place.
 type PublishRequest struct {
-	Source    string `json:"source"`               // absolute path on the agent's machine
+	// Source is an absolute path on the agent's machine, an http or https URL, or
+	// node://NAME/PATH for a path on the machine of another node.
+	Source    string `json:"source"`
 	Name      string `json:"name,omitempty"`       // the base name of Source by default
 	PieceSize int64  `json:"piece_size,omitempty"` // bytes, a power of two from 16 KiB to 16 MiB; 0 chooses
+	// Checksum is "sha256:" + hex of what a file must have, "" for any.
+	Checksum string `json:"checksum,omitempty"`
+	// Headers are sent with the requests to a URL, such as credentials. They are
+	// neither stored nor logged.
+	Headers map[string]string `json:"headers,omitempty"`
 	// Expect identifies the path as the client sees it, so that an agent on
 	// another machine does not publish its own file of the same name.
 	Expect *SourceIdentity `json:"expect,omitempty"`

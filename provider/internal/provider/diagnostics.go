@@ -62,9 +62,10 @@ func text(e *api.Error) string {
 var fields = map[string]string{
 	"name": "name", "digest": "artifact_digest", "path": "path",
 	"owner": "owner", "group": "group", "mode": "mode", "piece_size": "piece_size",
+	"activate": "activate", "keep_previous": "keep_previous",
 }
 
-var selectorField = regexp.MustCompile(`^selector(?:\.(locations|labels|node_names)(?:\[\d+\])?)?$`)
+var nestedField = regexp.MustCompile(`^(selector|hooks)(?:\.(locations|labels|node_names|before|after)(?:\[\d+\])?)?$`)
 
 // field finds the attribute of a field, such as "selector.locations[1]".
 // Elements of sets have no path of their own.
@@ -72,14 +73,14 @@ func field(subject string) (path.Path, bool) {
 	if name, ok := fields[subject]; ok {
 		return path.Root(name), true
 	}
-	m := selectorField.FindStringSubmatch(subject)
+	m := nestedField.FindStringSubmatch(subject)
 	switch {
 	case m == nil:
 		return path.Empty(), false
-	case m[1] == "":
-		return path.Root("selector"), true
+	case m[2] == "":
+		return path.Root(m[1]), true
 	}
-	return path.Root("selector").AtName(m[1]), true
+	return path.Root(m[1]).AtName(m[2]), true
 }
 
 func hasCode(err error, code string) bool {

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,9 @@ func (r *distributionResource) create(ctx context.Context, want api.Distribution
 // sameTask reports whether a and b ask the same of the nodes.
 func sameTask(a, b api.Distribution) bool {
 	return a.Digest == b.Digest && a.Path == b.Path && a.Overwrite == b.Overwrite &&
-		a.Owner == b.Owner && a.Group == b.Group && a.Mode == b.Mode && a.Selector.Equal(b.Selector)
+		a.Owner == b.Owner && a.Group == b.Group && a.Mode == b.Mode && a.Selector.Equal(b.Selector) &&
+		cmp.Or(a.Activate, api.ActivateEach) == cmp.Or(b.Activate, api.ActivateEach) &&
+		a.KeepPrevious == b.KeepPrevious && sameHooks(a.Hooks, b.Hooks)
 }
 
 func (r *distributionResource) update(ctx context.Context, want api.Distribution, wait, verify bool) (outcome, error) {

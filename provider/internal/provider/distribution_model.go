@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
@@ -20,6 +21,9 @@ type distributionModel struct {
 	Mode           types.String `tfsdk:"mode"`
 	Overwrite      types.Bool   `tfsdk:"overwrite"`
 	AllowEmpty     types.Bool   `tfsdk:"allow_empty"`
+	Activate       types.String `tfsdk:"activate"`
+	KeepPrevious   types.Bool   `tfsdk:"keep_previous"`
+	Hooks          types.Object `tfsdk:"hooks"`
 
 	Wait              types.Bool     `tfsdk:"wait"`
 	MinSuccessPercent types.Int64    `tfsdk:"min_success_percent"`
@@ -44,10 +48,13 @@ type distributionModel struct {
 // desired is what the attributes ask for.
 func (m *distributionModel) desired(ctx context.Context) (api.Distribution, diag.Diagnostics) {
 	s, diags := selectorOf(ctx, m.Selector)
+	h, more := hooksOf(ctx, m.Hooks)
+	diags.Append(more...)
 	return api.Distribution{
 		Name: m.Name.ValueString(), Digest: m.ArtifactDigest.ValueString(), Path: m.Path.ValueString(), Selector: s,
 		Owner: m.Owner.ValueString(), Group: m.Group.ValueString(), Mode: m.Mode.ValueString(),
 		Overwrite: m.Overwrite.ValueBool(), AllowEmpty: m.AllowEmpty.ValueBool(),
+		Activate: m.Activate.ValueString(), KeepPrevious: m.KeepPrevious.ValueBool(), Hooks: h,
 	}, diags
 }
 
@@ -64,10 +71,17 @@ func (m *distributionModel) takeDesired(ctx context.Context, d api.Distribution)
 		}
 	}
 	m.Overwrite, m.AllowEmpty = types.BoolValue(d.Overwrite), types.BoolValue(d.AllowEmpty)
+	m.Activate, m.KeepPrevious = types.StringValue(cmp.Or(d.Activate, api.ActivateEach)), types.BoolValue(d.KeepPrevious)
 	s, diags := selectorOf(ctx, m.Selector)
 	if !s.Equal(d.Selector) {
 		var more diag.Diagnostics
 		m.Selector, more = selectorValue(ctx, d.Selector)
+		diags.Append(more...)
+	}
+	h, more := hooksOf(ctx, m.Hooks)
+	diags.Append(more...)
+	if !sameHooks(h, d.Hooks) {
+		m.Hooks, more = hooksValue(ctx, d.Hooks)
 		diags.Append(more...)
 	}
 	return diags
@@ -137,5 +151,6 @@ func (m *distributionModel) concernsNodes(state distributionModel) bool {
 	return !(m.ArtifactDigest.Equal(state.ArtifactDigest) && m.Path.Equal(state.Path) && m.Selector.Equal(state.Selector) &&
 		m.Owner.Equal(state.Owner) && m.Group.Equal(state.Group) && m.Mode.Equal(state.Mode) &&
 		m.Overwrite.Equal(state.Overwrite) && m.AllowEmpty.Equal(state.AllowEmpty) &&
+		m.Activate.Equal(state.Activate) && m.KeepPrevious.Equal(state.KeepPrevious) && m.Hooks.Equal(state.Hooks) &&
 		m.MinSuccessPercent.Equal(state.MinSuccessPercent) && m.Triggers.Equal(state.Triggers))
 }

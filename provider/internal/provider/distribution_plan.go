@@ -25,8 +25,11 @@ func (r *distributionResource) ValidateConfig(ctx context.Context, req resource.
 	stand(&config.Name, "x")
 	stand(&config.ArtifactDigest, "sha256:"+strings.Repeat("0", 64))
 	stand(&config.Path, "/x")
-	if !knownSelector(ctx, config.Selector) {
+	if !fullyKnown(ctx, config.Selector) {
 		config.Selector = types.ObjectNull(selectorTypes)
+	}
+	if !fullyKnown(ctx, config.Hooks) {
+		config.Hooks = types.ObjectNull(hookTypes)
 	}
 	d, diags := config.desired(ctx)
 	resp.Diagnostics.Append(diags...)
@@ -35,7 +38,7 @@ func (r *distributionResource) ValidateConfig(ctx context.Context, req resource.
 	}
 }
 
-func knownSelector(ctx context.Context, o types.Object) bool {
+func fullyKnown(ctx context.Context, o types.Object) bool {
 	v, err := o.ToTerraformValue(ctx)
 	return err == nil && v.IsFullyKnown()
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/rackswarm/rackswarm/core/api"
 )
 
 // Values of on_partial and on_destroy.
@@ -79,6 +81,31 @@ func desiredAttributes() map[string]schema.Attribute {
 		"allow_empty": schema.BoolAttribute{
 			Optional: true, Computed: true, Default: booldefault.StaticBool(false),
 			MarkdownDescription: "Whether the selector may match no node for now. Default: `false`.",
+		},
+		"activate": schema.StringAttribute{
+			Optional: true, Computed: true, Default: stringdefault.StaticString(api.ActivateEach),
+			MarkdownDescription: "When nodes switch to new content: `each` (default) as soon as its own is complete and verified, or `together`, once all matching nodes have it complete and verified. " +
+				"With `together` a node that is down or fails holds back all; `rackswarm activate NAME` switches without it.",
+			Validators: []validator.String{stringvalidator.OneOf(api.ActivateEach, api.ActivateTogether)},
+		},
+		"keep_previous": schema.BoolAttribute{
+			Optional: true, Computed: true, Default: booldefault.StaticBool(false),
+			MarkdownDescription: "Whether nodes keep the version before this one, so that a return to it moves no bytes. It takes the space of a second copy. Default: `false`.",
+		},
+		"hooks": schema.SingleNestedAttribute{
+			Optional: true,
+			MarkdownDescription: "Commands that the nodes run around the switch to new content, by the names that the agents' configuration gives them. " +
+				"A node whose configuration lacks one refuses before it fetches.",
+			Attributes: map[string]schema.Attribute{
+				"before": schema.ListAttribute{
+					ElementType: types.StringType, Optional: true,
+					MarkdownDescription: "Run on the new content before the switch, in this order. One that fails keeps the previous version in place.",
+				},
+				"after": schema.ListAttribute{
+					ElementType: types.StringType, Optional: true,
+					MarkdownDescription: "Run on what stands after the switch, in this order. One that fails brings the previous version back.",
+				},
+			},
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -31,13 +32,18 @@ func (o outcome) report(diags *diag.Diagnostics, m distributionModel, creating b
 		return
 	}
 	mild := ok || m.OnPartial.ValueString() == partialWarn || errors.Is(o.err, context.Canceled) ||
-		creating && !(o.stuck && o.status.Summary.Converged == 0)
+		creating && !(o.stuck && o.status.Summary.Converged == 0 && !o.staged())
 	summary, detail := o.summary(), o.detail()
 	if mild {
 		diags.AddWarning(summary, detail)
 	} else {
 		diags.AddError(summary, detail)
 	}
+}
+
+// staged reports whether some node has the content beside its destination.
+func (o outcome) staged() bool {
+	return slices.ContainsFunc(o.status.Nodes, func(n api.NodeStatus) bool { return n.Phase == api.PhaseStaged })
 }
 
 func (o outcome) summary() string {

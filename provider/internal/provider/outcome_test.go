@@ -118,6 +118,52 @@ func TestWaiterCount(t *testing.T) {
 	count(st, 0, 2) // to be hashed again
 }
 
+// Who has staged the content is at work as long as nobody who is waited for is
+// stuck.
+func TestWaiterCountsStaged(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		phases           []api.Phase
+		down             int // this node, if not negative
+		holding, waiting int
+	}{
+		{"others are fetching", []api.Phase{api.PhaseStaged, api.PhaseFetching}, -1, 0, 2},
+		{"all have staged", []api.Phase{api.PhaseStaged, api.PhaseStaged}, -1, 0, 2},
+		{"one is down", []api.Phase{api.PhaseStaged, api.PhaseStaged}, 1, 0, 0},
+		{"one has failed", []api.Phase{api.PhaseStaged, api.PhaseStaged, api.PhaseFailed}, -1, 0, 0},
+		{"one has failed, one is fetching", []api.Phase{api.PhaseStaged, api.PhaseFetching, api.PhaseFailed}, -1, 0, 1},
+		{"one has switched", []api.Phase{api.PhaseInstalled, api.PhaseStaged}, -1, 1, 1},
+	} {
+		st := statusOf(c.phases...)
+		w := waiter{want: st.Distribution, before: map[string]time.Time{}}
+		for i := range st.Nodes {
+			st.Nodes[i].Unreachable = i == c.down
+			if st.Nodes[i].Phase == api.PhaseFailed {
+				st.Nodes[i].UpdatedAt = time.Now()
+			}
+		}
+		if h, n := w.count(st); h != c.holding || n != c.waiting {
+			t.Errorf("%s: %d hold and %d are at work, not %d and %d", c.name, h, n, c.holding, c.waiting)
+		}
+	}
+}
+
+// A create that one node holds back is no failure: the others have staged the
+// content, and what a create fails on is destroyed.
+func TestOutcomeOfStaged(t *testing.T) {
+	st := statusOf(api.PhaseStaged, api.PhaseFailed)
+	m := distributionModel{MinSuccessPercent: types.Int64Value(100), OnPartial: types.StringValue(partialError)}
+	var diags diag.Diagnostics
+	outcome{want: st.Distribution, status: st, stuck: true}.report(&diags, m, true)
+	if diags.HasError() || diags.WarningsCount() != 1 || !strings.Contains(diags[0].Detail(), "waits for the others") {
+		t.Errorf("a create says %v", diags)
+	}
+	outcome{want: st.Distribution, status: st, stuck: true}.report(&diags, m, false)
+	if !diags.HasError() {
+		t.Error("an update does not fail")
+	}
+}
+
 // What others do to a distribution while it is waited for does not go unseen,
 // and what an agent says that is behind is not believed.
 func TestWaiterGenerations(t *testing.T) {

@@ -100,8 +100,10 @@ func (w *waiter) superseded(st api.Status) error {
 		Fix: "see 'rackswarm status " + w.want.Name + "', and apply again"}
 }
 
-// count tells how many nodes hold the content, and how many are at work.
+// count tells how many nodes hold the content, and how many are at work. Those
+// that have staged it wait for the others, in vain if one of them is stuck.
 func (w *waiter) count(st api.Status) (holding, waiting int) {
+	staged, stuck := 0, 0
 	first := w.before == nil
 	if first {
 		w.before = map[string]time.Time{}
@@ -115,9 +117,15 @@ func (w *waiter) count(st api.Status) (holding, waiting int) {
 		case holds(w.want, n):
 			holding++
 		case n.Unreachable, failed && !n.UpdatedAt.Equal(w.before[n.Node]):
+			stuck++
+		case n.Phase == api.PhaseStaged:
+			staged++
 		default:
 			waiting++
 		}
+	}
+	if stuck == 0 {
+		waiting += staged
 	}
 	return holding, waiting
 }
@@ -129,6 +137,8 @@ func reason(n api.NodeStatus) string {
 		return "the node is down"
 	case n.Error != nil:
 		return n.Error.Error()
+	case n.Phase == api.PhaseStaged:
+		return "has staged it, and waits for the others"
 	case n.BytesTotal > 0:
 		return fmt.Sprintf("still %s, %d of %d bytes", n.Phase, n.BytesDone, n.BytesTotal)
 	}

@@ -51,10 +51,15 @@ func (p *Placement) check(ctx context.Context, deep bool, m *meter) (Drift, erro
 			return Drift{}, err
 		}
 	}
-	f, err := p.live.inspect(ctx, deep, func(i int, _ fs.FileInfo) bool { return p.isBroken(i) }, m)
+	suspects := p.suspected()
+	f, err := p.live.inspect(ctx, p.live.stamps, inspection{
+		hash: func(i int) bool { return deep || suspects[i] },
+		skip: func(i int, _ fs.FileInfo) bool { return p.isBroken(i) },
+	}, m)
 	if err != nil {
 		return Drift{}, err
 	}
+	p.acquit(suspects)
 	if err := p.mend(ctx, d, f); err != nil {
 		return Drift{}, err
 	}
@@ -62,7 +67,9 @@ func (p *Placement) check(ctx context.Context, deep bool, m *meter) (Drift, erro
 		return Drift{}, err
 	}
 	drift := Drift{Missing: p.live.names(f.missing), Changed: p.live.names(f.changed), Mended: d.mended}
-	return drift, p.lose(ctx, append(f.missing, f.changed...), m)
+	err = p.lose(ctx, append(f.missing, f.changed...), m)
+	p.restore(suspects)
+	return drift, err
 }
 
 func (p *Placement) isBroken(file int) bool { return p.phase == repairing && p.broken[file] }
@@ -122,23 +129,29 @@ type findings struct {
 	missing, changed []int
 }
 
-// inspect looks at all files that skip lets through, and hashes those whose
-// stamp is not the one that is known, or all of them.
-func (c *content) inspect(ctx context.Context, deep bool, skip func(i int, info fs.FileInfo) bool, m *meter) (*findings, error) {
+// inspection says which files are looked at, and how.
+type inspection struct {
+	hash func(i int) bool // whatever its stamp is
+	skip func(i int, info fs.FileInfo) bool
+}
+
+// inspect looks at all files that are not skipped, and hashes those whose stamp
+// is not the one that is known.
+func (c *content) inspect(ctx context.Context, known []stamp, how inspection, m *meter) (*findings, error) {
 	found, err := c.scan(ctx)
 	if err != nil {
 		return nil, err
 	}
-	f := &findings{found: found, seen: stampsOf(found), stamps: slices.Clone(c.stamps)}
+	f := &findings{found: found, seen: stampsOf(found), stamps: slices.Clone(known)}
 	var suspects []int
 	for i := range c.files {
 		switch {
 		case c.files[i].Length == 0:
-		case skip(i, found[i]):
+		case how.skip(i, found[i]):
 			found[i] = nil
 		case found[i] == nil:
 			f.missing = append(f.missing, i)
-		case deep || stampOf(found[i]) != c.stamps[i]:
+		case how.hash(i) || stampOf(found[i]) != known[i]:
 			suspects = append(suspects, i)
 		}
 	}

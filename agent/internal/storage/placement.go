@@ -66,6 +66,9 @@ type Placement struct {
 	// have is guarded by haveMu. Invariant: the spans in it are on disk and
 	// were verified.
 	have artifact.Bitset
+	// suspects are standing files that VerifySpan found wrong and Check has not
+	// hashed since; guarded by haveMu. Invariant: their spans are not in have.
+	suspects map[int]bool
 }
 
 // Open checks a request: path, roots, owner, group, mode, and that no other
@@ -173,6 +176,9 @@ func (p *Placement) replaceHave(have artifact.Bitset) {
 	p.haveMu.Lock()
 	defer p.haveMu.Unlock()
 	p.have = have
+	for i := range p.suspects {
+		clearSpans(have, p.mf, i)
+	}
 }
 
 // Installed reports whether the whole content stands at the destination.
@@ -226,6 +232,7 @@ func (p *Placement) reset() {
 	p.stage.close()
 	p.live, p.stage, p.broken = nil, nil, nil
 	p.phase, p.frozen = unprepared, false
+	p.acquit(p.suspected())
 	p.replaceHave(artifact.NewBitset(p.mf.NumSpans()))
 	if p.parent != nil {
 		p.parent.Close()

@@ -156,6 +156,12 @@ func (r *record) finish(span int) error {
 	return err
 }
 
+// forget takes a span back whose data turned out to be wrong.
+func (r *record) forget(span int) error {
+	_, err := r.f.WriteAt(make([]byte, slotSize), recordHeader+slotSize*int64(span))
+	return err
+}
+
 func (r *record) close() {
 	if r != nil {
 		r.f.Close()

@@ -169,33 +169,43 @@ func (s *Source) Check(ctx context.Context, deep bool) (Drift, error) {
 	s.check.Lock()
 	defer s.check.Unlock()
 	s.mu.RLock()
-	c, rejected := s.content, slices.Clone(s.rejected)
+	c, stamps, rejected := s.content, s.content.stamps, slices.Clone(s.rejected)
 	s.mu.RUnlock()
-	known := func(i int, info fs.FileInfo) bool { // seen and found wrong before
-		return !deep && info != nil && rejected[i] != (stamp{}) && rejected[i] == stampOf(info)
-	}
-	f, err := c.inspect(ctx, deep, known, nil)
+	f, err := c.inspect(ctx, stamps, inspection{
+		hash: func(int) bool { return deep },
+		skip: func(i int, info fs.FileInfo) bool { // seen and found wrong before
+			return !deep && info != nil && rejected[i] != (stamp{}) && rejected[i] == stampOf(info)
+		},
+	}, nil)
 	if err != nil {
 		return Drift{}, userError("check the source", s.path, err)
 	}
-	if err := s.apply(f); err != nil {
+	if err := s.apply(f, rejected); err != nil {
 		return Drift{}, userError("check the source", s.path, err)
 	}
 	return Drift{Missing: c.names(f.missing), Changed: c.names(f.changed)}, nil
 }
 
-// apply takes over what inspect saw.
-func (s *Source) apply(f *findings) error {
+// apply takes over what inspect saw. A file that was rejected since, which before
+// does not know of, stays out of service until the next time.
+func (s *Source) apply(f *findings, before []stamp) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.content
 	rejected := make([]stamp, len(c.files))
 	have := artifact.All(c.mf.NumSpans())
 	for i, file := range c.files {
-		if file.Length > 0 && f.found[i] == nil {
-			clearSpans(have, c.mf, i)
+		switch {
+		case file.Length == 0:
+			continue
+		case s.rejected[i] != before[i]:
+			rejected[i], f.stamps[i] = s.rejected[i], c.stamps[i]
+		case f.found[i] == nil:
 			rejected[i] = f.seen[i]
+		default:
+			continue
 		}
+		clearSpans(have, c.mf, i)
 	}
 	s.have, s.rejected, c.stamps = have, rejected, f.stamps
 	return s.save()

@@ -32,6 +32,9 @@ func (p *Placement) writeSpan(span int, data []byte) error {
 	if p.frozen || p.has(span) {
 		return nil // an installation only begins when all spans are here
 	}
+	if p.phase == standing { // VerifySpan withdrew it: what is wrong is for Check to say
+		return fmt.Errorf("the content has to be checked first: %w", ErrNotPrepared)
+	}
 	if err := p.stageSpan(span, data); err != nil {
 		return err
 	}

@@ -97,6 +97,14 @@ type DropSpan struct {
 	Span     int32
 }
 
+// VerifySpan reads a span from disk again and hashes it, whatever its files'
+// stamps say: a peer says that it was sent wrong bytes. SpanVerified brings the
+// result; if it is bad, the content has forgotten the span by then.
+type VerifySpan struct {
+	Transfer artifact.Digest
+	Span     int32
+}
+
 // Completed says that all of the content is here.
 type Completed struct{ Transfer artifact.Digest }
 
@@ -112,4 +120,5 @@ func (SendManifest) isAction()    {}
 func (ManifestFetched) isAction() {}
 func (StoreSpan) isAction()       {}
 func (DropSpan) isAction()        {}
+func (VerifySpan) isAction()      {}
 func (Completed) isAction()       {}

@@ -68,6 +68,9 @@ type (
 	PeerConnected struct {
 		Transfer artifact.Digest
 		Peer     unit.NodeID
+		// MaxRequest is the most that the peer sends for one request, in bytes;
+		// 0 means 128 KiB.
+		MaxRequest int32
 	}
 	PeerDisconnected struct {
 		Transfer artifact.Digest
@@ -105,6 +108,14 @@ type SpanStored struct {
 	Result   StoreResult
 }
 
+// SpanVerified is the answer to a VerifySpan: whether the bytes on disk are
+// those of the manifest.
+type SpanVerified struct {
+	Transfer artifact.Digest
+	Span     int32
+	Good     bool
+}
+
 // StoreResult is what became of a span.
 type StoreResult uint8
 
@@ -134,4 +145,5 @@ func (MessageReceived) isEvent()  {}
 func (BlockReceived) isEvent()    {}
 func (BlockSent) isEvent()        {}
 func (SpanStored) isEvent()       {}
+func (SpanVerified) isEvent()     {}
 func (Wake) isEvent()             {}

@@ -9,6 +9,9 @@ import (
 
 // Sizes and times that shape the transfer.
 const (
+	// Grain is what requests are multiples of, except at the end of a span, and
+	// where they begin: the block of BEP 3.
+	Grain = 16 << 10
 	// BlockSize is how much one request asks for at most.
 	BlockSize = 128 << 10
 	// The bytes requested from a peer and not yet received are bounded by

@@ -33,6 +33,8 @@ func Append(dst []byte, m Message, ext uint8) []byte {
 		return appendLists(dst, m.Spans, ext, func(s []uint32) Message { return Start{s} })
 	case Stop:
 		return appendLists(dst, m.Spans, ext, func(s []uint32) Message { return Stop{s} })
+	case SpanSuspect:
+		return appendLists(dst, m.Spans, ext, func(s []uint32) Message { return SpanSuspect{s} })
 	}
 	return appendFrame(dst, m, ext)
 }
@@ -128,6 +130,7 @@ const (
 	subManifestData
 	subManifestReject
 	subLoad
+	subSpanSuspect
 )
 
 func subTypeOf(m Message) byte {
@@ -158,6 +161,8 @@ func subTypeOf(m Message) byte {
 		return subManifestReject
 	case Load:
 		return subLoad
+	case SpanSuspect:
+		return subSpanSuspect
 	}
 	panic(fmt.Sprintf("wire: %T is not a message", m))
 }

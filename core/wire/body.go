@@ -45,6 +45,7 @@ func (m SpanHave) appendBody(dst []byte) []byte     { return appendSpans(dst, m.
 func (m SpanDontHave) appendBody(dst []byte) []byte { return appendSpans(dst, m.Spans) }
 func (m Start) appendBody(dst []byte) []byte        { return appendSpans(dst, m.Spans) }
 func (m Stop) appendBody(dst []byte) []byte         { return appendSpans(dst, m.Spans) }
+func (m SpanSuspect) appendBody(dst []byte) []byte  { return appendSpans(dst, m.Spans) }
 
 func (m SpanRequest) appendBody(dst []byte) []byte {
 	return appendUint32s(dst, m.Span, m.Begin, m.Length)

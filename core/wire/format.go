@@ -50,6 +50,7 @@ var extension = [256]format{
 	subManifestData:    {"ManifestData", 8, 8 + MaxManifestChunk, readManifestData},
 	subManifestReject:  empty("ManifestReject", ManifestReject{}),
 	subLoad:            fixed("Load", 5, parseLoad),
+	subSpanSuspect:     list("SpanSuspect", func(s []uint32) Message { return SpanSuspect{s} }),
 }
 
 // fields is a body in the read buffer, valid until the next read.

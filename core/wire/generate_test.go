@@ -37,6 +37,7 @@ func anyMessage() *rapid.Generator[Message] {
 		func(t *rapid.T) Message { return SpanDontHave{spans.Draw(t, "spans")} },
 		func(t *rapid.T) Message { return Start{spans.Draw(t, "spans")} },
 		func(t *rapid.T) Message { return Stop{spans.Draw(t, "spans")} },
+		func(t *rapid.T) Message { return SpanSuspect{spans.Draw(t, "spans")} },
 		func(t *rapid.T) Message { return Load{rapid.Bool().Draw(t, "complete"), u32.Draw(t, "queued")} },
 		func(t *rapid.T) Message {
 			return SpanReject{u32.Draw(t, "i"), u32.Draw(t, "b"), length.Draw(t, "l"), Reason(rapid.Byte().Draw(t, "reason")), u32.Draw(t, "retry")}

@@ -89,7 +89,7 @@ func TestAnnouncedSizesAllocateLittle(t *testing.T) {
 // said again.
 func FuzzDecoder(f *testing.F) {
 	for _, m := range []Message{
-		KeepAlive{}, Have{7}, Bitfield{[]byte{0x80}}, PieceHeader{1, 2, 3}, Start{[]uint32{4}}, SpanReject{1, 2, 3, ReasonBusy, 4},
+		KeepAlive{}, Have{7}, Bitfield{[]byte{0x80}}, PieceHeader{1, 2, 3}, Start{[]uint32{4}}, SpanSuspect{[]uint32{4, 5}}, SpanReject{1, 2, 3, ReasonBusy, 4},
 		SpanData{1, 2, 3}, ManifestData{10, 4, []byte("abc")}, Load{true, 9}, ManifestRequest{1, 2},
 		ExtHandshake{M: map[string]int{ExtensionName: 1}, Digest: [32]byte{1}, Node: "n1", Version: 1, MaxRequest: 9},
 	} {

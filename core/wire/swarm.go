@@ -10,7 +10,7 @@ const (
 )
 
 // SpanHave announces verified spans. A list longer than MaxSpans goes out as
-// several frames; that holds for SpanDontHave, Start and Stop, too.
+// several frames; that holds for SpanDontHave, Start, Stop and SpanSuspect, too.
 type SpanHave struct{ Spans []uint32 }
 
 // SpanBitfield announces all verified spans, the high bit of the first byte
@@ -26,6 +26,11 @@ type Start struct{ Spans []uint32 }
 
 // Stop says that the sender no longer fetches the spans and has not got them.
 type Stop struct{ Spans []uint32 }
+
+// SpanSuspect says that what the receiver sent of the spans failed
+// verification. It answers each with SpanHave, if its bytes are right when it
+// reads them again, or with SpanDontHave.
+type SpanSuspect struct{ Spans []uint32 }
 
 // SpanRequest asks for Length bytes, 1 to MaxRequest, at Begin of a span.
 type SpanRequest struct{ Span, Begin, Length uint32 }

@@ -111,6 +111,12 @@ func standardID(m Message) (pp.MessageType, bool) {
 		return pp.HaveNone, true
 	case RejectRequest:
 		return pp.Reject, true
+	case HashRequest:
+		return pp.HashRequest, true
+	case Hashes:
+		return pp.Hashes, true
+	case HashReject:
+		return pp.HashReject, true
 	}
 	return 0, false
 }

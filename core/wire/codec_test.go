@@ -137,7 +137,7 @@ func TestUnknownKindsAreSkipped(t *testing.T) {
 	for _, unknown := range [][]byte{
 		{9, 0x1a, 0xe1},                 // port (BEP 5)
 		{13, 0, 0, 0, 1},                // suggest (BEP 6)
-		{21, 1, 2, 3},                   // hash request (BEP 52)
+		{17, 0, 0, 0, 1},                // allowed fast (BEP 6)
 		{200},                           // no such id
 		{20, 77, 1, 2, 3},               // another extension
 		{20, LocalExtension, 222, 1, 2}, // a sub-type of a later version

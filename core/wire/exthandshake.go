@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/anacrolix/torrent/bencode"
 )
@@ -13,9 +14,10 @@ const ProtocolVersion = 1
 // extDict is the bencoded form of an extended handshake. Keys of other
 // programs are ignored.
 type extDict struct {
-	M  map[string]int `bencode:"m"`
-	RS *rsDict        `bencode:"rs,omitempty"`
-	V  string         `bencode:"v,omitempty"`
+	M    map[string]int `bencode:"m"`
+	Reqq int64          `bencode:"reqq,omitempty"`
+	RS   *rsDict        `bencode:"rs,omitempty"`
+	V    string         `bencode:"v,omitempty"`
 }
 
 type rsDict struct {
@@ -26,7 +28,7 @@ type rsDict struct {
 }
 
 func (m ExtHandshake) appendBody(dst []byte) []byte {
-	d := extDict{M: m.M, V: m.Client}
+	d := extDict{M: m.M, Reqq: int64(m.Queue), V: m.Client}
 	if d.M == nil {
 		d.M = map[string]int{}
 	}
@@ -41,7 +43,7 @@ func parseExtHandshake(body []byte) (Message, error) {
 	if err := bencode.Unmarshal(body, &d); err != nil {
 		return nil, fmt.Errorf("%w: extended handshake of %d bytes: %w", ErrMalformed, len(body), err)
 	}
-	m := ExtHandshake{M: d.M, Client: d.V}
+	m := ExtHandshake{M: d.M, Client: d.V, Queue: uint32(min(max(d.Reqq, 0), math.MaxUint32))}
 	for name, id := range d.M {
 		if id < 0 || id > 255 {
 			return nil, fmt.Errorf("%w: extended handshake gives %q the id %d", ErrMalformed, name, id)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -30,6 +31,9 @@ var standard = [256]format{
 	pp.HaveAll:       empty("have all", HaveAll{}),
 	pp.HaveNone:      empty("have none", HaveNone{}),
 	pp.Reject:        block("reject", func(p, b, l uint32) Message { return RejectRequest{p, b, l} }),
+	pp.HashRequest:   hashRange("hash request", func(r HashRange) Message { return HashRequest{r} }),
+	pp.Hashes:        {"hashes", hashRangeSize, hashRangeSize + MaxHashes*sha256.Size, readHashes},
+	pp.HashReject:    hashRange("hash reject", func(r HashRange) Message { return HashReject{r} }),
 }
 
 // extHandshake is the format of extended id 0 (BEP 10).

@@ -45,6 +45,9 @@ func anyMessage() *rapid.Generator[Message] {
 		func(t *rapid.T) Message {
 			return ManifestRequest{u32.Draw(t, "o"), rapid.Uint32Range(1, MaxManifestChunk).Draw(t, "l")}
 		},
+		func(t *rapid.T) Message { return HashRequest{anyHashRange(t)} },
+		func(t *rapid.T) Message { return HashReject{anyHashRange(t)} },
+		func(t *rapid.T) Message { return Hashes{anyHashRange(t), anyHashes(t)} },
 		anyManifestData,
 		anyExtHandshake,
 	}
@@ -59,10 +62,28 @@ func anyManifestData(t *rapid.T) Message {
 	return ManifestData{total, rapid.Uint32Range(0, total-uint32(len(data))).Draw(t, "offset"), data}
 }
 
+func anyHashRange(t *rapid.T) HashRange {
+	u32 := rapid.Uint32()
+	return HashRange{anyHash(t), u32.Draw(t, "base"), u32.Draw(t, "i"), u32.Draw(t, "l"), u32.Draw(t, "proof")}
+}
+
+func anyHash(t *rapid.T) [32]byte {
+	return [32]byte(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "hash"))
+}
+
+func anyHashes(t *rapid.T) [][32]byte {
+	hashes := make([][32]byte, rapid.IntRange(0, 5).Draw(t, "count"))
+	for i := range hashes {
+		hashes[i] = anyHash(t)
+	}
+	return hashes
+}
+
 func anyExtHandshake(t *rapid.T) Message {
 	m := ExtHandshake{
 		M:      rapid.MapOfN(rapid.StringN(0, 20, 20), rapid.IntRange(0, 255), 0, 10).Draw(t, "m"),
 		Client: rapid.StringN(0, 40, 100).Draw(t, "client"),
+		Queue:  rapid.Uint32().Draw(t, "reqq"),
 	}
 	if rapid.Bool().Draw(t, "ours") {
 		copy(m.Digest[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "digest"))

@@ -91,7 +91,8 @@ func FuzzDecoder(f *testing.F) {
 	for _, m := range []Message{
 		KeepAlive{}, Have{7}, Bitfield{[]byte{0x80}}, PieceHeader{1, 2, 3}, Start{[]uint32{4}}, SpanSuspect{[]uint32{4, 5}}, SpanReject{1, 2, 3, ReasonBusy, 4},
 		SpanData{1, 2, 3}, ManifestData{10, 4, []byte("abc")}, Load{true, 9}, ManifestRequest{1, 2},
-		ExtHandshake{M: map[string]int{ExtensionName: 1}, Digest: [32]byte{1}, Node: "n1", Version: 1, MaxRequest: 9},
+		HashRequest{HashRange{Base: 4, Length: 2}}, HashReject{}, Hashes{HashRange{Length: 1}, [][32]byte{{7}}},
+		ExtHandshake{M: map[string]int{ExtensionName: 1}, Queue: 250, Digest: [32]byte{1}, Node: "n1", Version: 1, MaxRequest: 9},
 	} {
 		f.Add(append(frame(m), frame(Request{1, 2, 3})...))
 	}

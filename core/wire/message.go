@@ -55,6 +55,7 @@ type RejectRequest struct{ Piece, Begin, Length uint32 }
 type ExtHandshake struct {
 	M          map[string]int // extension name → id to send it with, 1 to 255; 0 switches it off
 	Client     string         // name and version of the program, for people
+	Queue      uint32         // requests that the sender keeps waiting at most; 0 does not say
 	Digest     [32]byte       // the full v2 info-hash
 	Node       string         // name of the sending node
 	Version    int            // of the rs_swarm extension, from 1

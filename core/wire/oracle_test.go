@@ -29,6 +29,9 @@ func anyStandard(t *rapid.T) standardPair {
 		bits = append(bits, false)
 	}
 	piece := pp.Message{Type: pp.Piece, Index: pp.Integer(i), Begin: pp.Integer(b), Piece: payload}
+	hashes := Hashes{anyHashRange(t), anyHashes(t)}
+	theirHashes := hashMessage(pp.Hashes, hashes.HashRange)
+	theirHashes.Hashes = hashes.Hashes
 	return rapid.SampledFrom([]standardPair{
 		{ours: KeepAlive{}, theirs: pp.Message{Keepalive: true}},
 		{ours: Choke{}, theirs: pp.Message{Type: pp.Choke}},
@@ -43,7 +46,15 @@ func anyStandard(t *rapid.T) standardPair {
 		{ours: Cancel{i, b, l}, theirs: at(pp.Cancel)},
 		{ours: RejectRequest{i, b, l}, theirs: at(pp.Reject)},
 		{ours: PieceHeader{i, b, l}, theirs: piece, payload: payload},
+		{ours: HashRequest{hashes.HashRange}, theirs: hashMessage(pp.HashRequest, hashes.HashRange)},
+		{ours: HashReject{hashes.HashRange}, theirs: hashMessage(pp.HashReject, hashes.HashRange)},
+		{ours: hashes, theirs: theirHashes},
 	}).Draw(t, "message")
+}
+
+func hashMessage(id pp.MessageType, r HashRange) pp.Message {
+	return pp.Message{Type: id, PiecesRoot: r.Root, BaseLayer: pp.Integer(r.Base), Index: pp.Integer(r.Index),
+		Length: pp.Integer(r.Length), ProofLayers: pp.Integer(r.ProofLayers)}
 }
 
 func pack(bits []bool) []byte {
@@ -92,7 +103,7 @@ func TestExtendedHandshakeAgreesWithAnacrolix(t *testing.T) {
 	})}
 	m, err := decoderOf(theirs.MustMarshalBinary()).Next()
 	h, ok := m.(ExtHandshake)
-	if err != nil || !ok || h.M["ut_pex"] != 4 || h.Client != "anacrolix" || h.Version != 0 {
+	if err != nil || !ok || h.M["ut_pex"] != 4 || h.Client != "anacrolix" || h.Queue != 250 || h.Version != 0 {
 		t.Errorf("we understand %#v, %v", m, err)
 	}
 }

@@ -45,4 +45,5 @@ type StreamRequest struct {
 	Kind      string // "file": the body is its bytes; "tree": a tar stream
 	Mode      uint32 // 07777, of a file; a tar stream has modes of its own
 	PieceSize int64  // as in PublishRequest
+	Checksum  string // as in PublishRequest
 }

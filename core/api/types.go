@@ -18,19 +18,24 @@ type Node struct {
 
 // Artifact is immutable content that was published.
 type Artifact struct {
-	Digest       string    `json:"digest"` // "sha256:" + hex of the v2 info-hash
-	Name         string    `json:"name"`
-	Kind         string    `json:"kind"` // "file" or "tree"
-	SizeBytes    int64     `json:"size_bytes"`
-	Files        int       `json:"files"`
-	PieceLength  int64     `json:"piece_length"`
-	ManifestSize int64     `json:"manifest_size"`      // bytes of the encoded manifest
-	Checksum     string    `json:"checksum,omitempty"` // "sha256:" + hex of a single file's content
-	Publisher    string    `json:"publisher"`          // base64 of the ed25519 public key
-	Signature    string    `json:"signature"`          // base64, over the digest
-	Seeds        []string  `json:"seeds"`              // nodes that hold the published source
-	Source       string    `json:"source,omitempty"`   // path on the first seed, if it is served in place
-	CreatedAt    time.Time `json:"created_at"`
+	Digest       string   `json:"digest"` // "sha256:" + hex of the v2 info-hash
+	Name         string   `json:"name"`
+	Kind         string   `json:"kind"` // "file" or "tree"
+	SizeBytes    int64    `json:"size_bytes"`
+	Files        int      `json:"files"`
+	PieceLength  int64    `json:"piece_length"`
+	ManifestSize int64    `json:"manifest_size"`      // bytes of the encoded manifest
+	Checksum     string   `json:"checksum,omitempty"` // "sha256:" + hex of a single file's content
+	Publisher    string   `json:"publisher"`          // base64 of the ed25519 public key
+	Signature    string   `json:"signature"`          // base64, over the digest
+	Seeds        []string `json:"seeds"`              // nodes that hold the published source
+	// Source is the path on the first seed, if it is served in place, or the URL
+	// that it was downloaded from, without user, password and query.
+	Source string `json:"source,omitempty"`
+	// SourceVersion tells the versions of a remote source apart, as in
+	// SourceState; "" if that is not known.
+	SourceVersion string    `json:"source_version,omitempty"`
+	CreatedAt     time.Time `json:"created_at"`
 }
 
 // Desired states of a distribution.
@@ -70,7 +75,7 @@ type Distribution struct {
 	// Activated is the generation that the nodes may switch to, where they
 	// switch together; set by the server.
 	Activated int64 `json:"activated,omitempty"`
-	// Previous is the digest before the last change of the digest, which a
+	// Previous is the last other digest that the nodes were to switch to, which a
 	// rollback returns to; set by the server.
 	Previous string `json:"previous,omitempty"`
 	// Generation counts changes of what is desired. VerifyGeneration counts
@@ -143,6 +148,10 @@ type NodeStatus struct {
 	// repairing them. Repaired counts such repairs.
 	Drifted  bool `json:"drifted,omitempty"`
 	Repaired int  `json:"repaired,omitempty"`
+	// Kept is another version that stands by beside the destination, to be
+	// switched to without fetching; KeptBytes is its size.
+	Kept      string `json:"kept,omitempty"`
+	KeptBytes int64  `json:"kept_bytes,omitempty"`
 
 	BytesTotal  int64 `json:"bytes_total"`
 	BytesDone   int64 `json:"bytes_done"`   // verified and on disk, whatever the source
@@ -191,6 +200,10 @@ type Summary struct {
 	Drifted   int  `json:"drifted"`
 	Offline   int  `json:"offline"`
 	Done      bool `json:"done"` // every target converged
+	// Staged have the content beside the destination, and wait. Blockers are the
+	// nodes that they wait for, where the switch is made together and not decided.
+	Staged   int      `json:"staged,omitempty"`
+	Blockers []string `json:"blockers,omitempty"`
 	// Seconds is from the first node's start to the last one's installation.
 	Seconds float64 `json:"seconds"`
 	// SeedingRatio is bytes received from initial seeders over the artifact's
@@ -204,7 +217,8 @@ type Summary struct {
 }
 
 // PublishRequest asks an agent to hash and sign a path on its own machine and
-// to serve it in place.
+// to serve it in place, to download a URL and publish the copy, or to have
+// another node publish a path.
 type PublishRequest struct {
 	// Source is an absolute path on the agent's machine, an http or https URL, or
 	// node://NAME/PATH for a path on the machine of another node.
@@ -221,6 +235,16 @@ type PublishRequest struct {
 	Expect *SourceIdentity `json:"expect,omitempty"`
 }
 
+// SourceState is what can be told of a remote source without moving it.
+type SourceState struct {
+	Source string `json:"source"` // as Artifact.Source shows it
+	// Version changes when the source does: an ETag, the time of a change, or a
+	// hash over the names, sizes and times of a path's files. "" if the server
+	// tells nothing of the kind.
+	Version   string `json:"version,omitempty"`
+	SizeBytes int64  `json:"size_bytes"` // -1 if not known
+}
+
 // SourceIdentity names a file or directory of one boot of one machine.
 type SourceIdentity struct {
 	BootID string `json:"boot_id"` // /proc/sys/kernel/random/boot_id
@@ -230,7 +254,7 @@ type SourceIdentity struct {
 
 // Progress is the data of a server-sent event "progress".
 type Progress struct {
-	Stage string `json:"stage"` // "hashing", "receiving"
+	Stage string `json:"stage"` // "hashing", "receiving", "downloading"
 	Done  int64  `json:"done"`  // bytes
 	Total int64  `json:"total"` // bytes, 0 if not known yet
 	Files int    `json:"files"` // files done

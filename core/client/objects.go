@@ -13,7 +13,11 @@ const (
 	pathNodes         = "/v1/nodes"
 	pathArtifacts     = "/v1/artifacts"
 	pathStream        = "/v1/artifacts/stream"
+	pathSources       = "/v1/sources"
+	pathNodeArtifacts = "/v1/node/artifacts"
+	pathNodeSources   = "/v1/node/sources"
 	pathDistributions = "/v1/distributions"
+	pathCollect       = "/v1/gc"
 )
 
 // Info describes the agent that answers.
@@ -125,11 +129,40 @@ func (c *Client) Status(ctx context.Context, name string) (api.Status, error) {
 // Verify asks the nodes to hash everything again. A node has done so when the
 // Verified of its status reaches the VerifyGeneration returned here.
 func (c *Client) Verify(ctx context.Context, name string) (api.Distribution, error) {
+	return c.ask(ctx, "verify", name)
+}
+
+// Activate has those nodes switch now that have staged what the distribution
+// wants; the others follow when they have. Where hooks refused to switch, they
+// are asked again.
+func (c *Client) Activate(ctx context.Context, name string) (api.Distribution, error) {
+	return c.ask(ctx, "activate", name)
+}
+
+// Rollback gives the distribution the digest that it had before. The nodes fetch
+// nothing if they kept that version.
+func (c *Client) Rollback(ctx context.Context, name string) (api.Distribution, error) {
+	return c.ask(ctx, "rollback", name)
+}
+
+func (c *Client) ask(ctx context.Context, what, name string) (api.Distribution, error) {
 	var out api.Distribution
 	path, err := object(pathDistributions, name)
 	if err != nil {
 		return out, err
 	}
-	err = c.roundTrip(ctx, "verify "+name, http.MethodPost, path+"/verify", nil, nil, &out)
+	err = c.roundTrip(ctx, what+" "+name, http.MethodPost, path+"/"+what, nil, nil, &out)
+	return out, err
+}
+
+// Collect frees what the agent that answers holds on its disk without need. With
+// dryRun it only lists that.
+func (c *Client) Collect(ctx context.Context, dryRun bool) (api.Collection, error) {
+	var out api.Collection
+	query := url.Values{}
+	if dryRun {
+		query.Set("dry_run", "true")
+	}
+	err := c.roundTrip(ctx, "collect", http.MethodPost, pathCollect, query, nil, &out)
 	return out, err
 }

@@ -14,38 +14,53 @@ import (
 	"github.com/rackswarm/rackswarm/core/client/pack"
 )
 
-// PublishPath publishes a file or directory of this machine. The agent reads it
+// PublishSource publishes req.Source: an http or https URL or node://NAME/PATH,
+// which the agent sees to, or a path of this machine. The agent reads the latter
 // in place if it is on the same machine and may; otherwise the content is
-// streamed to it, in constant memory. name is the base name of path if empty;
-// a pieceSize of 0 lets the agent choose; progress may be nil and is called
-// from one goroutine at a time.
-func (c *Client) PublishPath(ctx context.Context, path, name string, pieceSize int64, progress func(api.Progress)) (api.Artifact, error) {
-	kind, err := pack.Kind(path)
+// streamed to it, in constant memory. req.Expect is set here. progress may be nil
+// and is called from one goroutine at a time.
+func (c *Client) PublishSource(ctx context.Context, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error) {
+	if api.IsRemote(req.Source) {
+		return c.Publish(ctx, req, progress)
+	}
+	op := "publish " + req.Source
+	kind, err := pack.Kind(req.Source)
 	if err != nil {
 		return api.Artifact{}, err
 	}
+	if req.Source, err = filepath.Abs(req.Source); err != nil {
+		return api.Artifact{}, sourceFailure(op, err)
+	}
+	if req.Name == "" {
+		req.Name = filepath.Base(req.Source)
+	}
+	expect, err := Identify(req.Source)
+	if err != nil {
+		return api.Artifact{}, sourceFailure(op, err)
+	}
+	req.Expect = &expect
+	a, err := c.Publish(ctx, req, progress)
+	if !hasCode(err, api.CodeSourceNotLocal) {
+		return a, err
+	}
+	stream := api.StreamRequest{Name: req.Name, Kind: kind, PieceSize: req.PieceSize, Checksum: req.Checksum}
+	if kind == kindFile {
+		if stream.Mode, err = modeOf(req.Source); err != nil {
+			return api.Artifact{}, sourceFailure(op, err)
+		}
+	}
+	return c.streamPath(ctx, req.Source, stream, progress)
+}
+
+// PublishPath is PublishSource for a path of this machine, whatever its name
+// looks like. name is the base name of path if empty; a pieceSize of 0 lets the
+// agent choose.
+func (c *Client) PublishPath(ctx context.Context, path, name string, pieceSize int64, progress func(api.Progress)) (api.Artifact, error) {
 	source, err := filepath.Abs(path)
 	if err != nil {
 		return api.Artifact{}, sourceFailure("publish "+path, err)
 	}
-	if name == "" {
-		name = filepath.Base(source)
-	}
-	expect, err := Identify(source)
-	if err != nil {
-		return api.Artifact{}, sourceFailure("publish "+path, err)
-	}
-	a, err := c.Publish(ctx, api.PublishRequest{Source: source, Name: name, PieceSize: pieceSize, Expect: &expect}, progress)
-	if !hasCode(err, api.CodeSourceNotLocal) {
-		return a, err
-	}
-	req := api.StreamRequest{Name: name, Kind: kind, PieceSize: pieceSize}
-	if kind == kindFile {
-		if req.Mode, err = modeOf(source); err != nil {
-			return api.Artifact{}, sourceFailure("publish "+path, err)
-		}
-	}
-	return c.streamPath(ctx, source, req, progress)
+	return c.PublishSource(ctx, api.PublishRequest{Source: source, Name: name, PieceSize: pieceSize}, progress)
 }
 
 // bootIDFile names the running kernel's boot, whatever the container.

@@ -12,15 +12,47 @@ import (
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
-// Publish asks the agent to hash, sign and serve a path on its own machine.
-// progress may be nil. Publishing the same content again returns the artifact
-// that stands.
+// Publish asks the agent to hash, sign and serve a path on its own machine, to
+// download a URL, or to have another node publish a path. progress may be nil.
+// Publishing the same content again returns the artifact that stands. A download
+// that ctx interrupts goes on where it stopped when the same agent is asked
+// again.
 func (c *Client) Publish(ctx context.Context, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error) {
+	return c.publish(ctx, pathArtifacts, req, progress)
+}
+
+// PublishForNode is what an agent asks another one for: to publish a path of its
+// machine, which must lie in a directory that its configuration opens to the
+// nodes.
+func (c *Client) PublishForNode(ctx context.Context, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error) {
+	return c.publish(ctx, pathNodeArtifacts, req, progress)
+}
+
+func (c *Client) publish(ctx context.Context, path string, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error) {
+	op := "publish " + api.ShowSource(req.Source)
 	body, err := json.Marshal(req)
 	if err != nil {
-		return api.Artifact{}, &failure{&api.Error{Code: api.CodeInvalid, Subject: req.Source, Message: err.Error()}, err}
+		return api.Artifact{}, &failure{&api.Error{Code: api.CodeInvalid, Subject: op, Message: err.Error()}, err}
 	}
-	return c.published(ctx, call{op: "publish " + req.Source, method: http.MethodPost, path: pathArtifacts, body: body}, progress)
+	return c.published(ctx, call{op: op, method: http.MethodPost, path: path, body: body}, progress)
+}
+
+// Inspect tells, without moving content, which version a URL or a path of another
+// node has: it is to be published again if Version is not the artifact's
+// SourceVersion. Only Source and Headers of req count.
+func (c *Client) Inspect(ctx context.Context, req api.PublishRequest) (api.SourceState, error) {
+	return c.inspect(ctx, pathSources, req)
+}
+
+// InspectForNode is to Inspect what PublishForNode is to Publish.
+func (c *Client) InspectForNode(ctx context.Context, req api.PublishRequest) (api.SourceState, error) {
+	return c.inspect(ctx, pathNodeSources, req)
+}
+
+func (c *Client) inspect(ctx context.Context, path string, req api.PublishRequest) (api.SourceState, error) {
+	var out api.SourceState
+	err := c.roundTrip(ctx, "look at "+api.ShowSource(req.Source), http.MethodPost, path, nil, req, &out)
+	return out, err
 }
 
 // PublishStream sends content to the agent, which keeps a copy and publishes
@@ -39,6 +71,9 @@ func (c *Client) publishStream(ctx context.Context, req api.StreamRequest, body 
 	}
 	if req.Mode != 0 {
 		query.Set("mode", strconv.FormatUint(uint64(req.Mode), 8))
+	}
+	if req.Checksum != "" {
+		query.Set("checksum", req.Checksum)
 	}
 	return c.published(ctx, call{op: "publish " + req.Name, method: http.MethodPost, path: pathStream, query: query,
 		stream: &source{r: body}}, progress)

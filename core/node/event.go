@@ -62,12 +62,15 @@ type (
 	StoreUp   struct{}
 )
 
-// PeerConnected says that a connection to a peer that Admits named stands;
-// PeerDisconnected, that it ended or that a Dial failed.
+// PeerConnected says that a connection stands to a peer that Admits named, or to a
+// foreign one; PeerDisconnected, that a connection ended or that a Dial failed.
 type (
 	PeerConnected struct {
 		Transfer artifact.Digest
 		Peer     unit.NodeID
+		// Foreign: the peer speaks plain BitTorrent, and no group names it. It
+		// is let in all the same, once the content is ready.
+		Foreign bool
 		// MaxRequest is the most that the peer sends for one request, in bytes;
 		// 0 means 128 KiB.
 		MaxRequest int32

@@ -89,7 +89,7 @@ func (m *Machine) stepTransfer(now unit.Time, ev Event, out []Action) []Action {
 	case SlotAnswered:
 		return t.slotAnswered(now, ev, out)
 	case PeerConnected:
-		return t.connected(now, ev.Peer, out)
+		return t.connected(now, ev, out)
 	case PeerDisconnected:
 		return t.disconnected(now, ev.Peer, out)
 	case MessageReceived:

@@ -15,14 +15,15 @@ func sortedKeys[V any](m map[unit.NodeID]V) []unit.NodeID {
 	return slices.Sorted(maps.Keys(m))
 }
 
-func (t *transfer) connected(now unit.Time, peer unit.NodeID, out []Action) []Action {
-	if _, named := t.overlay.Named(peer); !named {
-		return append(out, Hangup{Transfer: t.digest, Peer: peer, Reason: "no group names it"})
+func (t *transfer) connected(now unit.Time, ev PeerConnected, out []Action) []Action {
+	peer := ev.Peer
+	if why := t.refuses(ev); why != "" {
+		return append(out, Hangup{Transfer: t.digest, Peer: peer, Reason: why})
 	}
 	if t.peers[peer] != nil { // a new connection replaces the old one
 		out = t.drop(now, peer, out)
 	}
-	t.peers[peer] = &early{}
+	t.peers[peer] = &early{foreign: ev.Foreign}
 	t.overlay.PeerUp(peer)
 	if t.swarm == nil {
 		return t.fetchManifest(now, out)
@@ -32,11 +33,11 @@ func (t *transfer) connected(now unit.Time, peer unit.NodeID, out []Action) []Ac
 
 // meet introduces a connected peer to the swarm.
 func (t *transfer) meet(now unit.Time, peer unit.NodeID, out []Action) []Action {
-	record, named := t.overlay.Named(peer)
+	info, named := t.info(peer)
 	if !named {
 		return out
 	}
-	t.swarm.PeerJoined(now, peerInfo(record))
+	t.swarm.PeerJoined(now, info)
 	out = t.send(peer, wire.SpanBitfield{Bits: t.swarm.Have().Bytes()}, out)
 	if started := t.swarm.Started(); len(started) > 0 {
 		out = t.send(peer, wire.Start{Spans: started}, out)

@@ -20,9 +20,12 @@ type transfer struct {
 	peers    map[unit.NodeID]*early
 }
 
-// early is what a connected peer announced before the manifest was known, when
-// it cannot be checked yet: the bits of the spans that it has.
-type early struct{ bits []byte }
+// early is what is known of a connected peer beside the swarm: what it announced
+// before the manifest was known, when it cannot be checked yet.
+type early struct {
+	bits    []byte // of the spans that it has
+	foreign bool   // it speaks plain BitTorrent, and no group names it
+}
 
 func newTransfer(m *Machine, ev Joined) *transfer {
 	self := m.member(ev.Initial)

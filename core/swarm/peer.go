@@ -14,6 +14,8 @@ type PeerInfo struct {
 	Node     unit.NodeID
 	Location unit.Location
 	Initial  bool
+	// Foreign: it is a client of plain BitTorrent, which passes nothing on.
+	Foreign bool
 	// Top is the depth of the highest location in whose group both are.
 	Top int
 }

@@ -45,7 +45,7 @@ func (s *Swarm) PeerWants(now unit.Time, node unit.NodeID, b Block, out []Action
 		return append(out, Hangup{Peer: node, Reason: BadRequest})
 	case !s.have.Has(int(b.Span)):
 		return append(out, Reject{Peer: node, Block: b, Reason: NotHere, RetryAfter: time.Second})
-	case s.cfg.Initial && s.cfg.Stealing && s.spreads(now, p, b.Span):
+	case s.cfg.Initial && s.cfg.Stealing && !p.Foreign && s.spreads(now, p, b.Span):
 		return append(out, Reject{Peer: node, Block: b, Reason: ServedElsewhere, RetryAfter: askAgain})
 	}
 	return append(out, Upload{Peer: node, Block: b})
@@ -123,7 +123,7 @@ func (s *Swarm) nearIsServed(now unit.Time, p *peer) bool {
 // noteSpread learns from a peer's HAVE how fast copies spread.
 func (s *Swarm) noteSpread(now unit.Time, node unit.NodeID, x int32) {
 	got, ok := s.seeding.spans[x]
-	if !ok || got.spread || got.to == node {
+	if !ok || got.spread || got.to == node || s.peers[node].Foreign {
 		return
 	}
 	got.spread = true

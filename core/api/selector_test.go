@@ -109,6 +109,7 @@ func TestSelectorsThatExclude(t *testing.T) {
 func TestValidate(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("0a", 32)
 	good := api.Distribution{Name: "go-1.26", Digest: digest, Path: "/opt/go", Owner: "www-data", Group: "33", Mode: "0755",
+		Activate: api.ActivateTogether, KeepPrevious: true, Hooks: api.Hooks{Before: []string{"drain"}, After: []string{"drain", "check-1"}},
 		Selector: api.Selector{Locations: []string{"ams1/r1"}, Labels: map[string]string{"role": ""}, NodeNames: []string{"web1"}}}
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
@@ -146,6 +147,10 @@ func TestValidate(t *testing.T) {
 		{"mode", func(d *api.Distribution) { d.Mode = "17777" }},
 		{"mode", func(d *api.Distribution) { d.Mode = "7" }},
 		{"mode", func(d *api.Distribution) { d.Mode = "4755" }},
+		{"activate", func(d *api.Distribution) { d.Activate = "now" }},
+		{"hooks.before[1]", func(d *api.Distribution) { d.Hooks.Before = []string{"drain", "rm -rf /"} }},
+		{"hooks.after[1]", func(d *api.Distribution) { d.Hooks.After = []string{"check", "check"} }},
+		{"hooks.after", func(d *api.Distribution) { d.Hooks.After = make([]string, 17) }},
 	} {
 		d := good
 		c.change(&d)

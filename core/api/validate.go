@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,9 @@ func (d Distribution) Validate() error {
 		func() error { return checkPrincipal("owner", d.Owner) },
 		func() error { return checkPrincipal("group", d.Group) },
 		func() error { return checkMode(d.Mode) },
+		func() error { return checkActivate(d.Activate) },
+		func() error { return checkHooks("hooks.before", d.Hooks.Before) },
+		func() error { return checkHooks("hooks.after", d.Hooks.After) },
 	} {
 		if err := check(); err != nil {
 			return err
@@ -103,6 +107,33 @@ func checkMode(s string) error {
 	}
 	if n&0o4000 != 0 {
 		return invalid("mode", fmt.Sprintf("%q has the setuid bit", s), "publish the file with that mode: only what a publisher signed may run as another user")
+	}
+	return nil
+}
+
+func checkActivate(s string) error {
+	switch s {
+	case "", ActivateEach, ActivateTogether:
+		return nil
+	}
+	return invalid("activate", fmt.Sprintf("%q is not a way to switch", s), "write "+ActivateEach+" or "+ActivateTogether)
+}
+
+// maxHooks bounds how many hooks one distribution runs on either side.
+const maxHooks = 16
+
+func checkHooks(field string, names []string) error {
+	if len(names) > maxHooks {
+		return invalid(field, fmt.Sprintf("it has %d entries; at most %d are allowed", len(names), maxHooks), "call the others from one of them")
+	}
+	for i, name := range names {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		if _, err := unit.ParseNodeID(name); err != nil {
+			return invalid(at, fmt.Sprintf("%q is not a name of a hook", name), errors.Unwrap(err).Error())
+		}
+		if slices.Contains(names[:i], name) {
+			return invalid(at, fmt.Sprintf("%q is named twice", name), "name each hook once")
+		}
 	}
 	return nil
 }

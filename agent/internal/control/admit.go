@@ -106,19 +106,29 @@ func list(values []string) string {
 	return strings.Join(values, ", ")
 }
 
-// inUse returns an error naming the distributions that want the artifact.
-// Those whose content is being removed do not count.
+// inUse returns an error naming the distributions that want the artifact, or
+// have the nodes keep it for a rollback. Those whose content is being removed do
+// not count.
 func inUse(digest string, all []api.Distribution) error {
-	var names []string
+	var names, kept []string
 	for _, d := range all {
-		if d.Digest == digest && d.State != api.StateAbsent {
+		switch {
+		case d.State == api.StateAbsent:
+		case d.Digest == digest:
 			names = append(names, d.Name)
+		case d.Previous == digest && d.KeepPrevious:
+			kept = append(kept, d.Name)
 		}
 	}
-	if names == nil {
-		return nil
-	}
 	slices.Sort(names)
-	return &api.Error{Code: api.CodeInUse, Subject: digest, Message: "wanted by distribution " + list(names),
-		Fix: "delete these first, or give them another digest"}
+	slices.Sort(kept)
+	switch {
+	case names != nil:
+		return &api.Error{Code: api.CodeInUse, Subject: digest, Message: "wanted by distribution " + list(names),
+			Fix: "delete these first, or give them another digest"}
+	case kept != nil:
+		return &api.Error{Code: api.CodeInUse, Subject: digest, Message: "kept for a rollback of distribution " + list(kept),
+			Fix: "take keep_previous from these, or delete them"}
+	}
+	return nil
 }

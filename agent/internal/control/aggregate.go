@@ -35,7 +35,7 @@ func Aggregate(d api.Distribution, a *api.Artifact, nodes []api.Node, reports []
 // it keeps what stands on the disk.
 func pending(d api.Distribution, a *api.Artifact, old api.NodeStatus) api.NodeStatus {
 	p := api.NodeStatus{Phase: api.PhasePending, Digest: d.Digest, Generation: old.Generation, Installed: old.Installed,
-		Verified: old.Verified, Repaired: old.Repaired, UpdatedAt: old.UpdatedAt, Received: api.Received{ByLevel: []int64{}}}
+		Verified: old.Verified, Repaired: old.Repaired, Kept: old.Kept, KeptBytes: old.KeptBytes, UpdatedAt: old.UpdatedAt, Received: api.Received{ByLevel: []int64{}}}
 	if a != nil && d.State != api.StateAbsent {
 		p.BytesTotal = a.SizeBytes
 	}
@@ -51,6 +51,10 @@ func summarize(d api.Distribution, a *api.Artifact, nodes []api.NodeStatus) api.
 		s.Failed += one(r.Phase == api.PhaseFailed)
 		s.Drifted += one(r.Drifted)
 		s.Offline += one(r.Unreachable)
+		s.Staged += one(d.Current(r) && r.Phase == api.PhaseStaged)
+		if d.State == api.StatePresent && !d.MaySwitch() && !d.Ready(r) {
+			s.Blockers = append(s.Blockers, r.Node)
+		}
 	}
 	s.Done = s.Converged == s.Targets
 	s.Seconds = seconds(nodes)

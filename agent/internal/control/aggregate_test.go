@@ -35,6 +35,26 @@ func TestPendingKeepsWhatStands(t *testing.T) {
 	}
 }
 
+// Those who have staged it wait for whoever has not, whatever the reason.
+func TestBlockers(t *testing.T) {
+	d := api.Distribution{Digest: wantedDigest, Generation: 3, State: api.StatePresent, Activate: api.ActivateTogether, Activated: 2}
+	nodes := []api.Node{{Name: "down"}, {Name: "failed", Alive: true}, {Name: "new", Alive: true}, {Name: "staged", Alive: true}, {Name: "stands", Alive: true}}
+	var reports []api.NodeStatus
+	for _, r := range []api.NodeStatus{{Node: "down", Phase: api.PhaseStaged}, {Node: "failed", Phase: api.PhaseFailed},
+		{Node: "staged", Phase: api.PhaseStaged}, {Node: "stands", Phase: api.PhaseInstalled, Installed: wantedDigest}} {
+		r.Digest, r.Generation = wantedDigest, 3
+		reports = append(reports, r)
+	}
+	s := Aggregate(d, nil, nodes, reports).Summary
+	if !slices.Equal(s.Blockers, []string{"down", "failed", "new"}) || s.Staged != 2 || s.Converged != 1 {
+		t.Errorf("%+v", s)
+	}
+	d.Activated = 3
+	if s := Aggregate(d, nil, nodes, reports).Summary; s.Blockers != nil {
+		t.Errorf("decided: %+v", s)
+	}
+}
+
 func TestMeasures(t *testing.T) {
 	nodes := []api.NodeStatus{
 		{Location: "ams1/r1", Received: api.Received{ByLevel: []int64{100, 20, 300}, Seeder: 90}},

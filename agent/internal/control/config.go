@@ -18,6 +18,8 @@ type Config struct {
 	Self func() api.Info
 	// Publisher may be nil. It is asked only while Self says CanPublish.
 	Publisher Publisher
+	// Collector may be nil.
+	Collector Collector
 
 	// Socket is the path of the unix socket, "" for none.
 	Socket string

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 	"slices"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/store"
 )
 
 const listFix = "see 'rackswarm status' for the names"
@@ -112,6 +114,9 @@ func (s *Server) confirm(ctx context.Context, old *api.Distribution, next api.Di
 		}
 		back := *old
 		back.Generation = next.Generation + 1
+		if old.MaySwitch() && together(*old) {
+			back.Activated = back.Generation
+		}
 		return []api.Distribution{back}, nil, nil
 	}))
 }
@@ -166,6 +171,54 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// activate has those nodes switch now that have staged what is wanted.
+func (s *Server) activate(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("name")
+	reports, err := s.cfg.Store.Statuses(r.Context(), name)
+	if err != nil {
+		return err
+	}
+	return s.change(w, r, name, http.StatusOK, func(d api.Distribution) (api.Distribution, error) {
+		return toActivated(d, reports, s.cfg.Now())
+	})
+}
+
+// rollback asks for the version before, unless its artifact is gone.
+func (s *Server) rollback(w http.ResponseWriter, r *http.Request) error {
+	ctx, name := r.Context(), r.PathValue("name")
+	var old, next api.Distribution
+	err := s.cfg.Store.UpdateDistributions(ctx, func(all map[string]api.Distribution) ([]api.Distribution, []string, error) {
+		found := lookup(all, name)
+		if found == nil {
+			return nil, nil, missing("distribution", name, listFix)
+		}
+		old = *found
+		var err error
+		if next, err = toPrevious(old, s.cfg.Now()); err != nil {
+			return nil, nil, err
+		}
+		return []api.Distribution{next}, nil, s.checkPrevious(ctx, next.Digest)
+	})
+	if err == nil {
+		err = s.confirm(context.WithoutCancel(ctx), &old, next)
+	}
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, next)
+	return nil
+}
+
+// checkPrevious looks whether the version to return to is still published.
+func (s *Server) checkPrevious(ctx context.Context, digest string) error {
+	_, err := s.cfg.Store.Artifact(ctx, digest)
+	if errors.Is(err, store.ErrNotFound) {
+		return &api.Error{Code: api.CodeNotFound, Subject: digest, Message: "the version before is not published any more",
+			Fix: "publish it again, then roll back; with keep_previous it cannot be removed"}
+	}
+	return err
+}
+
 // change applies fn to a distribution that stands and answers with the result.
 func (s *Server) change(w http.ResponseWriter, r *http.Request, name string, status int, fn func(api.Distribution) (api.Distribution, error)) error {
 	var next api.Distribution
@@ -175,8 +228,10 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, name string, sta
 			return nil, nil, missing("distribution", name, listFix)
 		}
 		var err error
-		next, err = fn(*old)
-		return []api.Distribution{next}, nil, err
+		if next, err = fn(*old); err != nil || reflect.DeepEqual(next, *old) {
+			return nil, nil, err
+		}
+		return []api.Distribution{next}, nil, nil
 	})
 	if err != nil {
 		return err

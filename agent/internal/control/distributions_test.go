@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"strings"
@@ -285,5 +286,87 @@ func TestStoreDown(t *testing.T) {
 	}
 	if _, err := f.client.Nodes(f.ctx); code(err) != api.CodeStoreDown {
 		t.Errorf("nodes: %v", err)
+	}
+}
+
+func TestRollbackAndActivate(t *testing.T) {
+	f := serve(t, nil)
+	f.node("web1", "ams1/r1", nil)
+	one, two := f.artifact(1), f.artifact(2)
+	want := api.Distribution{Name: "app", Digest: one, Path: "/srv/app", Activate: api.ActivateTogether}
+	_, err := f.client.PutDistribution(f.ctx, want)
+	f.must(err)
+	_, err = f.client.Rollback(f.ctx, "app")
+	wantError(t, err, api.CodeConflict, "app")
+	if d, err := f.client.Activate(f.ctx, "app"); err != nil || d.Activated != 1 || d.Generation != 1 {
+		t.Fatalf("activated %+v, %v", d, err)
+	}
+	want.Digest = two
+	_, err = f.client.PutDistribution(f.ctx, want)
+	f.must(err)
+	if st, err := f.client.Status(f.ctx, "app"); err != nil || !reflect.DeepEqual(st.Summary.Blockers, []string{"web1"}) {
+		t.Fatalf("blocked by %v, %v", st.Summary.Blockers, err)
+	}
+	activated, err := f.client.Activate(f.ctx, "app")
+	f.must(err)
+	if activated.Activated != 2 || activated.Previous != one {
+		t.Fatalf("activated %+v", activated)
+	}
+	if again, err := f.client.Activate(f.ctx, "app"); err != nil || !reflect.DeepEqual(again, activated) {
+		t.Fatalf("again: %+v, %v", again, err)
+	}
+	f.must(f.client.DeleteArtifact(f.ctx, one))
+	_, err = f.client.Rollback(f.ctx, "app")
+	wantError(t, err, api.CodeNotFound, one)
+	f.artifact(1)
+	d, err := f.client.Rollback(f.ctx, "app")
+	f.must(err)
+	if d.Digest != one || d.Previous != two || d.Generation != 3 || d.MaySwitch() {
+		t.Fatalf("rolled back %+v", d)
+	}
+	for _, call := range []func(context.Context, string) (api.Distribution, error){f.client.Activate, f.client.Rollback} {
+		_, err := call(f.ctx, "nope")
+		wantError(t, err, api.CodeNotFound, "nope")
+	}
+}
+
+// What the nodes keep for a rollback is not to be lost; what they would have to
+// fetch again may be.
+func TestPreviousIsInUseWhereItIsKept(t *testing.T) {
+	f := serve(t, nil)
+	f.node("web1", "ams1/r1", nil)
+	one, two := f.artifact(1), f.artifact(2)
+	want := api.Distribution{Name: "app", Digest: one, Path: "/srv/app", KeepPrevious: true}
+	_, err := f.client.PutDistribution(f.ctx, want)
+	f.must(err)
+	want.Digest = two
+	_, err = f.client.PutDistribution(f.ctx, want)
+	f.must(err)
+	wantError(t, f.client.DeleteArtifact(f.ctx, one), api.CodeInUse, one)
+	want.KeepPrevious = false
+	_, err = f.client.PutDistribution(f.ctx, want)
+	f.must(err)
+	f.must(f.client.DeleteArtifact(f.ctx, one))
+}
+
+// collector says what it was asked.
+type collector struct{ dry []bool }
+
+func (c *collector) Collect(_ context.Context, dry bool) (api.Collection, error) {
+	c.dry = append(c.dry, dry)
+	return api.Collection{Node: "web1", DryRun: dry}, nil
+}
+
+func TestCollect(t *testing.T) {
+	c := &collector{}
+	f := serve(t, func(cfg *control.Config) { cfg.Collector = c })
+	for _, dry := range []bool{true, false} {
+		got, err := f.client.Collect(f.ctx, dry)
+		if err != nil || got.DryRun != dry || got.Items == nil {
+			t.Errorf("dry run %v: %+v, %v", dry, got, err)
+		}
+	}
+	if !reflect.DeepEqual(c.dry, []bool{true, false}) {
+		t.Errorf("asked %v", c.dry)
 	}
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -13,6 +14,7 @@ import (
 func revise(old *api.Distribution, wanted api.Distribution, reports []api.NodeStatus, now time.Time) (api.Distribution, bool) {
 	next := wanted
 	next.State, next.UpdatedAt = api.StatePresent, now
+	next.Activated, next.Previous = 0, ""
 	if old == nil {
 		next.Generation, next.VerifyGeneration, next.CreatedAt = 1, 0, now
 		for _, r := range reports {
@@ -21,8 +23,12 @@ func revise(old *api.Distribution, wanted api.Distribution, reports []api.NodeSt
 		return next, true
 	}
 	next.Generation, next.VerifyGeneration, next.CreatedAt = old.Generation, old.VerifyGeneration, old.CreatedAt
+	next.Activated, next.Previous = old.Activated, previous(*old, next.Digest)
 	if !sameTask(*old, next) {
 		next.Generation++
+		if old.State == api.StatePresent && old.MaySwitch() && old.SameContent(next) {
+			next.Activated = next.Generation // there is nothing to switch to
+		}
 		return next, true
 	}
 	if old.AllowEmpty != next.AllowEmpty {
@@ -33,8 +39,68 @@ func revise(old *api.Distribution, wanted api.Distribution, reports []api.NodeSt
 
 // sameTask reports whether a and b ask the same of the nodes.
 func sameTask(a, b api.Distribution) bool {
-	return a.Digest == b.Digest && a.Path == b.Path && a.State == b.State && a.Overwrite == b.Overwrite &&
-		a.Owner == b.Owner && a.Group == b.Group && a.Mode == b.Mode && a.Selector.Equal(b.Selector)
+	return a.SameContent(b) && a.State == b.State && a.Overwrite == b.Overwrite && a.Selector.Equal(b.Selector) &&
+		together(a) == together(b) && a.KeepPrevious == b.KeepPrevious &&
+		slices.Equal(a.Hooks.Before, b.Hooks.Before) && slices.Equal(a.Hooks.After, b.Hooks.After)
+}
+
+func together(d api.Distribution) bool { return d.Activate == api.ActivateTogether }
+
+// previous is what a rollback of the next version of old returns to: what old
+// wanted, unless the nodes never were to switch to it.
+func previous(old api.Distribution, digest string) string {
+	before := old.Previous
+	if old.Digest != digest && old.MaySwitch() {
+		before = old.Digest
+	}
+	if before == digest {
+		return ""
+	}
+	return before
+}
+
+// toPrevious asks for the version before. What is wanted now becomes the
+// previous one in turn.
+func toPrevious(d api.Distribution, now time.Time) (api.Distribution, error) {
+	switch {
+	case d.State == api.StateAbsent:
+		return d, beingRemoved(d)
+	case d.Previous == "":
+		return d, &api.Error{Code: api.CodeConflict, Subject: d.Name, Message: "it had no other version before",
+			Fix: "distribute the version that you want: rackswarm distribute " + d.Name + " --artifact DIGEST --path " + d.Path}
+	}
+	wanted := d
+	wanted.Digest = d.Previous
+	next, _ := revise(&d, wanted, nil, now)
+	return next, nil
+}
+
+// toActivated lets the nodes switch that have staged what d wants. Where that was
+// decided before and hooks have refused it, it asks them once more.
+func toActivated(d api.Distribution, reports []api.NodeStatus, now time.Time) (api.Distribution, error) {
+	if d.State == api.StateAbsent {
+		return d, beingRemoved(d)
+	}
+	refused := slices.ContainsFunc(reports, func(r api.NodeStatus) bool {
+		return d.Current(r) && r.Phase == api.PhaseFailed && r.Error != nil && r.Error.Code == api.CodeRefused
+	})
+	switch {
+	case !d.MaySwitch():
+	case refused:
+		d.Generation++
+	default:
+		return d, nil
+	}
+	d.UpdatedAt = now
+	if together(d) {
+		d.Activated = d.Generation
+	}
+	return d, nil
+}
+
+func beingRemoved(d api.Distribution) error {
+	return &api.Error{Code: api.CodeConflict, Subject: d.Name, Message: "the distribution is being removed",
+		Fix: "put it again if the content shall stay"}
 }
 
 // toAbsent asks the nodes to remove the content; again changes nothing.
@@ -50,8 +116,7 @@ func toAbsent(d api.Distribution, now time.Time) api.Distribution {
 // toVerify asks the nodes to hash everything again.
 func toVerify(d api.Distribution, now time.Time) (api.Distribution, error) {
 	if d.State == api.StateAbsent {
-		return d, &api.Error{Code: api.CodeConflict, Subject: d.Name, Message: "the distribution is being removed",
-			Fix: "put it again if the content shall stay"}
+		return d, beingRemoved(d)
 	}
 	d.VerifyGeneration++
 	d.UpdatedAt = now

@@ -18,22 +18,25 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{
-		"GET /v1/agent":                        s.getAgent,
-		"GET /v1/nodes":                        s.listNodes,
-		"DELETE /v1/nodes/{name}":              s.forgetNode,
-		"GET /v1/artifacts":                    s.listArtifacts,
-		"POST /v1/artifacts":                   s.publish,
-		"POST /v1/artifacts/stream":            s.receive,
-		"GET /v1/artifacts/{digest}":           s.getArtifact,
-		"DELETE /v1/artifacts/{digest}":        s.deleteArtifact,
-		"GET /v1/distributions":                s.listDistributions,
-		"GET /v1/distributions/{name}":         s.getDistribution,
-		"PUT /v1/distributions/{name}":         s.putDistribution,
-		"DELETE /v1/distributions/{name}":      s.deleteDistribution,
-		"GET /v1/distributions/{name}/status":  s.getStatus,
-		"GET /v1/distributions/{name}/events":  s.watch,
-		"POST /v1/distributions/{name}/verify": s.verify,
-		"/":                                    notThere,
+		"GET /v1/agent":                          s.getAgent,
+		"GET /v1/nodes":                          s.listNodes,
+		"DELETE /v1/nodes/{name}":                s.forgetNode,
+		"GET /v1/artifacts":                      s.listArtifacts,
+		"POST /v1/artifacts":                     s.publish,
+		"POST /v1/artifacts/stream":              s.receive,
+		"GET /v1/artifacts/{digest}":             s.getArtifact,
+		"DELETE /v1/artifacts/{digest}":          s.deleteArtifact,
+		"GET /v1/distributions":                  s.listDistributions,
+		"GET /v1/distributions/{name}":           s.getDistribution,
+		"PUT /v1/distributions/{name}":           s.putDistribution,
+		"DELETE /v1/distributions/{name}":        s.deleteDistribution,
+		"GET /v1/distributions/{name}/status":    s.getStatus,
+		"GET /v1/distributions/{name}/events":    s.watch,
+		"POST /v1/distributions/{name}/verify":   s.verify,
+		"POST /v1/distributions/{name}/activate": s.activate,
+		"POST /v1/distributions/{name}/rollback": s.rollback,
+		"POST /v1/gc":                            s.collect,
+		"/":                                      notThere,
 	} {
 		mux.Handle(pattern, s.guard(h))
 	}
@@ -103,7 +106,7 @@ func httpStatus(code string) int {
 		return http.StatusUnprocessableEntity
 	case api.CodeStoreDown, api.CodeUnreachable:
 		return http.StatusServiceUnavailable
-	case api.CodeNoSpace:
+	case api.CodeNoSpace, api.CodeQuota:
 		return http.StatusInsufficientStorage
 	}
 	return http.StatusInternalServerError

@@ -1,0 +1,20 @@
+package api
+
+// MaySwitch reports whether the nodes may switch to what d wants: each as soon
+// as it has it, or, where they switch together, once that was decided for this
+// generation.
+func (d Distribution) MaySwitch() bool {
+	return d.Activate != ActivateTogether || d.Activated >= d.Generation
+}
+
+// Ready reports whether n would switch at once to what d wants, or has: a node
+// that nobody has to wait for. One that is unreachable is not.
+func (d Distribution) Ready(n NodeStatus) bool {
+	return !n.Unreachable && (d.Current(n) && n.Phase == PhaseStaged || d.Converged(n))
+}
+
+// SameContent reports whether a and b ask for the same bytes and metadata at the
+// same place.
+func (d Distribution) SameContent(o Distribution) bool {
+	return d.Digest == o.Digest && d.Path == o.Path && d.Owner == o.Owner && d.Group == o.Group && d.Mode == o.Mode
+}

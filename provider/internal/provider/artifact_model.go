@@ -16,6 +16,7 @@ type artifactModel struct {
 	Name              types.String   `tfsdk:"name"`
 	Source            types.String   `tfsdk:"source"`
 	SourceHash        types.String   `tfsdk:"source_hash"`
+	SourceHeaders     types.Map      `tfsdk:"source_headers_wo"` // null but in the configuration
 	SourceFingerprint types.String   `tfsdk:"source_fingerprint"`
 	PieceSize         types.Int64    `tfsdk:"piece_size"`
 	Digest            types.String   `tfsdk:"digest"`
@@ -52,27 +53,32 @@ func (m *artifactModel) keep(state artifactModel) {
 	m.Kind, m.Checksum, m.Publisher, m.Seeds = state.Kind, state.Checksum, state.Publisher, state.Seeds
 }
 
-// forget makes known only after apply what the fleet will say. A piece size that
-// the configuration gives stays.
+// forget makes known only after apply what the fleet will say. What the
+// configuration gives stays.
 func (m *artifactModel) forget(config artifactModel) {
 	if config.PieceSize.IsNull() {
 		m.PieceSize = types.Int64Unknown()
 	}
-	m.Digest, m.Kind, m.Checksum, m.Publisher = types.StringUnknown(), types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
+	if config.Checksum.IsNull() {
+		m.Checksum = types.StringUnknown()
+	}
+	m.Digest, m.Kind, m.Publisher = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
 	m.SizeBytes, m.Files = types.Int64Unknown(), types.Int64Unknown()
 	m.Seeds = types.ListUnknown(types.StringType)
 }
 
-// published reports whether the state's artifact is what m asks for. The piece
-// size counts only if the configuration gives it.
+// published reports whether the state's artifact is what m asks for. Piece size
+// and checksum count only if the configuration gives them.
 func (m *artifactModel) published(config, state artifactModel) bool {
 	return m.Source.Equal(state.Source) && m.SourceHash.Equal(state.SourceHash) && m.SourceFingerprint.Equal(state.SourceFingerprint) &&
-		m.Name.Equal(state.Name) && (config.PieceSize.IsNull() || m.PieceSize.Equal(state.PieceSize))
+		m.Name.Equal(state.Name) && (config.PieceSize.IsNull() || m.PieceSize.Equal(state.PieceSize)) &&
+		(config.Checksum.IsNull() || m.Checksum.Equal(state.Checksum))
 }
 
-// defaultName is the last part of the source, as the agent would choose it.
+// defaultName is the last part of the source, as the agent would choose it; of
+// what is not on this machine, the agent does.
 func defaultName(source types.String) types.String {
-	if source.IsUnknown() {
+	if source.IsUnknown() || api.IsRemote(source.ValueString()) {
 		return types.StringUnknown()
 	}
 	path, err := filepath.Abs(source.ValueString())

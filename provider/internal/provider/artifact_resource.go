@@ -40,8 +40,9 @@ func (r *artifactResource) Configure(_ context.Context, req resource.ConfigureRe
 
 // Create publishes the source.
 func (r *artifactResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
-	var plan artifactModel
+	var plan, config artifactModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	timeout, diags := plan.Timeouts.Create(ctx, publishTimeout)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
@@ -49,7 +50,7 @@ func (r *artifactResource) Create(ctx context.Context, req resource.CreateReques
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if r.publish(ctx, &plan, &resp.Diagnostics) {
+	if r.publish(ctx, &plan, config, &resp.Diagnostics) {
 		resp.Diagnostics.Append(resp.State.Set(ctx, &plan)...)
 	}
 }
@@ -57,8 +58,9 @@ func (r *artifactResource) Create(ctx context.Context, req resource.CreateReques
 // Update publishes the source again if something of it changed, and withdraws
 // what nothing uses any more.
 func (r *artifactResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	var plan, state artifactModel
+	var plan, state, config artifactModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	timeout, diags := plan.Timeouts.Update(ctx, publishTimeout)
 	resp.Diagnostics.Append(diags...)
@@ -69,7 +71,7 @@ func (r *artifactResource) Update(ctx context.Context, req resource.UpdateReques
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if plan.Digest.IsUnknown() && !r.publish(ctx, &plan, &resp.Diagnostics) {
+	if plan.Digest.IsUnknown() && !r.publish(ctx, &plan, config, &resp.Diagnostics) {
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, &plan)...)
@@ -78,15 +80,18 @@ func (r *artifactResource) Update(ctx context.Context, req resource.UpdateReques
 	resp.Diagnostics.Append(old.save(ctx, resp.Private)...)
 }
 
-// publish completes the plan with what it leads to.
-func (r *artifactResource) publish(ctx context.Context, plan *artifactModel, diags *diag.Diagnostics) (ok bool) {
+// publish completes the plan with what it leads to. The headers are in the
+// configuration alone.
+func (r *artifactResource) publish(ctx context.Context, plan *artifactModel, config artifactModel, diags *diag.Diagnostics) (ok bool) {
 	source := plan.Source.ValueString()
+	shown := api.ShowSource(source)
 	agent, err := r.conn.agent()
 	if err != nil {
-		addError(diags, source, err, nowhere)
+		addError(diags, shown, err, nowhere)
 		return false
 	}
-	if plan.SourceFingerprint.IsUnknown() {
+	remote := api.IsRemote(source)
+	if plan.SourceFingerprint.IsUnknown() && !remote {
 		f, err := fingerprint(ctx, source)
 		if err != nil {
 			diags.AddAttributeError(path.Root("source"), source, err.Error())
@@ -94,10 +99,19 @@ func (r *artifactResource) publish(ctx context.Context, plan *artifactModel, dia
 		}
 		plan.SourceFingerprint = types.StringValue(f)
 	}
-	a, err := agent.PublishPath(ctx, source, plan.Name.ValueString(), plan.PieceSize.ValueInt64(), logPublishing(ctx, source))
+	headers, err := headersOf(config.SourceHeaders)
 	if err != nil {
-		addError(diags, source, err, artifactField(source))
+		diags.AddAttributeError(path.Root("source_headers_wo"), shown, err.Error())
 		return false
+	}
+	a, err := agent.PublishSource(ctx, api.PublishRequest{Source: source, Name: config.Name.ValueString(), PieceSize: plan.PieceSize.ValueInt64(),
+		Checksum: config.Checksum.ValueString(), Headers: headers}, logPublishing(ctx, shown))
+	if err != nil {
+		addError(diags, shown, err, artifactField(shown))
+		return false
+	}
+	if plan.SourceFingerprint.IsUnknown() {
+		plan.SourceFingerprint = types.StringValue(remoteVersion(a.SourceVersion))
 	}
 	diags.Append(plan.take(ctx, a)...)
 	return !diags.HasError()
@@ -106,10 +120,13 @@ func (r *artifactResource) publish(ctx context.Context, plan *artifactModel, dia
 // artifactField blames the source for what is not another attribute's fault.
 func artifactField(source string) locate {
 	return func(subject string) (path.Path, bool) {
-		if subject == "name" || subject == "piece_size" {
+		switch subject {
+		case "name", "piece_size", "checksum":
 			return path.Root(subject), true
+		case "headers":
+			return path.Root("source_headers_wo"), true
 		}
-		return path.Root("source"), within(subject, source)
+		return path.Root("source"), subject == "source" || subject == source || within(subject, source)
 	}
 }
 

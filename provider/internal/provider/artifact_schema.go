@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"regexp"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
@@ -21,6 +22,8 @@ var pieceSizes = func() []int64 {
 	return sizes
 }()
 
+var checksumForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
 // Schema describes the resource.
 func (r *artifactResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
@@ -36,8 +39,9 @@ func (r *artifactResource) Schema(ctx context.Context, _ resource.SchemaRequest,
 			},
 			"source": schema.StringAttribute{
 				Required: true,
-				MarkdownDescription: "Path of a file or directory on the machine that runs Terraform. An agent on that machine that may read it publishes it in place, " +
-					"and serves it from there: leave it as it is while nodes fetch it. Otherwise the content is streamed to the agent, which keeps a copy.",
+				MarkdownDescription: "Where the content is. A path of a file or directory on the machine that runs Terraform: an agent on that machine that may read it publishes it in place, " +
+					"and serves it from there, so leave it as it is while nodes fetch it; otherwise it is streamed to the agent, which keeps a copy. " +
+					"An `http://` or `https://` URL: the agent downloads it and keeps the copy. `node://NAME/PATH`: the node of that name publishes the path in place, if its configuration allows that.",
 				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 			},
 			"source_hash": schema.StringAttribute{
@@ -45,10 +49,15 @@ func (r *artifactResource) Schema(ctx context.Context, _ resource.SchemaRequest,
 				MarkdownDescription: "Any text that changes when the content of `source` does, such as a version or `filesha256(…)`. " +
 					"With it plans do not look at the source, and modification times do not matter.",
 			},
+			"source_headers_wo": schema.MapAttribute{
+				ElementType: types.StringType, Optional: true, WriteOnly: true, Sensitive: true,
+				MarkdownDescription: "Headers for a source that is a URL, such as `{ Authorization = \"Bearer …\" }`. They enter neither the state nor the plan, and no agent stores them. " +
+					"Changing them alone publishes nothing.",
+			},
 			"source_fingerprint": schema.StringAttribute{
 				Computed: true,
-				MarkdownDescription: "What the names, sizes, modes and modification times in `source` were when it was published, as one hash. " +
-					"A plan computes it anew and publishes again if it differs. Null if `source_hash` is given.",
+				MarkdownDescription: "What the names, sizes, modes and modification times in `source` were when it was published, as one hash; of a URL, the version that its server tells (`ETag` or `Last-Modified`). " +
+					"A plan looks anew and publishes again if it differs. A server that tells no version needs `source_hash` or `checksum` for changes to be seen. Null if `source_hash` is given.",
 			},
 			"piece_size": schema.Int64Attribute{
 				Optional: true, Computed: true,
@@ -62,7 +71,9 @@ func (r *artifactResource) Schema(ctx context.Context, _ resource.SchemaRequest,
 			"files":      schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of files."},
 			"kind":       schema.StringAttribute{Computed: true, MarkdownDescription: "`file` or `tree`."},
 			"checksum": schema.StringAttribute{
-				Computed: true, MarkdownDescription: "Of a file: `sha256:` and the SHA-256 of its content in hexadecimal. Null for trees.",
+				Optional: true, Computed: true,
+				MarkdownDescription: "Of a file: `sha256:` and the SHA-256 of its content in hexadecimal. If it is given, other content is refused. Null for trees.",
+				Validators:          []validator.String{stringvalidator.RegexMatches(checksumForm, "write sha256: and 64 lower-case hexadecimal digits, as sha256sum prints them")},
 			},
 			"publisher": schema.StringAttribute{
 				Computed: true, MarkdownDescription: "Public key that the artifact is signed with, base64 of the ed25519 key.",

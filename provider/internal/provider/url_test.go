@@ -63,7 +63,9 @@ func TestAccURL(t *testing.T) {
 		return local(f.Agents()[0]) + artifact(server.URL+"/files/motd", more) + distribution("motd", path, "")
 	}
 	headers := fmt.Sprintf("source_headers_wo = { Authorization = \"Bearer %s\" }\n", siteToken)
-	sum := func(text string) string { return fmt.Sprintf("checksum = \"sha256:%x\"\n", sha256.Sum256([]byte(text))) }
+	sum := func(text string) string {
+		return fmt.Sprintf("checksum = \"sha256:%x\"\n", sha256.Sum256([]byte(text)))
+	}
 	sent := 0
 	apply(t, noArtifacts(t, f),
 		resource.TestStep{Config: config(""), ExpectError: regexp.MustCompile(`401`)},

@@ -33,12 +33,12 @@ func (t *Transport) dialled(ctx context.Context, raw net.Conn, want unit.NodeID,
 	if _, err := nc.Write(t.greeting(d)); err != nil {
 		return nil, fmt.Errorf("send handshake: %w", err)
 	}
-	short, err := readHandshake(nc)
+	h, err := readHandshake(nc)
 	if err != nil {
 		return nil, err
 	}
 	c := newConn(raw, nc, t.log)
-	if err := c.readExtended(short, proven); err != nil {
+	if err := c.readExtended(h, proven); err != nil {
 		return nil, err
 	}
 	if c.digest != d {
@@ -51,26 +51,37 @@ func (t *Transport) dialled(ctx context.Context, raw net.Conn, want unit.NodeID,
 }
 
 // inbound does the listening side's handshakes on raw: it hears which artifact
-// the peer wants and answers in kind.
-func (t *Transport) inbound(ctx context.Context, raw net.Conn) (*Conn, error) {
+// the peer wants and answers in kind. Another client is not answered yet.
+func (t *Transport) inbound(ctx context.Context, raw net.Conn) (arrival, error) {
 	release := watch(ctx, raw)
-	c, err := t.answered(ctx, raw)
-	return c, release(err)
+	a, err := t.arrived(ctx, raw)
+	return a, release(err)
 }
 
-func (t *Transport) answered(ctx context.Context, raw net.Conn) (*Conn, error) {
+func (t *Transport) arrived(ctx context.Context, raw net.Conn) (a arrival, err error) {
 	t.tune(raw)
 	nc, proven, err := t.serverSide(ctx, raw)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	short, err := readHandshake(nc)
-	if err != nil {
-		return nil, err
+	h, err := readHandshake(nc)
+	switch {
+	case err != nil:
+		return a, err
+	case proven == "" && foreign(h):
+		a.guest, err = t.guest(nc, h)
+	case proven == "" && t.config.TLS != nil:
+		err = t.refusePlain(raw)
+	default:
+		a.conn, err = t.answered(raw, nc, h, proven)
 	}
+	return a, err
+}
+
+func (t *Transport) answered(raw, nc net.Conn, h wire.Handshake, proven unit.NodeID) (*Conn, error) {
 	c := newConn(raw, nc, t.log)
 	c.inbound = true
-	if err := c.readExtended(short, proven); err != nil {
+	if err := c.readExtended(h, proven); err != nil {
 		return nil, err
 	}
 	if _, err := nc.Write(t.greeting(c.digest)); err != nil {
@@ -105,24 +116,19 @@ func (t *Transport) greeting(d Digest) []byte {
 	}, 0)
 }
 
-// readHandshake reads the handshake of BEP 3 and returns the truncated
-// info-hash.
-func readHandshake(nc net.Conn) ([20]byte, error) {
+// readHandshake reads the handshake of BEP 3.
+func readHandshake(nc net.Conn) (wire.Handshake, error) {
 	var b [wire.HandshakeSize]byte
 	if err := readFull(nc, b[:1]); err != nil {
-		return [20]byte{}, err
+		return wire.Handshake{}, err
 	}
 	if b[0] == recordAlert || b[0] == recordHandshake {
-		return [20]byte{}, speaksTLS(nc.RemoteAddr())
+		return wire.Handshake{}, speaksTLS(nc.RemoteAddr())
 	}
 	if err := readFull(nc, b[1:]); err != nil {
-		return [20]byte{}, err
+		return wire.Handshake{}, err
 	}
-	h, err := wire.ParseHandshake(b)
-	if err == nil && !h.Extensions.SupportsExtended() {
-		err = fmt.Errorf("%w: the peer does not speak the extension protocol (BEP 10)", wire.ErrMalformed)
-	}
-	return h.InfoHash, err
+	return wire.ParseHandshake(b)
 }
 
 func readFull(nc net.Conn, b []byte) error {
@@ -142,7 +148,10 @@ func readFull(nc net.Conn, b []byte) error {
 // readExtended reads the extended handshake, which must come first, and checks
 // it against what is known: the truncated info-hash and, if not empty, the node
 // name that the certificate proves.
-func (c *Conn) readExtended(short [20]byte, proven unit.NodeID) error {
+func (c *Conn) readExtended(first wire.Handshake, proven unit.NodeID) error {
+	if !first.Extensions.SupportsExtended() {
+		return fmt.Errorf("%w: the peer does not speak the extension protocol (BEP 10)", wire.ErrMalformed)
+	}
 	m, err := c.dec.Next()
 	if err != nil {
 		return fmt.Errorf("read extended handshake: %w", err)
@@ -155,8 +164,8 @@ func (c *Conn) readExtended(short [20]byte, proven unit.NodeID) error {
 	if ext == 0 || h.Version == 0 {
 		return fmt.Errorf("%w: the peer (%q) does not speak %s; only rackswarm agents may connect", wire.ErrMalformed, h.Client, wire.ExtensionName)
 	}
-	if Digest(h.Digest).Short() != short {
-		return fmt.Errorf("%w: digest %s does not fit the info-hash %x", wire.ErrMalformed, Digest(h.Digest), short)
+	if Digest(h.Digest).Short() != first.InfoHash {
+		return fmt.Errorf("%w: digest %s does not fit the info-hash %x", wire.ErrMalformed, Digest(h.Digest), first.InfoHash)
 	}
 	name, err := unit.ParseNodeID(h.Node)
 	if err != nil {

@@ -79,7 +79,7 @@ func pipedOver(t testing.TB, x, y net.Conn) (a, b *Conn) {
 		if err != nil {
 			t.Error(err)
 		}
-		accepted <- c
+		accepted <- c.conn
 	}()
 	a, err := newTransport(Config{Self: "n1"}).outbound(context.Background(), x, "n2", someDigest)
 	if err != nil {

@@ -26,19 +26,26 @@ const sameTLS = "set tls.enabled to the same value on every node"
 // whether that arrives does not matter to us.
 func (t *Transport) checkFirst(raw net.Conn, first byte) error {
 	switch {
-	case t.config.TLS != nil && first == plainHandshake:
-		// Fatal alert protocol_version: our record type is what the peer sees.
-		_, _ = raw.Write([]byte{recordAlert, 3, 3, 0, 2, 2, 70})
-		return speaksPlain(raw.RemoteAddr())
+	case t.config.TLS != nil && first == plainHandshake && !t.admitsForeign(raw.RemoteAddr()):
+		return t.refusePlain(raw)
 	case t.config.TLS == nil && first == recordHandshake:
 		_, _ = raw.Write(append([]byte{plainHandshake}, "BitTorrent protocol"...))
 		return speaksTLS(raw.RemoteAddr())
+	case first != plainHandshake && first != recordHandshake && t.admitsForeign(raw.RemoteAddr()):
+		return errObfuscated
 	case first != plainHandshake && first != recordHandshake:
 		return &api.Error{Code: api.CodeInvalid, Subject: raw.RemoteAddr().String(),
 			Message: fmt.Sprintf("the connection begins with byte 0x%02x, which is neither BitTorrent nor TLS", first),
 			Fix:     "only rackswarm agents connect to this port"}
 	}
 	return nil
+}
+
+// refusePlain answers a node that speaks plain TCP, unlike us.
+func (t *Transport) refusePlain(raw net.Conn) error {
+	// Fatal alert protocol_version: our record type is what the peer sees.
+	_, _ = raw.Write([]byte{recordAlert, 3, 3, 0, 2, 2, 70})
+	return speaksPlain(raw.RemoteAddr())
 }
 
 func speaksTLS(peer net.Addr) error {

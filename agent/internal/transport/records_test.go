@@ -64,7 +64,7 @@ func TestBlockUnderTLSTakesOneWrite(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		accepted <- c
+		accepted <- c.conn
 	}()
 	tcp, err := net.Dial("tcp", listener.Addr().String())
 	if err != nil {

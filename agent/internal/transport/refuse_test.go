@@ -20,10 +20,11 @@ import (
 func TestStrangersAreRefused(t *testing.T) {
 	fine := newTransport(Config{Self: "stranger"}).greeting(someDigest)
 	short := someDigest.Short()
-	head := func(m wire.Message) []byte {
-		h := wire.Handshake{Extensions: wire.Extensions(), InfoHash: short}
-		return wire.Append(h.Append(nil), m, 1)
-	}
+	hello := wire.Handshake{Extensions: wire.Extensions(), InfoHash: short, PeerID: [20]byte([]byte(agentPrefix + "abcdefghijkl"))}
+	head := func(m wire.Message) []byte { return wire.Append(hello.Append(nil), m, 1) }
+	mute, other := hello, hello
+	mute.Extensions = wire.Handshake{}.Extensions
+	copy(other.PeerID[:], "-LT2080-")
 	ours := map[string]int{wire.ExtensionName: 1}
 	for _, c := range []struct {
 		name, says string
@@ -31,12 +32,13 @@ func TestStrangersAreRefused(t *testing.T) {
 	}{
 		{"another protocol", "neither BitTorrent nor TLS", []byte("GET / HTTP/1.1\r\n\r\n")},
 		{"another name", "not with the BitTorrent protocol's name", bytes.Repeat([]byte{0x13}, 68)},
-		{"no extension protocol", "BEP 10", wire.Handshake{InfoHash: short}.Append(nil)},
+		{"no extension protocol", "BEP 10", mute.Append(nil)},
 		{"a message before the extended handshake", "wire.Have before", head(wire.Have{Piece: 1})},
-		{"a foreign client", "only rackswarm agents", head(wire.ExtHandshake{M: map[string]int{"ut_pex": 1}, Client: "other"})},
+		{"a foreign client", "foreign.accept", other.Append(nil)},
+		{"a foreign client that looks like an agent", "only rackswarm agents", head(wire.ExtHandshake{M: map[string]int{"ut_pex": 1}, Client: "other"})},
 		{"another digest", "does not fit the info-hash", head(wire.ExtHandshake{M: ours, Digest: Digest{7}, Node: "x", Version: 1})},
 		{"a bad name", "node name", head(wire.ExtHandshake{M: ours, Digest: someDigest, Node: "../x", Version: 1})},
-		{"an oversized frame", "too large", append(wire.Handshake{Extensions: wire.Extensions(), InfoHash: short}.Append(nil), 0xff, 0xff, 0xff, 0xff)},
+		{"an oversized frame", "too large", append(hello.Append(nil), 0xff, 0xff, 0xff, 0xff)},
 		{"half of the handshakes", "EOF", fine[:len(fine)-3]},
 		{"nothing", "EOF", nil},
 	} {

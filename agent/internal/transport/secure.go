@@ -26,7 +26,7 @@ func (t *Transport) clientSide(ctx context.Context, raw net.Conn, want unit.Node
 }
 
 // serverSide looks at the first byte of an inbound connection to tell TLS from
-// plain BitTorrent, and puts TLS on it.
+// plain BitTorrent, and puts TLS on it. Without TLS the name is "".
 func (t *Transport) serverSide(ctx context.Context, raw net.Conn) (net.Conn, unit.NodeID, error) {
 	first := &replayed{Conn: raw, replay: make([]byte, 1)}
 	if err := readFull(raw, first.replay); err != nil {
@@ -35,7 +35,7 @@ func (t *Transport) serverSide(ctx context.Context, raw net.Conn) (net.Conn, uni
 	if err := t.checkFirst(raw, first.replay[0]); err != nil {
 		return nil, "", err
 	}
-	if t.config.TLS == nil {
+	if t.config.TLS == nil || first.replay[0] == plainHandshake {
 		return first, "", nil
 	}
 	nc, err := secure(ctx, first, tls.Server, t.config.TLS.ServerTLS())

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -47,9 +48,12 @@ type Config struct {
 	Listen string   // host:port; an empty host is every address, IPv4 and IPv6
 	// TLS is nil for plain TCP. A peer's name is then what it says it is, which
 	// is trusted because it was configured so on both sides.
-	TLS    TLS
-	Client string       // name and version of the program, told to peers
-	Logger *slog.Logger // nil discards
+	TLS TLS
+	// Foreign are the addresses from which other BitTorrent clients may connect,
+	// in plain TCP whatever TLS is.
+	Foreign []netip.Prefix
+	Client  string       // name and version of the program, told to peers
+	Logger  *slog.Logger // nil discards
 }
 
 // Transport dials and accepts connections. It is safe for concurrent use.
@@ -58,6 +62,7 @@ type Transport struct {
 	log      *slog.Logger
 	listener net.Listener
 	accepted chan *Conn
+	guests   chan *Guest
 	ctx      context.Context // ends with Close
 	stop     context.CancelFunc
 	workers  sync.WaitGroup // the accept loop and its handshakes
@@ -79,12 +84,12 @@ func Listen(config Config) (*Transport, error) {
 }
 
 func newTransport(config Config) *Transport {
-	t := &Transport{config: config, log: config.Logger, accepted: make(chan *Conn)}
+	t := &Transport{config: config, log: config.Logger, accepted: make(chan *Conn), guests: make(chan *Guest)}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
 	if t.config.PeerID == [20]byte{} {
-		rand.Read(t.config.PeerID[copy(t.config.PeerID[:], "-RS0001-"):])
+		rand.Read(t.config.PeerID[copy(t.config.PeerID[:], agentPrefix):])
 	}
 	t.ctx, t.stop = context.WithCancel(context.Background())
 	return t
@@ -176,9 +181,13 @@ func (t *Transport) rest(err error) bool {
 func (t *Transport) welcome(raw net.Conn, done func()) {
 	ctx, cancel := context.WithTimeout(t.ctx, handshakeTimeout)
 	defer cancel()
-	c, err := t.guarded(ctx, raw)
+	a, err := t.guarded(ctx, raw)
 	if err != nil {
-		t.log.Warn("connection refused", "from", raw.RemoteAddr().String(), "error", err)
+		level := slog.LevelWarn
+		if errors.Is(err, errObfuscated) {
+			level = slog.LevelDebug
+		}
+		t.log.Log(t.ctx, level, "connection refused", "from", raw.RemoteAddr().String(), "error", err)
 		if t.ctx.Err() == nil {
 			linger(raw)
 		}
@@ -186,15 +195,35 @@ func (t *Transport) welcome(raw net.Conn, done func()) {
 		return
 	}
 	done()
+	t.hand(ctx, a)
+}
+
+// arrival is an inbound connection whose handshakes are done: of a node, or of
+// another client.
+type arrival struct {
+	conn  *Conn
+	guest *Guest
+}
+
+// hand gives an arrival to who accepts it.
+func (t *Transport) hand(ctx context.Context, a arrival) {
+	if a.guest != nil {
+		select {
+		case t.guests <- a.guest:
+		case <-ctx.Done():
+			a.guest.Close()
+		}
+		return
+	}
 	select {
-	case t.accepted <- c:
+	case t.accepted <- a.conn:
 	case <-ctx.Done():
-		c.Close(errors.New("not accepted in time"))
+		a.conn.Close(errors.New("not accepted in time"))
 	}
 }
 
 // guarded keeps a panic in the parsing of a stranger's bytes to itself.
-func (t *Transport) guarded(ctx context.Context, raw net.Conn) (c *Conn, err error) {
+func (t *Transport) guarded(ctx context.Context, raw net.Conn) (a arrival, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = panicked(t.log, "handshake", p)

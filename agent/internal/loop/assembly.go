@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/rackswarm/rackswarm/core/swarm"
@@ -9,7 +10,7 @@ import (
 
 // assembler holds the buffers of the spans that are being received. Readers of
 // connections put payload straight into them; the mutex guards the bookkeeping,
-// not the bytes: a block has one reader at a time, who claimed it.
+// not the bytes: a grain (swarm.Grain) has one reader at a time, who claimed it.
 type assembler struct {
 	mu      sync.Mutex
 	open    map[int32]*assembly
@@ -20,17 +21,17 @@ type assembler struct {
 type assembly struct {
 	buf     []byte
 	store   *[]byte // what buf came from
-	claimed []bool  // blocks that are received or being read
-	asked   map[request]struct{}
+	claimed []bool  // grains that are received or being read
+	asked   []request
 	readers int
 	dropped bool // nobody wants it: free when the last reader is done
 }
 
-// request is a block that was asked of a peer, by where it begins. One that was
-// cancelled may be under way already, and still counts.
+// request is a block that was asked of a peer. One that was cancelled may be
+// under way already, and still counts.
 type request struct {
 	peer  unit.NodeID
-	begin int32
+	block swarm.Block
 }
 
 func newAssembler(largest int32) *assembler {
@@ -52,8 +53,7 @@ func (a *assembler) begin(span, length int32) {
 	store := a.buffers.Get().(*[]byte)
 	a.open[span] = &assembly{
 		buf: (*store)[:length], store: store,
-		claimed: make([]bool, (length+swarm.BlockSize-1)/swarm.BlockSize),
-		asked:   map[request]struct{}{},
+		claimed: make([]bool, (length+swarm.Grain-1)/swarm.Grain),
 	}
 }
 
@@ -61,33 +61,49 @@ func (a *assembler) begin(span, length int32) {
 func (a *assembler) ask(peer unit.NodeID, b swarm.Block) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if s := a.open[b.Span]; s != nil {
-		s.asked[request{peer, b.Begin}] = struct{}{}
+	if s := a.open[b.Span]; s != nil && !slices.Contains(s.asked, request{peer, b}) {
+		s.asked = append(s.asked, request{peer, b})
 	}
 }
 
 // claim gives a peer's reader the place of a block; nil if the span is not being
-// received, the block was not asked of this peer, or somebody has it. A peer
-// that could fill in blocks of others would spoil every span without being
+// received, the block was not asked of this peer, or somebody has a part of it. A
+// peer that could fill in blocks of others would spoil every span without being
 // found out.
 func (a *assembler) claim(peer unit.NodeID, b swarm.Block) (*assembly, []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.open[b.Span]
-	if s == nil || b.Begin < 0 || b.Begin%swarm.BlockSize != 0 || int(b.Begin) >= len(s.buf) {
+	if s == nil || !s.contains(b) || !slices.Contains(s.asked, request{peer, b}) {
 		return nil, nil
 	}
-	if _, asked := s.asked[request{peer, b.Begin}]; !asked {
+	grains := s.grains(b)
+	if slices.Contains(grains, true) {
 		return nil, nil
 	}
-	end := min(int(b.Begin)+swarm.BlockSize, len(s.buf))
-	i := b.Begin / swarm.BlockSize
-	if s.claimed[i] || int(b.Begin)+int(b.Length) != end {
-		return nil, nil
-	}
-	s.claimed[i] = true
+	setAll(grains, true)
 	s.readers++
-	return s, s.buf[b.Begin:end]
+	end := b.Begin + b.Length
+	return s, s.buf[b.Begin:end:end]
+}
+
+// contains reports whether a block is whole grains of the span, the last of which
+// may be cut short by the span's end.
+func (s *assembly) contains(b swarm.Block) bool {
+	end := int64(b.Begin) + int64(b.Length)
+	return b.Begin >= 0 && b.Length > 0 && b.Begin%swarm.Grain == 0 &&
+		(end == int64(len(s.buf)) || end < int64(len(s.buf)) && end%swarm.Grain == 0)
+}
+
+// grains are the marks of a block that the span contains.
+func (s *assembly) grains(b swarm.Block) []bool {
+	return s.claimed[b.Begin/swarm.Grain : (b.Begin+b.Length+swarm.Grain-1)/swarm.Grain]
+}
+
+func setAll(marks []bool, to bool) {
+	for i := range marks {
+		marks[i] = to
+	}
 }
 
 // done ends a claim. kept is false if the reader did not get all of it. The
@@ -97,7 +113,7 @@ func (a *assembler) done(s *assembly, b swarm.Block, kept bool) bool {
 	defer a.mu.Unlock()
 	s.readers--
 	if !kept {
-		s.claimed[b.Begin/swarm.BlockSize] = false
+		setAll(s.grains(b), false)
 	}
 	if s.dropped {
 		a.free(s)

@@ -2,11 +2,13 @@ package loop
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/rackswarm/rackswarm/core/swarm"
+	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // assembling is a model of connections that receive blocks, of a machine that
@@ -31,15 +33,15 @@ type reading struct {
 
 // span is an assembly and what must be in it.
 type span struct {
-	number  int32
 	s       *assembly
-	content map[int32]byte // begin of a block that counted → what it is full of
+	asked   []request
+	content map[swarm.Block]byte // a block that counted → what it is full of
 	readers int
 	gone    bool // dropped or released
 }
 
 func newAssembling() *assembling {
-	lengths := []int32{swarm.BlockSize*2 + 1, swarm.BlockSize, 5, swarm.BlockSize * 2}
+	lengths := []int32{swarm.Grain*4 + 1, swarm.Grain, 5, swarm.Grain * 3}
 	return &assembling{
 		a: newAssembler(lengths[0]), lengths: lengths, open: map[int32]*span{}, live: map[*byte]string{},
 	}
@@ -53,9 +55,6 @@ func (m *assembling) drawSpan(t *rapid.T) int32 {
 func (m *assembling) Begin(t *rapid.T) {
 	x := m.drawSpan(t)
 	m.a.begin(x, m.lengths[x])
-	for at := int32(0); at < m.lengths[x]; at += swarm.BlockSize {
-		m.a.ask("p", swarm.Block{Span: x, Begin: at})
-	}
 	s := m.a.open[x]
 	if m.open[x] != nil {
 		if m.open[x].s != s {
@@ -70,59 +69,78 @@ func (m *assembling) Begin(t *rapid.T) {
 		t.Fatalf("span %d has the buffer of %s", x, owner)
 	}
 	m.live[&s.buf[0]] = fmt.Sprint("span ", x)
-	m.open[x] = &span{number: x, s: s, content: map[int32]byte{}}
+	m.open[x] = &span{s: s, content: map[swarm.Block]byte{}}
+}
+
+// Ask notes a request, of blocks that overlap others, too.
+func (m *assembling) Ask(t *rapid.T) {
+	r := request{drawPeer(t), m.drawBlock(t)}
+	m.a.ask(r.peer, r.block)
+	if s := m.open[r.block.Span]; s != nil {
+		s.asked = append(s.asked, r)
+	}
 }
 
 // Claim is a block's head arriving, sometimes one that nobody asked for.
 func (m *assembling) Claim(t *rapid.T) {
-	b := m.drawBlock(t)
-	if s, buf := m.a.claim("stranger", b); s != nil || buf != nil {
-		t.Fatalf("%v went to a peer that was not asked for it", b)
+	r := request{drawPeer(t), m.drawBlock(t)}
+	if s := m.open[r.block.Span]; s != nil && len(s.asked) > 0 && rapid.Bool().Draw(t, "asked") {
+		r = rapid.SampledFrom(s.asked).Draw(t, "request")
 	}
-	s, buf := m.a.claim("p", b)
-	want := m.claimable(b)
+	s, buf := m.a.claim(r.peer, r.block)
+	want := m.claimable(r)
 	if (buf != nil) != want || (s != nil) != want {
-		t.Fatalf("claim of %+v: granted %v, want %v", b, buf != nil, want)
+		t.Fatalf("claim of %+v: granted %v, want %v", r, buf != nil, want)
 	}
 	if !want {
 		return
 	}
-	if len(buf) != int(b.Length) {
-		t.Fatalf("claim of %+v: %d bytes", b, len(buf))
+	if len(buf) != int(r.block.Length) || cap(buf) != len(buf) {
+		t.Fatalf("claim of %+v: %d bytes, room for %d", r, len(buf), cap(buf))
 	}
-	m.open[b.Span].readers++
-	m.reads = append(m.reads, &reading{m.open[b.Span], s, b, buf})
+	m.open[r.block.Span].readers++
+	m.reads = append(m.reads, &reading{m.open[r.block.Span], s, r.block, buf})
+}
+
+func drawPeer(t *rapid.T) unit.NodeID {
+	return rapid.SampledFrom([]unit.NodeID{"p", "q"}).Draw(t, "peer")
 }
 
 func (m *assembling) drawBlock(t *rapid.T) swarm.Block {
 	if rapid.IntRange(0, 4).Draw(t, "sense") > 0 {
 		x := m.drawSpan(t)
-		begin := rapid.Int32Range(0, (m.lengths[x]-1)/swarm.BlockSize).Draw(t, "block") * swarm.BlockSize
-		return swarm.Block{Span: x, Begin: begin, Length: min(swarm.BlockSize, m.lengths[x]-begin)}
+		grains := (m.lengths[x] + swarm.Grain - 1) / swarm.Grain
+		first := rapid.Int32Range(0, grains-1).Draw(t, "first grain")
+		last := rapid.Int32Range(first, grains-1).Draw(t, "last grain")
+		return swarm.Block{Span: x, Begin: first * swarm.Grain, Length: min((last+1)*swarm.Grain, m.lengths[x]) - first*swarm.Grain}
 	}
 	return swarm.Block{
 		Span:   rapid.Int32Range(-1, int32(len(m.lengths))).Draw(t, "span"),
-		Begin:  rapid.SampledFrom([]int32{0, swarm.BlockSize, 2 * swarm.BlockSize, 1, -swarm.BlockSize, 1 << 30}).Draw(t, "begin"),
-		Length: rapid.SampledFrom([]int32{swarm.BlockSize, 1, 5, 0, -1, 1 << 30}).Draw(t, "length"),
+		Begin:  rapid.SampledFrom([]int32{0, swarm.Grain, 2 * swarm.Grain, 1, -swarm.Grain, 1 << 30, 1<<31 - swarm.Grain}).Draw(t, "begin"),
+		Length: rapid.SampledFrom([]int32{swarm.Grain, swarm.Grain + 1, 1, 5, 0, -1, -swarm.Grain, 1 << 30}).Draw(t, "length"),
 	}
 }
 
-func (m *assembling) claimable(b swarm.Block) bool {
-	s := m.open[b.Span]
-	if s == nil || b.Begin < 0 || b.Begin%swarm.BlockSize != 0 || b.Begin >= m.lengths[b.Span] ||
-		b.Length != min(swarm.BlockSize, m.lengths[b.Span]-b.Begin) {
+// claimable says that a request was made, names whole grains, and that nobody has
+// or reads any of them.
+func (m *assembling) claimable(r request) bool {
+	s, b := m.open[r.block.Span], r.block
+	if s == nil || !slices.Contains(s.asked, r) {
 		return false
 	}
-	if _, counted := s.content[b.Begin]; counted {
+	length, end := int64(m.lengths[b.Span]), int64(b.Begin)+int64(b.Length)
+	if b.Begin < 0 || b.Length <= 0 || b.Begin%swarm.Grain != 0 || end > length || end < length && end%swarm.Grain != 0 {
 		return false
 	}
-	for _, r := range m.reads {
-		if r.of == s && r.block == b {
+	for counted := range s.content {
+		if overlap(counted, b) {
 			return false
 		}
 	}
-	return true
+	return !slices.ContainsFunc(m.reads, func(r *reading) bool { return r.of == s && overlap(r.block, b) })
 }
+
+func overlap(a, b swarm.Block) bool { return a.Begin < b.Begin+b.Length && b.Begin < a.Begin+a.Length }
 
 // Finish is a connection's last byte of a block, or its end within one.
 func (m *assembling) Finish(t *rapid.T) {
@@ -144,7 +162,7 @@ func (m *assembling) Finish(t *rapid.T) {
 		t.Fatalf("block %+v counts: %v, want %v", r.block, got, counts)
 	}
 	if counts {
-		r.of.content[r.block.Begin] = m.tag
+		r.of.content[r.block] = m.tag
 	}
 }
 
@@ -212,10 +230,10 @@ func (m *assembling) Check(t *rapid.T) {
 }
 
 func (m *assembling) check(t *rapid.T, s *span) {
-	for begin, tag := range s.content {
-		block := s.s.buf[begin:min(int(begin)+swarm.BlockSize, len(s.s.buf))]
+	for b, tag := range s.content {
+		block := s.s.buf[b.Begin : b.Begin+b.Length]
 		if block[0] != tag || block[len(block)-1] != tag {
-			t.Fatalf("span %d: somebody else wrote into block %d", s.number, begin)
+			t.Fatalf("somebody else wrote into %+v", b)
 		}
 	}
 }
@@ -225,7 +243,7 @@ func TestAssembler(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newAssembling()
 		t.Repeat(map[string]func(*rapid.T){
-			"": m.Check, "begin": m.Begin, "claim": m.Claim, "finish": m.Finish,
+			"": m.Check, "begin": m.Begin, "ask": m.Ask, "claim": m.Claim, "finish": m.Finish,
 			"drop": m.Drop, "take": m.Take, "release": m.Release,
 		})
 	})

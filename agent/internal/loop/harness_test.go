@@ -255,6 +255,17 @@ func (c *memory) WriteSpan(span int, data []byte) error {
 	return nil
 }
 
+func (c *memory) VerifySpan(span int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.m.Span(span)
+	if c.have.Has(span) && c.m.VerifyPiece(int(s.FirstPiece), c.data[s.Offset:][:s.Length]) {
+		return nil
+	}
+	c.have.Clear(span)
+	return &storage.BadPieceError{Pieces: []int{span}}
+}
+
 func (c *memory) lose(spans ...int) artifact.Bitset {
 	c.mu.Lock()
 	defer c.mu.Unlock()

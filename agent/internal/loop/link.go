@@ -104,7 +104,7 @@ func (l *Loop) attach(t *transfer, c *transport.Conn) {
 		old.conn.Close(fmt.Errorf("node %s connected anew", k.peer))
 	}
 	t.links[k.peer] = k
-	l.step(node.PeerConnected{Transfer: t.digest, Peer: k.peer})
+	l.step(node.PeerConnected{Transfer: t.digest, Peer: k.peer, MaxRequest: int32(c.MaxRequest())})
 	l.workers.Go(func() {
 		err := c.Run(k)
 		k.post(func(unit.Time) {

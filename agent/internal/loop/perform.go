@@ -43,6 +43,8 @@ func (l *Loop) perform(a node.Action) {
 		l.storeSpan(l.transfers[a.Transfer], a)
 	case node.DropSpan:
 		l.transfers[a.Transfer].buffers.Load().drop(a.Span)
+	case node.VerifySpan:
+		l.verifySpan(l.transfers[a.Transfer], a)
 	case node.Completed:
 		l.notices.put(swarmapi.Completed{Digest: a.Transfer})
 	}
@@ -227,4 +229,22 @@ func (l *Loop) stored(t *transfer, span int32, err error) {
 		l.notices.put(swarmapi.Failed{Digest: t.digest, Err: err})
 	}
 	l.step(ev)
+}
+
+// verifySpan looks at what is on disk of a span that a peer holds to be wrong.
+func (l *Loop) verifySpan(t *transfer, a node.VerifySpan) {
+	content := t.content
+	l.workers.Go(func() {
+		l.hashers <- struct{}{}
+		err := guarded(func() error { return content.VerifySpan(int(a.Span)) })
+		<-l.hashers
+		if err != nil {
+			l.log.Warn("content is not what it was, it is withdrawn", "transfer", t.digest, "span", a.Span, "error", err)
+		}
+		l.post(func(unit.Time) {
+			if !t.ended {
+				l.step(node.SpanVerified{Transfer: t.digest, Span: a.Span, Good: err == nil})
+			}
+		})
+	})
 }

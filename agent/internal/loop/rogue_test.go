@@ -44,11 +44,12 @@ func (n *nodes) enlist(tr *transport.Transport, name unit.NodeID) {
 	}
 }
 
-// spoiler sends wrong blocks of every span that its victim says it fetches.
+// spoiler sends wrong blocks, of several sizes, of spans that its victim says it
+// fetches.
 type spoiler struct {
 	lengths []int32
 	once    sync.Once
-	sent    chan struct{} // closed when a block was sent
+	sent    chan struct{} // closed when blocks of every size were sent
 }
 
 func (s *spoiler) Message(c *transport.Conn, m wire.Message) {
@@ -56,13 +57,16 @@ func (s *spoiler) Message(c *transport.Conn, m wire.Message) {
 	if !ok {
 		return
 	}
-	for _, x := range started.Spans {
-		for at := int32(0); at < s.lengths[x]; at += swarm.BlockSize {
-			length := uint32(min(swarm.BlockSize, s.lengths[x]-at))
-			c.SendSpan(x, uint32(at), length, func([]byte) error { s.once.Do(func() { close(s.sent) }); return nil })
+	x := started.Spans[0]
+	for size := int32(swarm.Grain); size <= pieceLength; size *= 2 {
+		for at := int32(0); at < s.lengths[x]; at += size {
+			length := uint32(min(size, s.lengths[x]-at))
+			c.SendSpan(x, uint32(at), length, func([]byte) error { return nil })
 		}
 	}
+	c.SendSpan(x, 0, swarm.Grain, func([]byte) error { s.once.Do(func() { close(s.sent) }); return nil })
 }
+
 func (*spoiler) Block(*transport.Conn, uint32, uint32, uint32) []byte    { return nil }
 func (*spoiler) BlockDone(*transport.Conn, uint32, uint32, uint32, bool) {}
 

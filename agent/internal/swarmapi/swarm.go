@@ -44,6 +44,10 @@ type Content interface {
 	ReadAt(span, begin int, buf []byte) error
 	// WriteSpan verifies and stores a whole span.
 	WriteSpan(span int, data []byte) error
+	// VerifySpan reads a span from disk again and hashes it, whatever is known of
+	// its files. An error says that it is not right; wrong bytes are out of Have
+	// by then.
+	VerifySpan(span int) error
 }
 
 // Stats is a transfer in numbers, since Join.

@@ -6,6 +6,13 @@ import "github.com/rackswarm/rackswarm/core/unit"
 // type's in lower case, words joined by underscores.
 type Event interface{ kind() string }
 
+// Anchor is the first event of a trace: the wall clock when the node's own time
+// was zero. With it the traces of agents that share a machine's clock are put on
+// one base.
+type Anchor struct {
+	Unix int64 `json:"unix"` // nanoseconds since 1970
+}
+
 // Join and Leave: the node enters or leaves the transfer. Initial is whether it
 // is an initial seeder.
 type (
@@ -88,6 +95,7 @@ type Span struct {
 // Complete: the node has everything.
 type Complete struct{}
 
+func (Anchor) kind() string     { return "anchor" }
 func (Join) kind() string       { return "join" }
 func (Leave) kind() string      { return "leave" }
 func (Role) kind() string       { return "role" }

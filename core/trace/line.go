@@ -75,6 +75,7 @@ func Parse(text []byte) (Line, error) {
 
 // decoders finds the type of an event by its name.
 var decoders = map[string]func([]byte) (Event, error){
+	Anchor{}.kind():     decode[Anchor],
 	Join{}.kind():       decode[Join],
 	Leave{}.kind():      decode[Leave],
 	Role{}.kind():       decode[Role],

@@ -10,6 +10,7 @@ import (
 )
 
 var everyEvent = []Event{
+	Anchor{1_795_000_000_000_000_000},
 	Join{Location: "ams1/rsn-27", Initial: true}, Leave{}, Role{"representative of ams1"},
 	Slot{Location: "ams1", Slot: 1, Held: true}, Connect{"b"}, Disconnect{"b", "no longer named by the overlay"},
 	Start{Peer: "b", Spans: []uint32{3, 4}}, Stop{Peer: "b", Spans: []uint32{3}, Received: true},

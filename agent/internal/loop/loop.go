@@ -71,7 +71,7 @@ func New(c Config) *Loop {
 		transfers: map[artifact.Digest]*transfer{},
 	}
 	l.records, l.endRecords = context.WithCancel(context.Background())
-	l.trace = tracer{w: c.Trace, node: c.Machine.Self}
+	l.trace = newTracer(c.Trace, c.Machine.Self, l.epoch)
 	l.machine = node.New(l.now(), c.Machine)
 	return l
 }

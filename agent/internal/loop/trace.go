@@ -2,6 +2,7 @@ package loop
 
 import (
 	"io"
+	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/node"
@@ -17,6 +18,15 @@ type tracer struct {
 	clock trace.Clock
 	line  []byte
 	err   error // the first failure; nothing is written after it
+}
+
+// newTracer begins a trace whose times count from epoch.
+func newTracer(w io.Writer, self unit.NodeID, epoch time.Time) tracer {
+	t := tracer{w: w, node: self}
+	if w != nil {
+		t.write(0)(artifact.Digest{}, trace.Anchor{Unix: epoch.UnixNano()}, true)
+	}
+	return t
 }
 
 func (t *tracer) event(now unit.Time, ev node.Event) {

@@ -15,7 +15,11 @@
 //	    progress         which spans are (see record.go)
 //	    prev/            staging of another version, a source for reuse
 //	    index            written before the swap: what the new content looks like
+//	    ready            written when all is staged: what it looks like
+//	    was              what stands looks like, for when it is kept
 //	    old-*            rubbish
+//	.rackswarm-<id>+mend/  the same for what is missing of content that stands
+//	.rackswarm-<id>+kept/  one other version, with its index
 //
 // and in the agent's state directory
 //

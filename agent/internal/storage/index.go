@@ -26,11 +26,16 @@ type index struct {
 	Files  []stamp          `json:"files,omitempty"` // in the manifest's order
 	// Staged is of what is being staged.
 	Staged *artifact.Digest `json:"staged,omitempty"`
+	// Mending says that this is staged since it stood and was lost.
+	Mending bool `json:"mending,omitempty"`
 	// Removing says that a removal has begun.
 	Removing bool `json:"removing,omitempty"`
-	// Keep, in the index that a swap writes beforehand, says that what stood
-	// there before is not ours and must be kept.
-	Keep bool `json:"keep,omitempty"`
+	// Foreign, in the index that a swap writes beforehand, says that what stood
+	// there before is not ours and must stay.
+	Foreign bool `json:"keep,omitempty"`
+	// Keep, in the same, says that what stood there before is ours and is to be
+	// kept as another version.
+	Keep bool `json:"keep_version,omitempty"`
 	// Old, in the same, is the inode of what stood there before.
 	Old uint64 `json:"old,omitempty"`
 }
@@ -69,6 +74,11 @@ func readIndex(dir *os.Root, name string) (*index, error) {
 // installed reports whether the index says that d stands at its path.
 func (x *index) installed(d artifact.Digest) bool {
 	return x != nil && x.Digest != nil && *x.Digest == d
+}
+
+// stood reports whether d stands, or was lost and is being staged again.
+func (x *index) stood(d artifact.Digest) bool {
+	return x.installed(d) || x != nil && x.Mending && x.Staged != nil && *x.Staged == d
 }
 
 // info is what Placements says of the placement.

@@ -18,21 +18,30 @@ import (
 // is not ours is kept under another name. It may be called again after an
 // error; if the error wraps ErrNotPrepared, or Have is empty afterwards,
 // Prepare comes first.
-func (p *Placement) Install(ctx context.Context) error {
+func (p *Placement) Install(ctx context.Context) error { return p.installAll(ctx, false) }
+
+// InstallKeeping is Install that keeps the version which it replaces, in place of
+// any that was kept before.
+func (p *Placement) InstallKeeping(ctx context.Context) error { return p.installAll(ctx, true) }
+
+func (p *Placement) installAll(ctx context.Context, keep bool) error {
 	p.op.Lock()
 	defer p.op.Unlock()
 	done, err := p.freeze()
 	if err != nil || done {
 		return userError("install", p.dest.path, err)
 	}
-	if p.phase == repairing {
+	switch s := p.staged; {
+	case p.phase == repairing:
 		err = p.runSteps(ctx, (&repair{p: p}).steps())
-	} else {
-		err = p.runSteps(ctx, (&swap{p: p}).steps())
+	case s != nil:
+		s.keep = keep
+		err = p.runSteps(ctx, s.switchSteps())
+	default:
+		err = p.runSteps(ctx, (&swap{p: p, keep: keep}).steps())
 	}
-	p.mu.Lock()
-	p.frozen = false
-	p.mu.Unlock()
+	p.thaw()
+	p.staged = nil
 	return userError("install", p.dest.path, err)
 }
 
@@ -82,13 +91,23 @@ type swap struct {
 	top      uint64
 	old      sight
 	oldInode uint64
-	keep     bool // what stands is not ours
+	foreign  bool // what stands is not ours
+	keep     bool // what stands is to be kept, if it is ours
 }
 
-func (s *swap) steps() []step {
+func (s *swap) steps() []step { return append(s.stageSteps(), s.switchSteps()...) }
+
+// stageSteps leave the destination as it is.
+func (s *swap) stageSteps() []step {
 	return []step{
 		{"set modes and owners", s.metadata, false},
 		{"sync", s.sync, true},
+		{"note what is staged", s.ready, true},
+	}
+}
+
+func (s *swap) switchSteps() []step {
+	return []step{
 		{"note the swap", s.intent, true},
 		{"swap", s.exchange, true},
 		{"put the previous content away", s.displace, true},
@@ -154,28 +173,41 @@ func (s *swap) intent(ctx context.Context) error {
 		return err
 	}
 	s.top = inode(info)
+	// What stands may have been repaired, as a whole, since this was staged.
+	s.p.idx = s.p.m.readPlacement(s.p.req.ID)
 	if s.old, err = s.p.look(); err != nil {
 		return err
 	}
 	if s.old.info != nil {
-		s.oldInode, s.keep = inode(s.old.info), !s.old.ours
+		s.oldInode, s.foreign = inode(s.old.info), !s.old.ours
 		if err := s.allowed(); err != nil {
 			return err
 		}
 	}
-	var newest int64
-	for _, st := range s.stamps {
-		newest = max(newest, st.Ctime)
+	s.keep = s.keep && s.old.ours && !s.p.idx.installed(s.p.mf.Digest())
+	if s.keep {
+		if err := s.p.noteWas(s.p.stage); err != nil {
+			return err
+		}
 	}
-	if err := settle(ctx, newest); err != nil {
+	if err := s.settle(ctx); err != nil {
 		return err
 	}
 	x := s.p.newIndex(s.top, s.stamps)
 	if s.p.stage.content.name != "" {
 		x.Files = []stamp{{}} // the rename changes it
 	}
-	x.Keep, x.Old = s.keep, s.oldInode
+	x.Foreign, x.Keep, x.Old = s.foreign, s.keep, s.oldInode
 	return atomicfile.WriteIn(s.p.stage.dir, intentName, x.encode())
+}
+
+// settle waits until a change of what is staged must show in its stamps.
+func (s *swap) settle(ctx context.Context) error {
+	var newest int64
+	for _, st := range s.stamps {
+		newest = max(newest, st.Ctime)
+	}
+	return settle(ctx, newest)
 }
 
 // allowed looks once more before something is replaced: it may have appeared
@@ -230,24 +262,34 @@ func (s *swap) rename(flags uint) error {
 }
 
 func (s *swap) displace(context.Context) error {
-	return s.p.displace(s.p.stage, stagedName(s.p.mf.Kind()), s.keep, s.oldInode)
+	return s.p.displace(s.p.stage, stagedName(s.p.mf.Kind()), displaced{s.foreign, s.keep, s.oldInode})
+}
+
+// displaced is what an exchange brought into the staging directory.
+type displaced struct {
+	foreign bool   // it is not ours
+	keep    bool   // it is a version that is to be kept
+	inode   uint64 // of its top
 }
 
 // displace puts away what an exchange brought into the staging directory. What
 // is not the expected inode took the place of the old content in the last
-// moment, and is kept.
-func (p *Placement) displace(s *staging, name string, keep bool, expected uint64) error {
+// moment, and is left to its owner.
+func (p *Placement) displace(s *staging, name string, d displaced) error {
 	info, err := s.dir.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && d.keep:
+		return p.keep(s, name)
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case d.foreign || inode(info) != d.inode:
+		return p.keepForeign(s.dir, name, info)
+	case d.keep:
+		return p.keep(s, name)
 	}
-	if !keep && inode(info) == expected {
-		return s.discard(s.dir, name)
-	}
-	return p.keepForeign(s.dir, name, info)
+	return s.discard(s.dir, name)
 }
 
 func (p *Placement) keepForeign(dir *os.Root, name string, info fs.FileInfo) error {

@@ -52,6 +52,10 @@ type Placement struct {
 	// directory says, nil for nothing. Both touched under op only.
 	parent *os.Root
 	idx    *index
+	// mending says that the content stands, or did before it was lost. staged is
+	// the installation that Stage began. Both touched under op only.
+	mending bool
+	staged  *swap
 
 	// mu is held for reading while a span is read or written, and for writing,
 	// by a holder of op, while the fields below it change.
@@ -238,5 +242,5 @@ func (p *Placement) reset() {
 		p.parent.Close()
 		p.parent = nil
 	}
-	p.idx = nil
+	p.idx, p.staged, p.mending = nil, nil, false
 }

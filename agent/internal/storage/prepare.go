@@ -47,6 +47,11 @@ func (p *Placement) prepare(ctx context.Context, m *meter) error {
 	if err := p.recover(ctx); err != nil {
 		return fmt.Errorf("finish what was interrupted: %w", err)
 	}
+	if p.mending = p.idx.stood(p.mf.Digest()); !p.mending {
+		if err := p.dropNamed(ctx, p.mendName()); err != nil {
+			return err
+		}
+	}
 	seen, err := p.look()
 	if err != nil {
 		return err
@@ -171,7 +176,7 @@ func (p *Placement) stand(live *content, stamps []stamp) {
 	copy(live.stamps, stamps)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.live, p.phase = live, standing
+	p.live, p.phase, p.mending = live, standing, true
 	p.replaceHave(artifact.All(p.mf.NumSpans()))
 }
 
@@ -190,8 +195,6 @@ func (p *Placement) dropStaging(ctx context.Context) {
 		s.close()
 	}
 }
-
-func (p *Placement) stagingName() string { return stagingPrefix + safeName(p.req.ID) }
 
 // oldVersion is the version that stands, as a source. It is nil if its
 // manifest is lost.

@@ -5,14 +5,23 @@ import (
 	"errors"
 	"io/fs"
 
-	"github.com/rackswarm/rackswarm/core/artifact"
+	"golang.org/x/sys/unix"
 )
 
-// recover finishes or undoes a swap that a crash interrupted, and deletes
+// recover finishes or undoes swaps that a crash interrupted, and deletes
 // rubbish.
 func (p *Placement) recover(ctx context.Context) error {
-	s, err := p.openStaging(false)
-	if errors.Is(err, fs.ErrNotExist) {
+	if err := p.recoverIn(ctx, p.mendName()); err != nil {
+		return err
+	}
+	return p.recoverIn(ctx, p.wholeName())
+}
+
+// recoverIn looks into one staging directory. What another placement holds was
+// recovered by that.
+func (p *Placement) recoverIn(ctx context.Context, name string) error {
+	s, err := p.openStagingNamed(name, false)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EWOULDBLOCK) {
 		return nil
 	}
 	if err != nil {
@@ -50,14 +59,10 @@ func (p *Placement) exchanged(s *staging, x *index) bool {
 
 // finishSwap does what follows the exchange.
 func (p *Placement) finishSwap(ctx context.Context, s *staging, x *index) error {
-	name := stagedFile
-	if x.Kind == artifact.KindTree.String() {
-		name = stagedTree
-	}
-	if err := p.displace(s, name, x.Keep, x.Old); err != nil {
+	if err := p.displace(s, x.stagedName(), displaced{x.Foreign, x.Keep, x.Old}); err != nil {
 		return err
 	}
-	x.Keep, x.Old = false, 0
+	x.Foreign, x.Keep, x.Old = false, false, 0
 	if err := p.m.writePlacement(x); err != nil {
 		return err
 	}

@@ -85,20 +85,38 @@ func (p *Placement) removeInstalled(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.openStaging(ours)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer s.close()
 	if ours {
+		s, err := p.openStaging(true)
+		if err != nil {
+			return err
+		}
+		defer s.close()
 		if err := p.takeAway(s); err != nil {
 			return err
 		}
+		if err := s.remove(ctx); err != nil {
+			return err
+		}
 	}
-	return s.remove(ctx)
+	return p.dropAll(ctx)
+}
+
+// dropAll removes everything beside the destination.
+func (p *Placement) dropAll(ctx context.Context) error {
+	for _, name := range []string{p.keptName(), p.mendName(), p.wholeName()} {
+		s, err := p.openStagingNamed(name, false)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.remove(ctx); err != nil {
+			s.close()
+			return err
+		}
+	}
+	return nil
 }
 
 // mayRemove reports whether what stands is what was installed: by its inode,
@@ -144,7 +162,9 @@ func (p *Placement) release(ctx context.Context) error {
 		if err := p.recover(ctx); err != nil {
 			return err
 		}
-		p.dropStaging(ctx)
+		if err := p.dropAll(ctx); err != nil {
+			p.m.log.Warn("not all that was staged is removed", "path", p.dest.path, "error", err)
+		}
 	}
 	return p.m.forgetPlacement(p.req.ID)
 }

@@ -3,7 +3,9 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
 )
@@ -29,7 +31,7 @@ func (p *Placement) stageAll(ctx context.Context, donor Reader, m *meter) error 
 	if err := p.begin(ctx, m); err != nil {
 		return err
 	}
-	if err := p.checkSpace(ctx, p.nonEmpty(), true); err != nil {
+	if err := p.makeSpace(ctx); err != nil {
 		p.leaveNothing(ctx)
 		return err
 	}
@@ -37,6 +39,20 @@ func (p *Placement) stageAll(ctx context.Context, donor Reader, m *meter) error 
 	p.phase = fetching
 	p.mu.Unlock()
 	return p.reuse(ctx, donor, m)
+}
+
+// makeSpace checks the space for the whole content. If there is too little, a
+// version goes that is kept and that this one would push out in the end.
+func (p *Placement) makeSpace(ctx context.Context) error {
+	err := p.checkSpace(ctx, p.nonEmpty(), true)
+	if err == nil || p.mending || p.readKept() == nil {
+		return err
+	}
+	if err := p.dropNamed(ctx, p.keptName()); err != nil {
+		return err
+	}
+	p.m.log.Info("a version that was kept makes room", "path", p.dest.path)
+	return p.checkSpace(ctx, p.nonEmpty(), true)
 }
 
 // leaveNothing takes away a staging that was begun in vain: one that holds
@@ -71,6 +87,9 @@ func (p *Placement) begin(ctx context.Context, m *meter) error {
 	if err := probeExchange(s.dir); err != nil {
 		return err
 	}
+	if err := p.takeKept(ctx); err != nil {
+		return fmt.Errorf("take the version that was kept: %w", err)
+	}
 	head, have, readable := s.readRecord()
 	if readable && head.digest != p.mf.Digest() {
 		if err := s.shelve(ctx); err != nil {
@@ -86,7 +105,7 @@ func (p *Placement) begin(ctx context.Context, m *meter) error {
 		return err
 	}
 	known := readable && head.top == top && have.Len() == p.mf.NumSpans()
-	if have, err = p.trueSpans(ctx, have, known, known && head.boot == p.m.boot, m); err != nil {
+	if have, err = p.trueSpans(ctx, have, stagedRecord{known, known && head.boot == p.m.boot, top}, m); err != nil {
 		return err
 	}
 	s.rec, err = createRecord(s.dir, recordHead{digest: p.mf.Digest(), boot: p.m.boot, top: top}, have)
@@ -94,20 +113,39 @@ func (p *Placement) begin(ctx context.Context, m *meter) error {
 	return err
 }
 
+// stagedRecord is what is known of a progress record.
+type stagedRecord struct {
+	known    bool // it is of the content that is staged
+	sameBoot bool // the machine runs on since
+	top      uint64
+}
+
 // trueSpans returns the spans that are staged. If the record is not known to be
-// of this content, that can be any, and what else lies there is taken away; if
-// the machine was restarted since, those that the record says are hashed.
-func (p *Placement) trueSpans(ctx context.Context, have artifact.Bitset, known, sameBoot bool, m *meter) (artifact.Bitset, error) {
-	if !known {
-		if err := p.stage.content.purge(ctx); err != nil {
-			return have, err
+// of this content, that can be any, and what else lies there is taken away. What
+// the record says counts for files that look as they did when all was on disk,
+// or, if it never was, if the machine was not restarted since; the rest is hashed.
+func (p *Placement) trueSpans(ctx context.Context, have artifact.Bitset, rec stagedRecord, m *meter) (artifact.Bitset, error) {
+	trusted, err := p.trusted(ctx, rec.top)
+	if err != nil {
+		return have, err
+	}
+	if !rec.known {
+		if trusted == nil || slices.Contains(trusted, false) {
+			if err := p.stage.content.purge(ctx); err != nil {
+				return have, err
+			}
 		}
 		have = artifact.All(p.mf.NumSpans())
 	}
-	if err := p.dropUnstaged(ctx, have); err != nil || sameBoot {
+	if err := p.dropUnstaged(ctx, have); err != nil || rec.sameBoot && trusted == nil {
 		return have, err
 	}
-	return p.rehash(ctx, have, m)
+	sure, rest := untrusted(p.mf, have, trusted)
+	right, err := p.rehash(ctx, rest, m)
+	for i := right.NextSet(0); i >= 0; i = right.NextSet(i + 1) {
+		sure.Set(i)
+	}
+	return sure, err
 }
 
 // discardOther removes what is staged of the other kind.
@@ -205,6 +243,10 @@ func (p *Placement) reuse(ctx context.Context, standing Reader, m *meter) error 
 		defer shelf.content.close()
 		donors = append(donors, newDonor(shelf, p.mf))
 	}
+	if kept := p.openKept(); kept != nil {
+		defer kept.content.close()
+		donors = append(donors, newDonor(kept, p.mf))
+	}
 	donors = append(donors, p.sources()...)
 	if len(donors) > 0 {
 		g := p.gatherer(donors)
@@ -262,7 +304,7 @@ func (p *Placement) noteStaging() error {
 		x.Digest, x.Files, x.Top, x.Kind = nil, nil, 0, ""
 	}
 	d := p.mf.Digest()
-	x.Staged, x.Removing = &d, false
+	x.Staged, x.Mending, x.Removing = &d, p.mending, false
 	if err := p.m.writePlacement(&x); err != nil {
 		return err
 	}

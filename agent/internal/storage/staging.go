@@ -36,19 +36,39 @@ type staging struct {
 }
 
 // openStaging opens and locks the placement's staging directory. It returns an
-// error that wraps fs.ErrNotExist if there is none and create is false.
+// error that wraps fs.ErrNotExist if there is none and create is false, or
+// unix.EWOULDBLOCK if somebody else holds it.
 func (p *Placement) openStaging(create bool) (*staging, error) {
-	s, err := openStaging(p.parent, p.stagingName(), create)
+	return p.openStagingNamed(p.stagingName(), create)
+}
+
+func (p *Placement) openStagingNamed(name string, create bool) (*staging, error) {
+	s, err := openStaging(p.parent, name, create)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = p.stagingError("another process, or another placement of this one, is working in the staging directory", "stop the other agent, or wait until it is done")
+		return nil, &failure{p.stagingError(name, "another process, or another placement of this one, is working in the staging directory", "stop the other agent, or wait until it is done"), err}
 	} else if errors.Is(err, errNotOurs) {
-		err = p.stagingError("the staging directory is not one that this agent made", "remove it")
+		return nil, p.stagingError(name, "the staging directory is not one that this agent made", "remove it")
 	}
 	return s, err
 }
 
-func (p *Placement) stagingError(message, fix string) error {
-	return &api.Error{Code: api.CodeConflict, Subject: path.Join(path.Dir(p.dest.path), p.stagingName()), Message: message, Fix: fix}
+func (p *Placement) stagingError(name, message, fix string) *api.Error {
+	return &api.Error{Code: api.CodeConflict, Subject: path.Join(path.Dir(p.dest.path), name), Message: message, Fix: fix}
+}
+
+// mendSuffix ends the name of the staging directory for what is missing of
+// content that stands. It is another one than that for whole content, so that
+// what stands is repaired while another version is staged.
+const mendSuffix = "+mend"
+
+func (p *Placement) wholeName() string { return stagingPrefix + safeName(p.req.ID) }
+func (p *Placement) mendName() string  { return p.wholeName() + mendSuffix }
+
+func (p *Placement) stagingName() string {
+	if p.mending {
+		return p.mendName()
+	}
+	return p.wholeName()
 }
 
 var errNotOurs = errors.New("not a directory of this agent's user")

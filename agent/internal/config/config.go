@@ -4,6 +4,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/hook"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -26,6 +27,9 @@ type Config struct {
 	Publish  Publish
 	Trust    []string // files of trusted publishers' public keys
 	Limits   Limits
+	Storage  Storage
+	// Hooks are the commands that distributions may have run around a switch.
+	Hooks hook.Set
 	// Trace is a file that gets a line for each event of the swarm, "" for none.
 	Trace string
 	// CheckInterval is how often installed content is looked at for changes.
@@ -80,12 +84,21 @@ type Store struct {
 // Publish is what the agent needs to publish content.
 type Publish struct {
 	Key string // file of the ed25519 private key; "" if this agent does not publish
+	// Roots are directories below which other nodes may have paths published.
+	Roots []string
+	// CAFile holds authorities, beside the system's, for the servers of https URLs.
+	CAFile string
 }
 
 // Limits bound the agent's traffic.
 type Limits struct {
 	Download unit.Rate
 	Upload   unit.Rate
+}
+
+// Storage bounds what the agent keeps on disk.
+type Storage struct {
+	Quota unit.Bytes // of everything that rackswarm holds on this node; 0 is no limit
 }
 
 // Default is the configuration of an empty file. It is not valid, as it has no

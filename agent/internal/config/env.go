@@ -27,7 +27,7 @@ func parseEnv(environ []string) (assigns []assign, notes []string, errs []error)
 			continue
 		}
 		delete(given, s.variable())
-		v, err := parseVariable(s.kind, text)
+		v, err := parseVariable(s, text)
 		if err != nil {
 			errs = append(errs, problem(s.variable(), s.key, envForm(s), "%v", err))
 			continue
@@ -50,8 +50,8 @@ func strays(given map[string]string) []string {
 	return notes
 }
 
-func parseVariable(k kind, text string) (raw, error) {
-	switch k {
+func parseVariable(s setting, text string) (raw, error) {
+	switch s.kind {
 	case kindBool:
 		b, err := strconv.ParseBool(text)
 		if err != nil {
@@ -70,6 +70,8 @@ func parseVariable(k kind, text string) (raw, error) {
 			v.labels[key] = value
 		}
 		return v, nil
+	case kindHooks:
+		return parseHooks(s, text)
 	}
 	return raw{text: text}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/hook"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -20,10 +21,11 @@ const (
 	kindBool
 	kindList   // of texts; in a variable separated by commas
 	kindLabels // text to text; in a variable key=value, separated by commas
+	kindHooks  // name to command; in a variable YAML as in the file
 )
 
 func (k kind) String() string {
-	return [...]string{"a text", "true or false", "a list of texts", "a mapping of texts"}[k]
+	return [...]string{"a text", "true or false", "a list of texts", "a mapping of texts", "a mapping of hooks"}[k]
 }
 
 // raw is a value as it was written; which field is set follows from the kind.
@@ -32,6 +34,7 @@ type raw struct {
 	flag   bool
 	list   []string
 	labels map[string]string
+	hooks  hook.Set
 }
 
 // setting is one key of the configuration.
@@ -67,12 +70,18 @@ var settings = []setting{
 	flag("store.embedded", func(c *Config) *bool { return &c.Store.Embedded }),
 	text("store.listen", func(c *Config) *string { return &c.Store.Listen }),
 	text("publish.key", func(c *Config) *string { return &c.Publish.Key }),
+	list("publish.roots", func(c *Config) *[]string { return &c.Publish.Roots }),
+	text("publish.ca_file", func(c *Config) *string { return &c.Publish.CAFile }),
 	list("trust", func(c *Config) *[]string { return &c.Trust }),
 	parsed("limits.download", rateFix, func(c *Config) *unit.Rate { return &c.Limits.Download }, unit.ParseRate),
 	parsed("limits.upload", rateFix, func(c *Config) *unit.Rate { return &c.Limits.Upload }, unit.ParseRate),
+	parsed("storage.quota", quotaFix, func(c *Config) *unit.Bytes { return &c.Storage.Quota }, unit.ParseBytes),
+	hooks(),
 	text("trace", func(c *Config) *string { return &c.Trace }),
 	parsed("check_interval", "write a number and a unit, such as 10s or 5m", func(c *Config) *time.Duration { return &c.CheckInterval }, parseInterval),
 }
+
+const quotaFix = "write for example 200GB or 1TiB, or 0 for no limit"
 
 const rateFix = "write for example 2Gbit, 100MiB/s or unlimited"
 

@@ -24,6 +24,7 @@ func (c *Config) validate(failed map[string]bool) error {
 	v.tls()
 	v.store()
 	v.keys()
+	v.hooks()
 	v.rest()
 	return errors.Join(v.errs...)
 }
@@ -178,6 +179,7 @@ func (v *validator) keys() {
 			v.wrap("publish.key", err)
 		}
 	}
+	v.publish()
 	for _, file := range v.c.Trust {
 		if v.readable("trust", file, makePublisher) {
 			if _, err := pki.LoadTrust([]string{file}); err != nil {
@@ -187,6 +189,26 @@ func (v *validator) keys() {
 	}
 	if len(v.c.Trust) == 0 {
 		v.note("trust is empty: this agent accepts no content from anyone")
+	}
+}
+
+func (v *validator) publish() {
+	p := v.c.Publish
+	for _, root := range p.Roots {
+		if root == "/" {
+			v.fail("publish.roots", "list the directories whose content every node may have", "the root directory would open all files of this machine to all nodes")
+			continue
+		}
+		v.directory("publish.roots", root)
+	}
+	if len(p.Roots) > 0 && v.c.API.Listen == "" {
+		v.note("publish.roots is set, but api.listen is not: no other node can ask")
+	}
+	if p.CAFile == "" || !v.readable("publish.ca_file", p.CAFile, "write the certificates of the authorities to it, as PEM") {
+		return
+	}
+	if _, err := p.CAs(); err != nil {
+		v.wrap("publish.ca_file", err)
 	}
 }
 

@@ -153,6 +153,10 @@ func (d *document) value(s setting, n ast.Node) (raw, bool) {
 		if m, ok := n.(ast.MapNode); ok {
 			return d.labels(s, m)
 		}
+	case kindHooks:
+		if m, ok := n.(ast.MapNode); ok {
+			return d.hooks(s, m)
+		}
 	}
 	d.fail(n, s.key, writeForm(s), "must be %v, not %s", s.kind, form(n))
 	return raw{}, false

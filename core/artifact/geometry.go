@@ -128,6 +128,21 @@ func (m *Manifest) VerifyPiece(i int, data []byte) bool {
 	return m.layers[m.layerOf(f)].hashes[at:at+len(sum)] == string(sum[:])
 }
 
+// Layer returns the hashes of the pieces of file i, an index into Files: one each,
+// none for an empty file.
+func (m *Manifest) Layer(i int) [][32]byte {
+	f := &m.files[i]
+	if f.Pieces < 2 {
+		return slices.Repeat([]hash{f.Root}, int(f.Pieces))
+	}
+	hashes := m.layers[m.layerOf(f)].hashes
+	out := make([]hash, f.Pieces)
+	for k := range out {
+		copy(out[k][:], hashes[k*len(out[k]):])
+	}
+	return out
+}
+
 // layerOf finds the layer of a file of several pieces, or returns -1.
 func (m *Manifest) layerOf(f *File) int {
 	i, ok := sort.Find(len(m.layers), func(i int) int { return compareRoot(f.Root, m.layers[i].root) })

@@ -162,3 +162,22 @@ func TestChoosePieceLength(t *testing.T) {
 		}
 	})
 }
+
+func TestLayerGivesTheRoot(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := drawTree(t)
+		m, err := g.build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, f := range m.Files() {
+			layer := m.Layer(i)
+			if len(layer) != int(f.Pieces) {
+				t.Fatalf("%q has %d pieces and %d hashes", f.Path, f.Pieces, len(layer))
+			}
+			if f.Pieces > 0 && LayerRoot(layer, m.PieceLength()) != f.Root {
+				t.Fatalf("the hashes of %q do not give its root", f.Path)
+			}
+		}
+	})
+}

@@ -18,7 +18,7 @@ import (
 // run on the connection's goroutine.
 type link struct {
 	t    *transfer
-	conn *transport.Conn
+	conn conn
 	peer unit.NodeID
 	into *assembly // where the block that is being read goes
 	from *assembler
@@ -98,17 +98,20 @@ func (k *link) BlockDone(_ *transport.Conn, span, begin, length uint32, kept boo
 
 // attach lets a connection in: it becomes the link to its peer, in place of an
 // older one.
-func (l *Loop) attach(t *transfer, c *transport.Conn) {
+func (l *Loop) attach(t *transfer, c conn) {
 	k := &link{t: t, conn: c, peer: c.Peer()}
 	if old := t.links[k.peer]; old != nil {
 		old.conn.Close(fmt.Errorf("node %s connected anew", k.peer))
 	}
 	t.links[k.peer] = k
-	l.step(node.PeerConnected{Transfer: t.digest, Peer: k.peer, MaxRequest: int32(c.MaxRequest())})
+	l.step(node.PeerConnected{Transfer: t.digest, Peer: k.peer, Foreign: k.foreign(), MaxRequest: int32(c.MaxRequest())})
 	l.workers.Go(func() {
 		err := c.Run(k)
-		k.post(func(unit.Time) {
+		k.post(func(now unit.Time) {
 			l.log.Debug("connection ended", "peer", k.peer, "transfer", t.digest, "reason", err)
+			if errors.Is(err, wire.ErrMalformed) || errors.Is(err, wire.ErrTooLarge) {
+				l.ban(now, t, k.peer, err.Error())
+			}
 			delete(t.links, k.peer)
 			l.step(node.PeerDisconnected{Transfer: t.digest, Peer: k.peer})
 		})

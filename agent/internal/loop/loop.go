@@ -22,8 +22,12 @@ type Config struct {
 	Machine   node.Config
 	Store     *store.Store
 	Transport *transport.Transport
-	Trace     io.Writer // nil writes no trace
-	Logger    *slog.Logger
+	// Foreign are other BitTorrent clients, host:port, that every transfer
+	// connects to.
+	Foreign []string
+	Client  string    // name and version of the program, told to other clients
+	Trace   io.Writer // nil writes no trace
+	Logger  *slog.Logger
 }
 
 // Loop is the agent's swarm. It implements swarmapi.Swarm.
@@ -48,6 +52,7 @@ type Loop struct {
 	actions   []node.Action
 	transfers map[artifact.Digest]*transfer
 	waiting   []*stranger
+	visitors  []visitor
 	watcher   *store.Watcher
 }
 
@@ -85,6 +90,7 @@ func (l *Loop) Run(ctx context.Context) {
 	defer cancel()
 	l.watcher = l.cfg.Store.Watch(ctx)
 	l.workers.Go(func() { l.accept(ctx) })
+	l.workers.Go(func() { l.acceptForeign(ctx) })
 	l.workers.Go(func() { l.tell(ctx) })
 	timer := time.NewTimer(time.Hour)
 	for {
@@ -197,6 +203,9 @@ func (l *Loop) shutdown() {
 	}
 	for _, s := range l.waiting {
 		s.conn.Close(errShutdown)
+	}
+	for _, v := range l.visitors {
+		v.guest.Close()
 	}
 	l.workers.Wait()
 }

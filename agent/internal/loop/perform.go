@@ -85,13 +85,18 @@ func (l *Loop) claimSlot(t *transfer, a node.ClaimSlot) {
 
 func (l *Loop) hangup(t *transfer, a node.Hangup) {
 	if a.Ban {
-		l.log.Warn("peer banned", "peer", a.Peer, "transfer", t.digest, "reason", a.Reason, "for", banTime)
-		t.banned[a.Peer] = l.now().Add(banTime)
+		l.ban(l.now(), t, a.Peer, a.Reason)
 	}
 	if k := t.links[a.Peer]; k != nil {
 		delete(t.links, a.Peer)
 		k.conn.Close(errors.New(a.Reason))
 	}
+}
+
+// ban keeps a peer out for a while.
+func (l *Loop) ban(now unit.Time, t *transfer, peer unit.NodeID, reason string) {
+	l.log.Warn("peer banned", "peer", peer, "transfer", t.digest, "reason", reason, "for", banTime)
+	t.banned[banName(peer)] = now.Add(banTime)
 }
 
 func (l *Loop) send(t *transfer, a node.Send) {

@@ -27,8 +27,15 @@ func (l *Loop) Provide(d artifact.Digest, m *artifact.Manifest, c swarmapi.Conte
 		if t == nil {
 			return
 		}
+		first := t.manifest == nil
 		t.provide(m, c)
 		l.step(node.ContentReady{Transfer: d, Lengths: m.SpanLengths(), Have: c.Have()})
+		if first {
+			l.receiveVisitors()
+			for _, addr := range l.cfg.Foreign {
+				l.workers.Go(func() { l.court(t, addr) })
+			}
+		}
 	})
 }
 
@@ -85,7 +92,7 @@ func (l *Loop) stats(now unit.Time, d artifact.Digest) (swarmapi.Stats, bool) {
 	}
 	c := s.Counters
 	st := swarmapi.Stats{
-		Sent: int64(c.Sent), Peers: s.Peers, Role: s.Role, Rate: int64(t.meter.rate(now)),
+		Sent: int64(c.Sent), Peers: s.Peers, Visitors: t.visitors(), Role: s.Role, Rate: int64(t.meter.rate(now)),
 		Received: api.Received{Seeder: int64(c.Seeder), Duplicate: int64(c.Duplicate)},
 	}
 	for _, n := range c.ByLevel {

@@ -34,8 +34,10 @@ type transfer struct {
 
 	torrent []byte  // the encoded manifest, once provided
 	lengths []int32 // of the spans
-	content swarmapi.Content
-	buffers atomic.Pointer[assembler] // readers use it; nil until provided
+	// manifest is set once it was provided, with the content.
+	manifest *artifact.Manifest
+	content  swarmapi.Content
+	buffers  atomic.Pointer[assembler] // readers use it; nil until provided
 
 	links   map[unit.NodeID]*link
 	banned  map[unit.NodeID]unit.Time // until when
@@ -97,10 +99,10 @@ func (t *transfer) keepRecords() {
 // provide takes over manifest and content.
 func (t *transfer) provide(m *artifact.Manifest, c swarmapi.Content) {
 	t.content = c
-	if t.lengths != nil {
+	if t.manifest != nil {
 		return
 	}
-	t.torrent, t.lengths = m.Encode(), m.SpanLengths()
+	t.torrent, t.lengths, t.manifest = m.Encode(), m.SpanLengths(), m
 	var largest int32
 	for _, n := range t.lengths {
 		largest = max(largest, n)

@@ -15,14 +15,14 @@ type demandSeen struct {
 }
 
 // apply seeds what others need, and stops a while after nobody does
-// (requirement 27).
+// (requirement 27). Other BitTorrent clients count.
 func (e demandSeen) apply(r *Reconciler) {
 	t := r.transfers[e.digest]
 	switch {
 	case e.needed && (t == nil || t.idle()):
 		r.seed(e.digest)
 	case t == nil || t.waiting():
-	case e.needed:
+	case e.needed || r.visited(e.digest):
 		t.needed = r.cfg.Now()
 	case r.cfg.Now().Sub(t.needed) >= linger:
 		r.leave(e.digest)
@@ -78,6 +78,16 @@ func (x *dist) leaving() bool {
 
 // syncHeld tells the demand poller what this node holds.
 func (r *Reconciler) syncHeld() {
+	held := r.heldDigests()
+	for d := range r.transfers {
+		held[d] = true
+	}
+	r.demand.set(held)
+}
+
+// heldDigests are the artifacts of which this node holds something; the value says
+// whether it takes part in the transfer.
+func (r *Reconciler) heldDigests() map[artifact.Digest]bool {
 	held := map[artifact.Digest]bool{}
 	for d := range r.sources {
 		held[d] = r.transfers[d] != nil
@@ -88,10 +98,7 @@ func (r *Reconciler) syncHeld() {
 			held[d] = r.transfers[d] != nil
 		}
 	}
-	for d := range r.transfers {
-		held[d] = true
-	}
-	r.demand.set(held)
+	return held
 }
 
 // withdrawLost tells peers about content that was found changed while it was

@@ -106,6 +106,8 @@ func (r *Reconciler) handleNotice(n swarmapi.Notice) {
 		}
 	case swarmapi.Failed:
 		r.handleFailed(n)
+	case swarmapi.Asked:
+		r.asked(n.InfoHash)
 	}
 }
 

@@ -3,7 +3,7 @@ package swarmapi
 import "github.com/rackswarm/rackswarm/core/artifact"
 
 // Notice is something that happened in a transfer: one of ManifestFetched,
-// Completed and Failed.
+// Completed, Failed and Asked.
 type Notice interface{ notice() }
 
 // ManifestFetched says that peers sent a whole manifest. The bytes are not
@@ -26,6 +26,12 @@ type Failed struct {
 	Err    error
 }
 
+// Asked says that another BitTorrent client wants an artifact that no transfer
+// here offers, by the truncated info-hash of BEP 52. It waits a few seconds for
+// Join and Provide.
+type Asked struct{ InfoHash [20]byte }
+
 func (ManifestFetched) notice() {}
 func (Completed) notice()       {}
 func (Failed) notice()          {}
+func (Asked) notice()           {}

@@ -57,5 +57,6 @@ type Stats struct {
 	Received  api.Received // block payload by where its sender is
 	Sent      int64        // block payload
 	Peers     int          // connected now
+	Visitors  int          // of them, other BitTorrent clients that lack something
 	Role      string       // "representative of ams1, root", "initial seeder", "member"
 }

@@ -276,6 +276,18 @@ func (h hasher) Publish(ctx context.Context, req api.PublishRequest, progress fu
 	return h.put(ctx, api.Artifact{Name: req.Name, Kind: "file", Source: req.Source, PieceLength: req.PieceSize}, data)
 }
 
+func (h hasher) PublishForNode(ctx context.Context, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error) {
+	return h.Publish(ctx, req, progress)
+}
+
+func (h hasher) Inspect(_ context.Context, req api.PublishRequest) (api.SourceState, error) {
+	return api.SourceState{Source: req.Source}, nil
+}
+
+func (h hasher) InspectForNode(ctx context.Context, req api.PublishRequest) (api.SourceState, error) {
+	return h.Inspect(ctx, req)
+}
+
 func (h hasher) Receive(ctx context.Context, req api.StreamRequest, body io.Reader, progress func(api.Progress)) (api.Artifact, error) {
 	data, err := io.ReadAll(body)
 	if err != nil {

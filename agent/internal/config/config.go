@@ -27,6 +27,7 @@ type Config struct {
 	Publish  Publish
 	Trust    []string // files of trusted publishers' public keys
 	Limits   Limits
+	Foreign  Foreign
 	Storage  Storage
 	// Hooks are the commands that distributions may have run around a switch.
 	Hooks hook.Set

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -55,6 +56,8 @@ var settings = []setting{
 	list("roots", func(c *Config) *[]string { return &c.Roots }),
 	text("data.listen", func(c *Config) *string { return &c.Data.Listen }),
 	text("data.advertise", func(c *Config) *string { return &c.Data.Advertise }),
+	prefixes("foreign.accept", func(c *Config) *[]netip.Prefix { return &c.Foreign.Accept }),
+	list("foreign.peers", func(c *Config) *[]string { return &c.Foreign.Peers }),
 	text("api.socket", func(c *Config) *string { return &c.API.Socket }),
 	text("api.listen", func(c *Config) *string { return &c.API.Listen }),
 	text("api.advertise", func(c *Config) *string { return &c.API.Advertise }),

@@ -21,6 +21,7 @@ func (c *Config) validate(failed map[string]bool) error {
 	v.node()
 	v.paths()
 	v.endpoints()
+	v.foreign()
 	v.tls()
 	v.store()
 	v.keys()

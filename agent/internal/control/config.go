@@ -16,7 +16,8 @@ type Config struct {
 	Store *store.Store
 	// Self describes this agent; StoreOK is filled in by the server.
 	Self func() api.Info
-	// Publisher may be nil. It is asked only while Self says CanPublish.
+	// Publisher may be nil. It is asked to publish on this node only while Self says
+	// CanPublish.
 	Publisher Publisher
 	// Collector may be nil.
 	Collector Collector
@@ -38,8 +39,16 @@ type Config struct {
 // Publisher publishes content on this agent. Its methods are called
 // concurrently, and end early when ctx does.
 type Publisher interface {
-	// Publish hashes, signs and serves a path of this machine in place.
+	// Publish hashes, signs and serves a path of this machine in place, downloads a
+	// URL and publishes the copy, or has another node publish a path. req is valid.
 	Publish(ctx context.Context, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error)
+	// PublishForNode is Publish for a caller who may be any node of the fleet: of a
+	// path of this machine that is open to them.
+	PublishForNode(ctx context.Context, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error)
+	// Inspect tells which version a remote source has.
+	Inspect(ctx context.Context, req api.PublishRequest) (api.SourceState, error)
+	// InspectForNode is to Inspect what PublishForNode is to Publish.
+	InspectForNode(ctx context.Context, req api.PublishRequest) (api.SourceState, error)
 	// Receive stores content that a client sends, then publishes that.
 	Receive(ctx context.Context, req api.StreamRequest, body io.Reader, progress func(api.Progress)) (api.Artifact, error)
 	// Unpublish stops serving the artifact on this agent.

@@ -213,6 +213,18 @@ func (s scripted) Publish(ctx context.Context, req api.PublishRequest, progress 
 	return a, err
 }
 
+func (s scripted) PublishForNode(ctx context.Context, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error) {
+	return s.Publish(ctx, req, progress)
+}
+
+func (s scripted) Inspect(_ context.Context, req api.PublishRequest) (api.SourceState, error) {
+	return api.SourceState{Source: api.ShowSource(req.Source), Version: "v1"}, nil
+}
+
+func (s scripted) InspectForNode(ctx context.Context, req api.PublishRequest) (api.SourceState, error) {
+	return s.Inspect(ctx, req)
+}
+
 func (s scripted) Receive(ctx context.Context, req api.StreamRequest, body io.Reader, progress func(api.Progress)) (api.Artifact, error) {
 	a, err := s.run(ctx, body, progress)
 	a.Name, a.Kind, a.PieceLength = req.Name, req.Kind, req.PieceSize

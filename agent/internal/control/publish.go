@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"path"
 	"strconv"
 	"time"
 
@@ -27,24 +26,81 @@ const (
 	maxPieceSize = 16 << 20
 )
 
+// publish has the agent publish, on its own node or through another one, which
+// then needs a key, not this one.
 func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
-	var req api.PublishRequest
+	req, err := publishRequest(w, r)
+	if err != nil {
+		return err
+	}
+	if source, err := api.ParseSource(req.Source); err != nil || source.Kind != api.SourceNode || s.cfg.Publisher == nil {
+		if err := s.canPublish(); err != nil {
+			return err
+		}
+	}
+	s.streamPublication(w, r, req, s.cfg.Publisher.Publish)
+	return nil
+}
+
+// publishForNode is publish for a caller that may be another node.
+func (s *Server) publishForNode(w http.ResponseWriter, r *http.Request) error {
+	req, err := publishRequest(w, r)
+	if err == nil {
+		err = s.canPublish()
+	}
+	if err != nil {
+		return err
+	}
+	s.streamPublication(w, r, req, s.cfg.Publisher.PublishForNode)
+	return nil
+}
+
+func publishRequest(w http.ResponseWriter, r *http.Request) (req api.PublishRequest, err error) {
 	if err := decode(w, r, &req); err != nil {
-		return err
+		return req, err
 	}
-	if !path.IsAbs(req.Source) {
-		return badBody("source", fmt.Sprintf("%q is not absolute", req.Source), "start it with /")
+	if err := req.Validate(); err != nil {
+		return req, err
 	}
-	if err := checkPieceSize(req.PieceSize); err != nil {
-		return err
-	}
-	if err := s.canPublish(); err != nil {
-		return err
-	}
+	return req, checkPieceSize(req.PieceSize)
+}
+
+type publication func(ctx context.Context, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error)
+
+func (s *Server) streamPublication(w http.ResponseWriter, r *http.Request, req api.PublishRequest, publish publication) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	s.stream(w, r, func(ctx context.Context, progress func(api.Progress)) (api.Artifact, error) {
-		return s.cfg.Publisher.Publish(ctx, req, progress)
+		return publish(ctx, req, progress)
 	})
+}
+
+// inspectTimeout is less than the time that an answer may take.
+const inspectTimeout = writeTimeout - 5*time.Second
+
+// inspectSource answers which version a remote source has.
+func (s *Server) inspectSource(w http.ResponseWriter, r *http.Request) error {
+	return s.inspect(w, r, Publisher.Inspect)
+}
+
+func (s *Server) inspectForNode(w http.ResponseWriter, r *http.Request) error {
+	return s.inspect(w, r, Publisher.InspectForNode)
+}
+
+func (s *Server) inspect(w http.ResponseWriter, r *http.Request, look func(Publisher, context.Context, api.PublishRequest) (api.SourceState, error)) error {
+	req, err := publishRequest(w, r)
+	if err != nil {
+		return err
+	}
+	if s.cfg.Publisher == nil {
+		return s.canPublish()
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), inspectTimeout)
+	defer cancel()
+	state, err := look(s.cfg.Publisher, ctx, req)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, state)
 	return nil
 }
 
@@ -124,6 +180,10 @@ func streamParameters(q url.Values) (api.StreamRequest, error) {
 			return req, badBody("piece_size", fmt.Sprintf("%q is not a number", text), "write a number of bytes")
 		}
 		req.PieceSize = size
+	}
+	req.Checksum = q.Get("checksum")
+	if err := api.CheckChecksum(req.Checksum); err != nil {
+		return req, err
 	}
 	return req, checkPieceSize(req.PieceSize)
 }

@@ -24,6 +24,7 @@ func (s *Server) routes() http.Handler {
 		"GET /v1/artifacts":                      s.listArtifacts,
 		"POST /v1/artifacts":                     s.publish,
 		"POST /v1/artifacts/stream":              s.receive,
+		"POST /v1/sources":                       s.inspectSource,
 		"GET /v1/artifacts/{digest}":             s.getArtifact,
 		"DELETE /v1/artifacts/{digest}":          s.deleteArtifact,
 		"GET /v1/distributions":                  s.listDistributions,
@@ -38,7 +39,13 @@ func (s *Server) routes() http.Handler {
 		"POST /v1/gc":                            s.collect,
 		"/":                                      notThere,
 	} {
-		mux.Handle(pattern, s.guard(h))
+		mux.Handle(pattern, s.guard(h, caller.authorize))
+	}
+	for pattern, h := range map[string]handler{
+		"POST /v1/node/artifacts": s.publishForNode,
+		"POST /v1/node/sources":   s.inspectForNode,
+	} {
+		mux.Handle(pattern, s.guard(h, caller.authorizeNode))
 	}
 	return mux
 }
@@ -50,12 +57,12 @@ func notThere(_ http.ResponseWriter, r *http.Request) error {
 
 // guard bounds the time of a request, checks the caller's role and writes
 // errors.
-func (s *Server) guard(h handler) http.Handler {
+func (s *Server) guard(h handler, authorize func(caller, string) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rc, now := http.NewResponseController(w), time.Now()
 		_ = rc.SetReadDeadline(now.Add(bodyTimeout))
 		_ = rc.SetWriteDeadline(now.Add(writeTimeout))
-		err := s.callerOf(r).authorize(r.Method)
+		err := authorize(s.callerOf(r), r.Method)
 		if err == nil {
 			err = h(w, r)
 		}
@@ -102,8 +109,10 @@ func httpStatus(code string) int {
 	case api.CodeConflict, api.CodeInUse:
 		return http.StatusConflict
 	case api.CodeNoTargets, api.CodeOutsideRoots, api.CodeForeignContent, api.CodeUntrusted,
-		api.CodeSourceNotLocal, api.CodeSourceUnsuited, api.CodeCannotPublish:
+		api.CodeSourceNotLocal, api.CodeSourceUnsuited, api.CodeCannotPublish, api.CodeChecksum:
 		return http.StatusUnprocessableEntity
+	case api.CodeSourceDown:
+		return http.StatusBadGateway
 	case api.CodeStoreDown, api.CodeUnreachable:
 		return http.StatusServiceUnavailable
 	case api.CodeNoSpace, api.CodeQuota:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/agent/internal/config"
 	"github.com/rackswarm/rackswarm/agent/internal/control"
+	"github.com/rackswarm/rackswarm/agent/internal/download"
 	"github.com/rackswarm/rackswarm/agent/internal/loop"
 	"github.com/rackswarm/rackswarm/agent/internal/pki"
 	"github.com/rackswarm/rackswarm/agent/internal/publisher"
@@ -175,7 +176,8 @@ func (d *daemon) openStorage(context.Context) (err error) {
 
 // openTransport listens for peers and settles what others are told of us.
 func (d *daemon) openTransport(context.Context) (err error) {
-	c := transport.Config{Self: d.cfg.Node.Name, Listen: d.cfg.Data.Listen, Client: "rackswarm " + d.version, Logger: d.log}
+	c := transport.Config{Self: d.cfg.Node.Name, Listen: d.cfg.Data.Listen, Foreign: d.cfg.Foreign.Accept,
+		Client: d.client(), Logger: d.log}
 	if d.creds != nil {
 		c.TLS = nodeTLS{d.creds}
 	}
@@ -198,6 +200,9 @@ func (d *daemon) openTransport(context.Context) (err error) {
 	d.self.APIAddr, err = advertised(d.cfg.API.Endpoint, listen, hint)
 	return err
 }
+
+// client is the program's name as peers are told it.
+func (d *daemon) client() string { return "rackswarm " + d.version }
 
 // nodeTLS lets only certificates of nodes into the swarm, not those of
 // operators.
@@ -223,6 +228,7 @@ func (d *daemon) openSwarm(context.Context) (err error) {
 			Seed:     unit.Seed(string(d.cfg.Node.Name), d.self.DataAddr),
 			Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload,
 		},
+		Foreign: d.cfg.Foreign.Peers, Client: d.client(),
 		Store: d.store, Transport: d.transport, Logger: d.log,
 	})
 	d.reconcile, err = reconcile.New(reconcile.Config{
@@ -270,10 +276,19 @@ func (d *daemon) openControl(context.Context) (err error) {
 }
 
 func (d *daemon) newPublisher() (*publisher.Publisher, error) {
-	return publisher.New(publisher.Config{
-		Self: d.self.Name, Key: d.signer, StateDir: d.cfg.StateDir,
+	authorities, err := d.cfg.Publish.CAs()
+	if err != nil {
+		return nil, err
+	}
+	c := publisher.Config{
+		Self: d.self.Name, Key: d.signer, StateDir: d.cfg.StateDir, Roots: d.cfg.Publish.Roots,
 		Store: d.store, Sources: d.reconcile, Logger: d.log,
-	})
+		Fetcher: download.Config{CAs: authorities, Logger: d.log},
+	}
+	if d.creds != nil {
+		c.NodeTLS = d.creds.ClientTLS
+	}
+	return publisher.New(c)
 }
 
 func (d *daemon) info() api.Info {

@@ -18,12 +18,15 @@ import (
 
 const (
 	incomingPrefix = "incoming-"
+	// downloadPrefix begins the directories of downloads that are not complete,
+	// which survive a restart.
+	downloadPrefix = "download-"
 	// contentName is the published file or directory inside of its own one, so
 	// that modes of the content never apply to what holds it.
 	contentName = "content"
 )
 
-// keeper keeps content that clients streamed, by digest.
+// keeper keeps content that clients streamed or that was downloaded, by digest.
 type keeper struct{ dir string }
 
 // openKeeper deletes what was unfinished.
@@ -63,7 +66,17 @@ func (k *keeper) begin() (dir string, err error) {
 	return dir, nil
 }
 
-// drop deletes a directory that begin made, if it is still there.
+// download returns the directory of a download that is not complete, which may
+// have been there before.
+func (k *keeper) download(key string) (dir string, err error) {
+	dir = filepath.Join(k.dir, downloadPrefix+key)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", keepError(dir, err)
+	}
+	return dir, nil
+}
+
+// drop deletes a directory that begin or download made, if it is still there.
 func (k *keeper) drop(dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return keepError(dir, err)
@@ -92,6 +105,14 @@ func (k *keeper) settle(dir string, d artifact.Digest) (replaced bool, err error
 		return false, keepError(to, fmt.Errorf("move %s there: %w", dir, err))
 	}
 	return replaced, nil
+}
+
+// unsettle undoes settle, where nothing was replaced.
+func (k *keeper) unsettle(dir string, d artifact.Digest) error {
+	if err := os.Rename(k.path(d), dir); err != nil {
+		return keepError(dir, err)
+	}
+	return nil
 }
 
 // remove deletes what was streamed of an artifact, if anything. A crash in the

@@ -13,33 +13,66 @@ import (
 	"github.com/rackswarm/rackswarm/core/client"
 )
 
-// Publish hashes and signs a path of this machine and serves it in place. The
-// error is source_not_local if the path is not what the client means, or cannot
-// be read here. Publishing the same content again returns the artifact that
-// stands, with this node among its seeds.
+// Publish publishes a path of this machine in place, a URL by a copy of what it
+// leads to, or has another node publish a path. Publishing the same content again
+// returns the artifact that stands, with the node among its seeds. Of a path, the
+// error is source_not_local if it is not what the client means, or cannot be read
+// here.
 func (p *Publisher) Publish(ctx context.Context, req api.PublishRequest, progress func(api.Progress)) (api.Artifact, error) {
-	if err := p.ready(ctx); err != nil {
-		return api.Artifact{}, err
-	}
-	source, err := locate(req)
+	source, err := api.ParseSource(req.Source)
 	if err != nil {
 		return api.Artifact{}, err
 	}
+	if source.Kind == api.SourceNode && source.Node != p.cfg.Self {
+		return p.publishOnNode(ctx, source, req, progress)
+	}
+	if err := p.ready(ctx); err != nil {
+		return api.Artifact{}, err
+	}
+	if source.Kind == api.SourceURL {
+		return p.publishURL(ctx, source, req, progress)
+	}
+	remote := source.Kind == api.SourceNode
+	req.Source = source.Path
+	path, err := locate(req)
+	if err != nil {
+		return api.Artifact{}, err
+	}
+	from := origin{path: path, shown: path}
+	if remote {
+		if from.version, _, err = pathVersion(ctx, path); err != nil {
+			return api.Artifact{}, err
+		}
+	}
+	return p.publishInPlace(ctx, from, req, progress, func(publish.Result) error { return nil })
+}
+
+// publishInPlace hashes and serves a path. check may refuse what was hashed.
+func (p *Publisher) publishInPlace(ctx context.Context, from origin, req api.PublishRequest, progress func(api.Progress), check func(publish.Result) error) (api.Artifact, error) {
 	name := req.Name
 	if name == "" {
 		name = filepath.Base(req.Source)
 	}
-	built, err := p.build(ctx, source, publish.Options{Name: name, PieceLength: req.PieceSize, Progress: progress})
+	if err := checkFile(from.path, req.Checksum); err != nil {
+		return api.Artifact{}, err
+	}
+	built, err := p.build(ctx, from.path, publish.Options{Name: name, PieceLength: req.PieceSize, Progress: progress})
+	if err == nil {
+		err = checkSum(req.Source, req.Checksum, built.Checksum)
+	}
+	if err == nil {
+		err = check(built)
+	}
 	if err != nil {
 		return api.Artifact{}, err
 	}
 	p.commit.Lock()
 	defer p.commit.Unlock()
-	a, err := p.record(ctx, built, source, source)
+	a, err := p.record(ctx, built, from)
 	if err != nil {
 		return api.Artifact{}, err
 	}
-	if d := built.Manifest.Digest(); source != p.kept.content(d) {
+	if d := built.Manifest.Digest(); from.path != p.kept.content(d) {
 		p.discard(d)
 	}
 	return a, nil
@@ -53,6 +86,25 @@ func (p *Publisher) build(ctx context.Context, path string, o publish.Options) (
 	}
 	defer release()
 	return publish.Build(ctx, path, o)
+}
+
+// checkFile refuses, before anything is read, a directory that shall have the
+// checksum of a file.
+func checkFile(path, checksum string) error {
+	if info, err := os.Stat(path); checksum != "" && err == nil && info.IsDir() {
+		return &api.Error{Code: api.CodeInvalid, Subject: "checksum", Message: path + " is a directory, and a checksum is that of a file",
+			Fix: "leave it out, or name a file"}
+	}
+	return nil
+}
+
+// checkSum compares a file's checksum with the one that is wanted, "" for any.
+func checkSum(subject, want, got string) error {
+	if want == "" || got == want {
+		return nil
+	}
+	return &api.Error{Code: api.CodeChecksum, Subject: subject, Message: fmt.Sprintf("its content has %s and should have %s", got, want),
+		Fix: "check that the source is the right one and whole, and that the checksum is its own"}
 }
 
 // locate returns the source's path without symbolic links, so that a link that

@@ -3,10 +3,12 @@ package publisher
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/tls"
 	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/download"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/store"
@@ -15,7 +17,7 @@ import (
 const (
 	// maxHashing bounds how many publications hash at once: each uses all cores.
 	maxHashing = 2
-	// maxReceiving bounds how many clients stream content at once.
+	// maxReceiving bounds how much content is streamed or downloaded at once.
 	maxReceiving = 8
 )
 
@@ -35,14 +37,23 @@ type Config struct {
 	StateDir string             // keeps streamed content
 	Store    *store.Store
 	Sources  Sources
-	Logger   *slog.Logger     // nil discards
-	Now      func() time.Time // nil is time.Now
+	// Roots are the directories below which other nodes may have paths published.
+	Roots []string
+	// NodeTLS is for connections to the API of a node; nil if there is no TLS, so
+	// that no node answers.
+	NodeTLS func(node string) *tls.Config
+	// Fetcher downloads; it has usable defaults.
+	Fetcher download.Config
+	Logger  *slog.Logger     // nil discards
+	Now     func() time.Time // nil is time.Now
 }
 
 // Publisher publishes on this agent. It is safe for concurrent use.
 type Publisher struct {
 	cfg       Config
 	kept      *keeper
+	fetcher   *download.Fetcher
+	underWay  keyed         // downloads, by what is kept of them
 	hashing   chan struct{} // tokens
 	receiving chan struct{} // tokens
 
@@ -62,7 +73,7 @@ func New(cfg Config) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Publisher{cfg: cfg, kept: kept,
+	return &Publisher{cfg: cfg, kept: kept, fetcher: download.New(cfg.Fetcher),
 		hashing: make(chan struct{}, maxHashing), receiving: make(chan struct{}, maxReceiving)}, nil
 }
 

@@ -43,14 +43,26 @@ func (p *Publisher) Receive(ctx context.Context, req api.StreamRequest, body io.
 // receiveInto publishes the content out of dir, which may be gone, or hold an
 // older copy, afterwards.
 func (p *Publisher) receiveInto(ctx context.Context, dir string, req api.StreamRequest, body io.Reader, progress func(api.Progress)) (api.Artifact, error) {
+	if req.Checksum != "" && req.Kind != artifact.KindFile.String() {
+		return api.Artifact{}, &api.Error{Code: api.CodeInvalid, Subject: "checksum", Message: "a checksum is that of a file, and this is a tree", Fix: "leave it out"}
+	}
 	if err := extract(ctx, dir, req, body, progress); err != nil {
 		return api.Artifact{}, err
 	}
 	built, err := p.build(ctx, filepath.Join(dir, contentName),
 		publish.Options{Name: req.Name, PieceLength: req.PieceSize, Progress: progress})
+	if err == nil {
+		err = checkSum(req.Name, req.Checksum, built.Checksum)
+	}
 	if err != nil {
 		return api.Artifact{}, err
 	}
+	return p.keep(ctx, dir, built, origin{})
+}
+
+// keep gives the content in dir its place for good, and serves it from there.
+// Afterwards dir is gone, or holds an older copy, or, after an error, the content.
+func (p *Publisher) keep(ctx context.Context, dir string, built publish.Result, from origin) (api.Artifact, error) {
 	p.commit.Lock()
 	defer p.commit.Unlock()
 	d := built.Manifest.Digest()
@@ -58,9 +70,10 @@ func (p *Publisher) receiveInto(ctx context.Context, dir string, req api.StreamR
 	if err != nil {
 		return api.Artifact{}, err
 	}
-	a, err := p.record(ctx, built, p.kept.content(d), "")
+	from.path = p.kept.content(d)
+	a, err := p.record(ctx, built, from)
 	if err != nil && !replaced {
-		err = errors.Join(err, p.kept.remove(d))
+		err = errors.Join(err, p.kept.unsettle(dir, d))
 	}
 	if err == nil {
 		p.noteStore(ctx, d)

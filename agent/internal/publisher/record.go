@@ -12,10 +12,16 @@ import (
 	"github.com/rackswarm/rackswarm/core/store"
 )
 
-// record serves the content at path, then tells the fleet of it: nobody hears of
-// an artifact that cannot be fetched. shown is the path that the record names.
-// commit is held.
-func (p *Publisher) record(ctx context.Context, built publish.Result, path, shown string) (api.Artifact, error) {
+// origin is where content lies and what the record says of it.
+type origin struct {
+	path    string // that is served
+	shown   string // api.Artifact.Source
+	version string // api.Artifact.SourceVersion
+}
+
+// record serves the content, then tells the fleet of it: nobody hears of an
+// artifact that cannot be fetched. commit is held.
+func (p *Publisher) record(ctx context.Context, built publish.Result, from origin) (api.Artifact, error) {
 	m := artifact.Sign(built.Manifest, p.cfg.Key)
 	digest := m.Digest().String()
 	old, err := p.cfg.Store.Artifact(ctx, digest)
@@ -23,11 +29,12 @@ func (p *Publisher) record(ctx context.Context, built publish.Result, path, show
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return api.Artifact{}, err
 	}
-	if err := p.cfg.Sources.AddSource(ctx, path, m); err != nil {
+	if err := p.cfg.Sources.AddSource(ctx, from.path, m); err != nil {
 		return api.Artifact{}, err
 	}
 	a := describe(m, built.Checksum)
-	a.Seeds, a.Source, a.CreatedAt = []string{p.cfg.Self}, shown, p.cfg.Now().UTC().Truncate(time.Second)
+	a.Seeds, a.CreatedAt = []string{p.cfg.Self}, p.cfg.Now().UTC().Truncate(time.Second)
+	a.Source, a.SourceVersion = from.shown, from.version
 	if known {
 		a.CreatedAt = old.CreatedAt
 	}
@@ -37,7 +44,7 @@ func (p *Publisher) record(ctx context.Context, built publish.Result, path, show
 		}
 		return api.Artifact{}, err
 	}
-	p.cfg.Logger.Info("published", "digest", digest, "name", a.Name, "path", path, "bytes", a.SizeBytes, "files", a.Files)
+	p.cfg.Logger.Info("published", "digest", digest, "name", a.Name, "path", from.path, "source", from.shown, "bytes", a.SizeBytes, "files", a.Files)
 	return p.cfg.Store.Artifact(ctx, digest)
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -18,13 +19,16 @@ const (
 	// tidyInterval is how often copies are compared with the records.
 	tidyInterval = time.Minute
 	tidyTimeout  = 30 * time.Second
+	// downloadLife is how long what has arrived of a download is kept for another
+	// try.
+	downloadLife = 7 * 24 * time.Hour
 	// storeName, beside a streamed copy, is the identity of the store that
 	// recorded it.
 	storeName = "store"
 )
 
-// Run deletes, until ctx ends, streamed copies of artifacts that were deleted
-// through other agents.
+// Run deletes, until ctx ends, copies of artifacts that were deleted through other
+// agents, and what has arrived of downloads that were given up.
 func (p *Publisher) Run(ctx context.Context) {
 	tick := time.NewTicker(tidyInterval)
 	defer tick.Stop()
@@ -34,8 +38,8 @@ func (p *Publisher) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := p.Tidy(ctx); err != nil {
-			p.cfg.Logger.Debug("streamed copies are left as they are", "error", err)
+		if err := errors.Join(p.tidyDownloads(), p.Tidy(ctx)); err != nil {
+			p.cfg.Logger.Debug("copies are left as they are", "error", err)
 		}
 	}
 }
@@ -83,6 +87,31 @@ func (p *Publisher) tidyOne(ctx context.Context, d artifact.Digest, id string) e
 		return err
 	}
 	p.cfg.Logger.Info("streamed copy deleted with its artifact", "digest", d)
+	return nil
+}
+
+// tidyDownloads deletes what has arrived of downloads that nobody went on with.
+func (p *Publisher) tidyDownloads() error {
+	entries, err := os.ReadDir(p.kept.dir)
+	if err != nil {
+		return keepError(p.kept.dir, err)
+	}
+	for _, e := range entries {
+		key, ok := strings.CutPrefix(e.Name(), downloadPrefix)
+		info, err := e.Info()
+		if !ok || err != nil || p.cfg.Now().Sub(info.ModTime()) < downloadLife {
+			continue
+		}
+		unlock, held := p.underWay.try(key)
+		if held != nil {
+			continue
+		}
+		err = p.kept.drop(filepath.Join(p.kept.dir, e.Name()))
+		unlock()
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

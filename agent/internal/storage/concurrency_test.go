@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // Writers, readers and checkers at the same time; every span is written twice.
@@ -67,9 +69,10 @@ func TestFDCacheIsBounded(t *testing.T) {
 	c := newFDCache(4)
 	var opened atomic.Int64
 	get := func(owner uint64, file int) *handle {
-		h, err := c.acquire(fdKey{owner, file, false}, func() (*os.File, error) {
+		h, err := c.acquire(fdKey{owner, file, false}, func() (rawFile, error) {
 			opened.Add(1)
-			return os.Create(filepath.Join(dir, fmt.Sprint(owner, "-", file)))
+			fd, err := unix.Open(filepath.Join(dir, fmt.Sprint(owner, "-", file)), unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
+			return rawFile(fd), err
 		})
 		must(t, err)
 		return h
@@ -86,11 +89,11 @@ func TestFDCacheIsBounded(t *testing.T) {
 	}
 	held := get(1, 9)
 	c.dropAll(1)
-	if _, err := held.f.Stat(); err != nil || len(c.open) != 0 {
+	if _, err := held.f.stat(); err != nil || len(c.open) != 0 {
 		t.Fatalf("a file in use was closed: %v", err)
 	}
 	c.release(held)
-	if _, err := held.f.Stat(); err == nil {
+	if _, err := held.f.stat(); err == nil {
 		t.Fatal("a dropped file stays open")
 	}
 	var all sync.WaitGroup
@@ -98,7 +101,7 @@ func TestFDCacheIsBounded(t *testing.T) {
 		all.Go(func() {
 			for i := range 200 {
 				h := get(uint64(n%2), i%7)
-				if _, err := h.f.Stat(); err != nil {
+				if _, err := h.f.stat(); err != nil {
 					t.Error("a file in use was closed")
 				}
 				if i%50 == 0 {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rackswarm/rackswarm/core/artifact"
 )
 
@@ -17,7 +19,8 @@ type content struct {
 	mf    *artifact.Manifest
 	files []artifact.File // the manifest's
 	root  *os.Root
-	name  string // of a file artifact in root; "" for a tree
+	open  *opener // below root
+	name  string  // of a file artifact in root; "" for a tree
 	fds   *fdCache
 	id    uint64 // owner in fds
 	// stamps, if not nil, are what the files must look like when they are
@@ -28,7 +31,7 @@ type content struct {
 var contentIDs atomic.Uint64
 
 func newContent(mf *artifact.Manifest, root *os.Root, name string, fds *fdCache) *content {
-	return &content{mf: mf, files: mf.Files(), root: root, name: name, fds: fds, id: contentIDs.Add(1)}
+	return &content{mf: mf, files: mf.Files(), root: root, open: &opener{}, name: name, fds: fds, id: contentIDs.Add(1)}
 }
 
 // close closes the files that are not in use, and the root.
@@ -37,6 +40,7 @@ func (c *content) close() {
 		return
 	}
 	c.fds.dropAll(c.id)
+	c.open.close()
 	c.root.Close()
 }
 
@@ -54,41 +58,57 @@ func (c *content) changed(i int) error {
 	return &ChangedError{c.files[i].Path}
 }
 
+// keepOpen is the length from which on a file that is read or written stays open
+// for the next time. For a shorter one opening costs less than the cache.
+const keepOpen = 256 << 10
+
 // read fills buf from file i at off. It returns a *ChangedError if the file is
 // gone, too short, not a regular file or, where stamps are known, has another.
 func (c *content) read(i int, off int64, buf []byte) error {
-	h, err := c.fds.acquire(fdKey{c.id, i, false}, func() (*os.File, error) { return c.open(i) })
+	if c.files[i].Length < keepOpen {
+		f, err := c.openFile(i)
+		if err != nil {
+			return err
+		}
+		defer f.close()
+		return c.readFrom(f, i, off, buf)
+	}
+	h, err := c.fds.acquire(fdKey{c.id, i, false}, func() (rawFile, error) { return c.openFile(i) })
 	if err != nil {
 		return err
 	}
 	defer c.fds.release(h)
-	if _, err := h.f.ReadAt(buf, off); errors.Is(err, io.EOF) {
+	return c.readFrom(h.f, i, off, buf)
+}
+
+func (c *content) readFrom(f rawFile, i int, off int64, buf []byte) error {
+	switch err := f.readAt(buf, off); {
+	case errors.Is(err, io.EOF), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ESPIPE):
 		return c.changed(i)
-	} else if err != nil {
-		return err
+	case err != nil:
+		return &fs.PathError{Op: "read", Path: c.path(i), Err: err}
 	}
 	if c.stamps == nil {
 		return nil
 	}
 	// After the read: the stamp then covers what was read.
-	if info, err := h.f.Stat(); err != nil || stampOf(info) != c.stamps[i] {
+	if st, err := f.stat(); err != nil || rawStamp(&st) != c.stamps[i] {
 		return c.changed(i)
 	}
 	return nil
 }
 
-// open opens file i for reading. A FIFO does not block it.
-func (c *content) open(i int) (*os.File, error) {
-	f, err := c.root.OpenFile(c.path(i), os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENXIO) {
-		return nil, c.changed(i)
+// openFile opens file i for reading. A FIFO does not block it.
+func (c *content) openFile(i int) (rawFile, error) {
+	f, err := c.open.open(c.root, c.path(i), os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.ELOOP) {
+		return -1, c.changed(i)
 	}
-	if err != nil {
-		return nil, err
+	if err != nil || c.stamps != nil { // only a regular file has a stamp
+		return f, err
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, c.changed(i)
+	if st, err := f.stat(); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return -1, errors.Join(c.changed(i), f.close())
 	}
 	return f, nil
 }

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"container/list"
-	"os"
 	"sync"
 )
 
@@ -28,7 +27,7 @@ type fdKey struct {
 
 // handle is an open file. Its fields but f are guarded by the cache's mu.
 type handle struct {
-	f       *os.File
+	f       rawFile
 	key     fdKey
 	users   int
 	elem    *list.Element // in idle; nil while there are users
@@ -41,7 +40,7 @@ func newFDCache(limit int) *fdCache {
 
 // acquire returns the open file of key, opening it if need be. The caller must
 // release it.
-func (c *fdCache) acquire(key fdKey, open func() (*os.File, error)) (*handle, error) {
+func (c *fdCache) acquire(key fdKey, open func() (rawFile, error)) (*handle, error) {
 	if h := c.lookup(key); h != nil {
 		return h, nil
 	}
@@ -52,7 +51,7 @@ func (c *fdCache) acquire(key fdKey, open func() (*os.File, error)) (*handle, er
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if h := c.use(key); h != nil { // somebody else was faster
-		f.Close()
+		f.close()
 		return h, nil
 	}
 	h := &handle{f: f, key: key, users: 1}
@@ -89,7 +88,7 @@ func (c *fdCache) release(h *handle) {
 		return
 	}
 	if h.dropped {
-		h.f.Close()
+		h.f.close()
 		return
 	}
 	h.elem = c.idle.PushFront(h)
@@ -109,7 +108,7 @@ func (c *fdCache) remove(h *handle) {
 	h.dropped = true
 	if h.elem != nil {
 		c.idle.Remove(h.elem)
-		h.f.Close()
+		h.f.close()
 	}
 }
 

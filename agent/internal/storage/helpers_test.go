@@ -53,7 +53,12 @@ func site(version uint64) sample {
 
 func (s sample) manifest(t testing.TB) *artifact.Manifest {
 	t.Helper()
-	b := artifact.NewBuilder("sample", s.kind, testPieceLength)
+	return s.manifestOf(t, testPieceLength)
+}
+
+func (s sample) manifestOf(t testing.TB, pieceLength int64) *artifact.Manifest {
+	t.Helper()
+	b := artifact.NewBuilder("sample", s.kind, pieceLength)
 	dirs := map[string]bool{}
 	addDirs := func(d string) {
 		for ; s.kind == artifact.KindTree && d != "."; d = path.Dir(d) {
@@ -62,8 +67,8 @@ func (s sample) manifest(t testing.TB) *artifact.Manifest {
 	}
 	for name, data := range s.files {
 		var layer [][32]byte
-		for piece := range slices.Chunk(data, testPieceLength) {
-			layer = append(layer, artifact.PieceHash(piece, testPieceLength, len(data) <= testPieceLength))
+		for piece := range slices.Chunk(data, int(pieceLength)) {
+			layer = append(layer, artifact.PieceHash(piece, pieceLength, int64(len(data)) <= pieceLength))
 		}
 		mode := uint32(0o644)
 		if path.Dir(name) == "bin" {

@@ -1,8 +1,6 @@
 package storage
 
 import (
-	"os"
-
 	"github.com/rackswarm/rackswarm/core/artifact"
 )
 
@@ -30,7 +28,7 @@ type donor struct {
 // cloner is a Reader whose files can be opened, so that the filesystem may
 // share their extents.
 type cloner interface {
-	openFile(i int) (*os.File, error)
+	openFile(i int) (rawFile, error)
 }
 
 // newDonor finds those of r's files that may hold pieces of mf's.
@@ -117,4 +115,4 @@ func (l localReader) ReadAt(span, begin int, buf []byte) error {
 	return l.content.readSpan(span, begin, buf)
 }
 
-func (l localReader) openFile(i int) (*os.File, error) { return l.content.open(i) }
+func (l localReader) openFile(i int) (rawFile, error) { return l.content.openFile(i) }

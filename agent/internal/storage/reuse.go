@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -71,10 +70,8 @@ func (g *gatherer) span(span int, buf []byte) (bool, error) {
 	if err != nil || !found {
 		return false, err
 	}
-	w := writer{c: g.dst}
-	defer w.close()
 	for _, p := range copied {
-		if err := w.write(p.file, p.off, buf[p.lo:p.hi]); err != nil {
+		if err := g.dst.write(p.file, p.off, buf[p.lo:p.hi]); err != nil {
 			return false, err
 		}
 	}
@@ -130,11 +127,11 @@ func (g *gatherer) clone(ctx context.Context, wanted func(file int) bool) (map[i
 			return nil, err
 		}
 		src := g.openSame(i, f)
-		if src == nil {
+		if src < 0 {
 			continue
 		}
 		ok, err := g.cloneInto(i, src)
-		src.Close()
+		src.close()
 		if err != nil || !ok {
 			return cloned, err // this filesystem cannot
 		}
@@ -143,7 +140,7 @@ func (g *gatherer) clone(ctx context.Context, wanted func(file int) bool) (map[i
 	return cloned, nil
 }
 
-func (g *gatherer) openSame(i int, f artifact.File) *os.File {
+func (g *gatherer) openSame(i int, f artifact.File) rawFile {
 	for _, d := range g.donors {
 		if c, ok := d.Reader.(cloner); ok {
 			if i, has := d.twin(i, f); has {
@@ -153,20 +150,18 @@ func (g *gatherer) openSame(i int, f artifact.File) *os.File {
 			}
 		}
 	}
-	return nil
+	return -1
 }
 
 // cloneInto reports false if the filesystem refuses.
-func (g *gatherer) cloneInto(i int, src *os.File) (bool, error) {
-	w := writer{c: g.dst}
-	defer w.close()
-	dst, err := w.create(i)
+func (g *gatherer) cloneInto(i int, src rawFile) (bool, error) {
+	dst, err := g.dst.createWhole(i)
 	if err != nil {
 		return false, err
 	}
-	defer dst.Close()
-	if err := unix.IoctlFileClone(int(dst.Fd()), int(src.Fd())); err != nil {
+	defer dst.close()
+	if err := unix.IoctlFileClone(int(dst), int(src)); err != nil {
 		return false, nil
 	}
-	return true, dst.Truncate(g.dst.files[i].Length)
+	return true, dst.truncate(g.dst.files[i].Length)
 }

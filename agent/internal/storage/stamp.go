@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // stamp is what a file's inode said when the file was known to be right. The
@@ -21,6 +23,13 @@ type stamp struct {
 func stampOf(info fs.FileInfo) stamp {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || !info.Mode().IsRegular() {
+		return stamp{}
+	}
+	return stamp{Size: st.Size, Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano(), Ino: st.Ino}
+}
+
+func rawStamp(st *unix.Stat_t) stamp {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return stamp{}
 	}
 	return stamp{Size: st.Size, Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano(), Ino: st.Ino}

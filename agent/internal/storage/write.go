@@ -57,13 +57,11 @@ func (p *Placement) verifySpan(span int, data []byte) error {
 
 // stageSpan writes the pieces of the files that are staged.
 func (p *Placement) stageSpan(span int, data []byte) error {
-	w := writer{c: p.stage.content}
-	defer w.close()
 	return eachPart(p.mf, span, 0, len(data), func(t part) error {
 		if p.phase == repairing && !p.broken[t.file] {
 			return nil
 		}
-		return w.write(t.file, t.off, data[t.lo:t.hi])
+		return p.stage.content.write(t.file, t.off, data[t.lo:t.hi])
 	})
 }
 

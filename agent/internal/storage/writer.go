@@ -5,86 +5,64 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// writer writes to the files of a content, one after the other. Files that
-// follow one another mostly lie in one directory, which is found once for all
-// of them. The zero value with a content is ready; it must be closed.
-type writer struct {
-	c    *content
-	path string   // of dir below the content's root
-	dir  *os.Root // nil until the first file
-}
-
-func (w *writer) close() {
-	if w.dir != nil {
-		w.dir.Close()
-		w.dir = nil
-	}
-}
-
 // write writes data to file i at off, creating the file with its full length.
-func (w *writer) write(i int, off int64, data []byte) error {
-	c := w.c
+func (c *content) write(i int, off int64, data []byte) error {
 	if c.files[i].Pieces == 1 { // written once: not worth a place in the cache
-		f, err := w.open(i, os.O_TRUNC)
+		f, err := c.createFile(i, unix.O_TRUNC)
 		if err != nil {
 			return err
 		}
-		_, err = f.WriteAt(data, off)
-		return errors.Join(err, f.Close())
+		return c.named("write", i, errors.Join(f.writeAt(data, off), f.close()))
 	}
-	h, err := c.fds.acquire(fdKey{c.id, i, true}, func() (*os.File, error) { return w.create(i) })
+	h, err := c.fds.acquire(fdKey{c.id, i, true}, func() (rawFile, error) { return c.createWhole(i) })
 	if err != nil {
 		return err
 	}
 	defer c.fds.release(h)
-	_, err = h.f.WriteAt(data, off)
-	return err
+	return c.named("write", i, h.f.writeAt(data, off))
 }
 
-// create opens file i for reading and writing, with its full length. What is not
-// written yet is a hole.
-func (w *writer) create(i int) (*os.File, error) {
-	f, err := w.open(i, 0)
-	if err != nil {
-		return nil, err
+func (c *content) named(op string, i int, err error) error {
+	if err == nil {
+		return nil
 	}
-	info, err := f.Stat()
-	if length := w.c.files[i].Length; err == nil && info.Size() != length {
-		err = f.Truncate(length)
+	return &fs.PathError{Op: op, Path: c.path(i), Err: err}
+}
+
+// createWhole opens file i for reading and writing, with its full length. What
+// is not written yet is a hole.
+func (c *content) createWhole(i int) (rawFile, error) {
+	f, err := c.createFile(i, 0)
+	if err != nil {
+		return -1, err
+	}
+	st, err := f.stat()
+	if length := c.files[i].Length; err == nil && st.Size != length {
+		err = f.truncate(length)
 	}
 	if err != nil {
-		f.Close()
-		return nil, err
+		f.close()
+		return -1, c.named("lengthen", i, err)
 	}
 	return f, nil
 }
 
-// open creates file i, unless it is there. It has its mode as far as the umask
-// lets it: nobody else gets into the staging directory.
-func (w *writer) open(i int, flags int) (*os.File, error) {
-	name := w.c.path(i)
-	if err := w.enter(path.Dir(name)); err != nil {
-		return nil, err
+// createFile creates file i, and its directory, unless it is there. It has its
+// mode as far as the umask lets it: nobody else gets into the staging directory.
+func (c *content) createFile(i int, flags int) (rawFile, error) {
+	name := c.path(i)
+	flags |= os.O_RDWR | os.O_CREATE
+	perm := c.files[i].Mode&0o777 | 0o600
+	f, err := c.open.open(c.root, name, flags, perm)
+	if !errors.Is(err, fs.ErrNotExist) || c.name != "" {
+		return f, err
 	}
-	perm := os.FileMode(w.c.files[i].Mode&0o777) | 0o600
-	return w.dir.OpenFile(path.Base(name), os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK|flags, perm)
-}
-
-// enter opens a directory, which it creates, unless it is open.
-func (w *writer) enter(dir string) (err error) {
-	if w.dir != nil && w.path == dir {
-		return nil
+	if err := c.root.MkdirAll(path.Dir(name), 0o700); err != nil {
+		return -1, err
 	}
-	w.close()
-	w.path = dir
-	w.dir, err = w.c.root.OpenRoot(dir)
-	if errors.Is(err, fs.ErrNotExist) && w.c.name == "" {
-		if err = w.c.root.MkdirAll(dir, 0o700); err == nil {
-			w.dir, err = w.c.root.OpenRoot(dir)
-		}
-	}
-	return err
+	return c.open.open(c.root, name, flags, perm)
 }

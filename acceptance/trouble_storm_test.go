@@ -199,7 +199,7 @@ func (s *storm) moment(a *fleet.Agent) func() {
 	case 1:
 		return s.when(later/10, func() bool { return s.swapping(a) })
 	}
-	return s.when(time.Duration(s.rng.Int64N(int64(600 * time.Millisecond))), func() bool { return true })
+	return s.when(time.Duration(s.rng.Int64N(int64(600*time.Millisecond))), func() bool { return true })
 }
 
 // when waits until something is so, for at most 800 ms, and a little

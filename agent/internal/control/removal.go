@@ -2,7 +2,10 @@ package control
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -19,10 +22,52 @@ const (
 	sweepInterval = 30 * time.Second
 )
 
-// removalOver reports whether the record of a distribution that is being
-// removed can go: all nodes have removed the content, or all that are alive
-// have and the others had their chance, or it has taken too long.
-func removalOver(st api.Status, now time.Time) bool {
+// removals remembers since when distributions are being removed. Their records
+// say so by the clocks of other machines, which may be days off or jump; this is
+// time that passed on this agent's own monotonic clock. After a restart it
+// begins anew. It is safe for concurrent use.
+type removals struct {
+	mu    sync.Mutex
+	begun map[string]removal // by name
+}
+
+type removal struct {
+	generation int64
+	since      time.Time
+}
+
+// age is for how long this agent has known that d is being removed.
+func (r *removals) age(d api.Distribution, now time.Time) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d.State != api.StateAbsent {
+		delete(r.begun, d.Name)
+		return 0
+	}
+	known, ok := r.begun[d.Name]
+	if !ok || known.generation != d.Generation {
+		known = removal{d.Generation, now}
+		if r.begun == nil {
+			r.begun = map[string]removal{}
+		}
+		r.begun[d.Name] = known
+	}
+	return now.Sub(known.since)
+}
+
+// keep forgets all distributions but those listed.
+func (r *removals) keep(list []api.Distribution) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.begun, func(name string, _ removal) bool {
+		return !slices.ContainsFunc(list, func(d api.Distribution) bool { return d.Name == name })
+	})
+}
+
+// removalOver reports whether the record of a distribution that has been in
+// removal for so long can go: all nodes have removed the content, or all that
+// are alive have and the others had their chance, or it has taken too long.
+func removalOver(st api.Status, age time.Duration) bool {
 	d := st.Distribution
 	if d.State != api.StateAbsent {
 		return false
@@ -37,7 +82,6 @@ func removalOver(st api.Status, now time.Time) bool {
 			waiting++
 		}
 	}
-	age := now.Sub(d.UpdatedAt)
 	return age >= removalPatience || waiting == 0 && (down == 0 || age >= removalGrace)
 }
 
@@ -77,6 +121,7 @@ func (s *Server) finishAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.removals.keep(all)
 	for _, d := range all {
 		if d.State != api.StateAbsent {
 			continue

@@ -8,7 +8,6 @@ import (
 )
 
 func TestRemovalOver(t *testing.T) {
-	since := time.Unix(1000, 0)
 	removed := api.NodeStatus{Phase: api.PhaseRemoved, Generation: 2}
 	busy := api.NodeStatus{Phase: api.PhaseRemoving, Generation: 2}
 	before := api.NodeStatus{Phase: api.PhaseRemoved, Generation: 1}
@@ -34,10 +33,38 @@ func TestRemovalOver(t *testing.T) {
 		{"not being removed", api.StatePresent, list(removed), removalPatience, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := api.Distribution{State: c.state, Generation: 2, UpdatedAt: since}
-			if got := removalOver(api.Status{Distribution: d, Nodes: c.nodes}, since.Add(c.age)); got != c.want {
+			d := api.Distribution{State: c.state, Generation: 2}
+			if got := removalOver(api.Status{Distribution: d, Nodes: c.nodes}, c.age); got != c.want {
 				t.Errorf("over: %v", got)
 			}
 		})
+	}
+}
+
+// What counts is the time since this agent heard of a removal, not what some
+// clock wrote into the record.
+func TestRemovalAge(t *testing.T) {
+	var r removals
+	now := time.Now()
+	d := api.Distribution{Name: "a", State: api.StateAbsent, Generation: 2, UpdatedAt: now.Add(-48 * time.Hour)}
+	if age := r.age(d, now); age != 0 {
+		t.Errorf("heard of just now it is %s old", age)
+	}
+	if age := r.age(d, now.Add(time.Minute)); age != time.Minute {
+		t.Errorf("after a minute it is %s old", age)
+	}
+	d.Generation = 4 // it was put again and removed again
+	if age := r.age(d, now.Add(time.Hour)); age != 0 {
+		t.Errorf("another removal is %s old", age)
+	}
+	d.State = api.StatePresent
+	r.age(d, now)
+	d.State = api.StateAbsent
+	if age := r.age(d, now.Add(2*time.Hour)); age != 0 {
+		t.Errorf("removed anew it is %s old", age)
+	}
+	r.keep(nil)
+	if len(r.begun) != 0 {
+		t.Errorf("it remembers %v", r.begun)
 	}
 }

@@ -30,6 +30,8 @@ type Server struct {
 	socket *socket       // nil for none
 	tls    net.Listener  // nil for none
 	ending chan struct{} // closed when streams shall end
+
+	removals removals
 }
 
 // New listens where cfg says. The caller must call Run, which also closes the

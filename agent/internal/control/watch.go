@@ -52,7 +52,7 @@ func (s *Server) statusOf(ctx context.Context, d api.Distribution) (api.Status, 
 		return api.Status{}, err
 	}
 	st := Aggregate(d, known, nodes, reports)
-	if removalOver(st, s.cfg.Now()) {
+	if removalOver(st, s.removals.age(d, s.cfg.Now())) {
 		st.Summary.Done = true
 		return st, s.finish(ctx, d)
 	}

@@ -17,6 +17,7 @@ const (
 	maxErrorAnswer = 1 << 20
 	typeJSON       = "application/json"
 	typeEvents     = "text/event-stream"
+	typeTorrent    = "application/x-bittorrent"
 )
 
 // call is one request. It is sent to the next endpoint again as long as its

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/store"
 )
 
@@ -19,6 +20,9 @@ type Config struct {
 	// Publisher may be nil. It is asked to publish on this node only while Self says
 	// CanPublish.
 	Publisher Publisher
+	// Torrent returns the encoded manifest of an artifact if this node keeps it, else
+	// an *api.Error with code not_found. nil keeps none.
+	Torrent func(artifact.Digest) ([]byte, error)
 	// Collector may be nil.
 	Collector Collector
 

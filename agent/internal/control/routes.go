@@ -26,6 +26,7 @@ func (s *Server) routes() http.Handler {
 		"POST /v1/artifacts/stream":              s.receive,
 		"POST /v1/sources":                       s.inspectSource,
 		"GET /v1/artifacts/{digest}":             s.getArtifact,
+		"GET /v1/artifacts/{digest}/torrent":     s.getTorrent,
 		"DELETE /v1/artifacts/{digest}":          s.deleteArtifact,
 		"GET /v1/distributions":                  s.listDistributions,
 		"GET /v1/distributions/{name}":           s.getDistribution,

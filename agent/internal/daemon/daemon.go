@@ -24,6 +24,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/agent/internal/transport"
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/store"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -270,9 +271,18 @@ func (d *daemon) openControl(context.Context) (err error) {
 	if d.publisher, err = d.newPublisher(); err != nil {
 		return err
 	}
-	c.Publisher = d.publisher
+	c.Publisher, c.Torrent = d.publisher, d.torrent
 	d.control, err = control.New(c)
 	return err
+}
+
+// torrent is a manifest that this node keeps, encoded.
+func (d *daemon) torrent(digest artifact.Digest) ([]byte, error) {
+	m, err := d.storage.Manifest(digest)
+	if err != nil {
+		return nil, err
+	}
+	return m.Encode(), nil
 }
 
 func (d *daemon) newPublisher() (*publisher.Publisher, error) {

@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -36,8 +37,8 @@ func TestTorrentIsTheKeptManifest(t *testing.T) {
 		{"sha256:7", api.CodeInvalid, "64 lowercase"},
 	} {
 		err := f.client.Torrent(f.ctx, c.digest, &got)
-		e, ok := err.(*api.Error)
-		if !ok || e.Code != c.code || !strings.Contains(e.Message+e.Fix, c.says) {
+		var e *api.Error
+		if !errors.As(err, &e) || e.Code != c.code || !strings.Contains(e.Message+e.Fix, c.says) {
 			t.Errorf("%s: %v; want %s, %q", c.digest, err, c.code, c.says)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -23,6 +24,8 @@ type content struct {
 	name  string  // of a file artifact in root; "" for a tree
 	fds   *fdCache
 	id    uint64 // owner in fds
+	// zeros are the pieces without anything but zeros.
+	zeros func() artifact.Bitset
 	// stamps, if not nil, are what the files must look like when they are
 	// read. Changed only under the owner's lock against readers.
 	stamps []stamp
@@ -31,7 +34,8 @@ type content struct {
 var contentIDs atomic.Uint64
 
 func newContent(mf *artifact.Manifest, root *os.Root, name string, fds *fdCache) *content {
-	return &content{mf: mf, files: mf.Files(), root: root, open: &opener{}, name: name, fds: fds, id: contentIDs.Add(1)}
+	return &content{mf: mf, files: mf.Files(), root: root, open: &opener{}, name: name, fds: fds, id: contentIDs.Add(1),
+		zeros: sync.OnceValue(mf.ZeroPieces)}
 }
 
 // close closes the files that are not in use, and the root.

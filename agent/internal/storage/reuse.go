@@ -47,9 +47,9 @@ func (g *gatherer) run(ctx context.Context, spans []int, m *meter) error {
 // is not in place. It reports false if a piece is nowhere to be found.
 func (g *gatherer) span(span int, buf []byte) (bool, error) {
 	found := true
-	var copied []part
+	var copied, holes []part
 	err := eachPart(g.mf, span, 0, len(buf), func(p part) error {
-		found = found && g.mayFind(p.file)
+		found = found && (g.dst.zeros().Has(p.piece) || g.mayFind(p.file))
 		return nil
 	})
 	if err != nil || !found {
@@ -59,6 +59,8 @@ func (g *gatherer) span(span int, buf []byte) (bool, error) {
 		data := buf[p.lo:p.hi]
 		switch {
 		case !found || !g.need(p.file):
+		case g.dst.zeros().Has(p.piece):
+			holes = append(holes, p)
 		case g.standing(p, data):
 		case g.find(p, data):
 			copied = append(copied, p)
@@ -69,6 +71,11 @@ func (g *gatherer) span(span int, buf []byte) (bool, error) {
 	})
 	if err != nil || !found {
 		return false, err
+	}
+	for _, p := range holes {
+		if err := g.dst.writeZeros(p); err != nil {
+			return false, err
+		}
 	}
 	for _, p := range copied {
 		if err := g.dst.write(p.file, p.off, buf[p.lo:p.hi]); err != nil {

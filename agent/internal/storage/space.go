@@ -20,13 +20,14 @@ type need struct{ bytes, inodes int64 }
 func (c *content) needOf(files []int, found []fs.FileInfo, block int64) need {
 	var n need
 	for _, i := range files {
-		n.bytes += roundUp(c.files[i].Length, block)
+		length := roundUp(c.dataLength(i), block)
+		n.bytes += length
 		if found[i] == nil {
 			n.inodes++
 			continue
 		}
 		if st, ok := found[i].Sys().(*syscall.Stat_t); ok {
-			n.bytes -= min(st.Blocks*512, roundUp(c.files[i].Length, block))
+			n.bytes -= min(st.Blocks*512, length)
 		}
 	}
 	return n

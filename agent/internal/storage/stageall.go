@@ -248,7 +248,7 @@ func (p *Placement) reuse(ctx context.Context, standing Reader, m *meter) error 
 		donors = append(donors, newDonor(kept, p.mf))
 	}
 	donors = append(donors, p.sources()...)
-	if len(donors) > 0 {
+	if len(donors) > 0 || p.stage.content.zeros().NextSet(0) >= 0 {
 		g := p.gatherer(donors)
 		cloned, err := g.clone(ctx, p.untouched)
 		if err != nil {

@@ -142,6 +142,9 @@ func (h *hashing) piece(_ context.Context, worker, n int) error {
 	if h.wrong[file].Load() || h.stop.Load() {
 		return nil
 	}
+	if h.c.zeroAlready(piece) {
+		return nil
+	}
 	buf := h.bufs.get(worker, int(pc.Length))
 	err := h.c.read(file, pc.Offset, buf)
 	if err != nil && !unreadable(err) {

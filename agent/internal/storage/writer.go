@@ -16,14 +16,14 @@ func (c *content) write(i int, off int64, data []byte) error {
 		if err != nil {
 			return err
 		}
-		return c.named("write", i, errors.Join(f.writeAt(data, off), f.close()))
+		return c.named("write", i, errors.Join(f.fill(data), f.close()))
 	}
 	h, err := c.fds.acquire(fdKey{c.id, i, true}, func() (rawFile, error) { return c.createWhole(i) })
 	if err != nil {
 		return err
 	}
 	defer c.fds.release(h)
-	return c.named("write", i, h.f.writeAt(data, off))
+	return c.named("write", i, h.f.writeSparse(data, off))
 }
 
 func (c *content) named(op string, i int, err error) error {

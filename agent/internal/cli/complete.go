@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,6 +65,26 @@ func (r *run) completeNode(*cobra.Command, []string, string) ([]cobra.Completion
 		}
 		return names, err
 	})
+}
+
+// completeSource offers the nodes after node://, and files otherwise.
+func (r *run) completeSource(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	const scheme = "node://"
+	switch {
+	case len(args) > 0:
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	case !strings.HasPrefix(begun, scheme):
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	names, directive := r.offer(func(ctx context.Context, c *client.Client) ([]string, error) {
+		all, err := c.Nodes(ctx)
+		var names []string
+		for _, n := range all {
+			names = append(names, cobra.CompletionWithDesc(scheme+n.Name+"/", place(n.Location)))
+		}
+		return names, err
+	})
+	return names, directive | cobra.ShellCompDirectiveNoSpace
 }
 
 // completeLocation offers every location that a node is in, at any depth.

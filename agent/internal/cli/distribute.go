@@ -33,7 +33,7 @@ func (r *run) distributeCommand() *cobra.Command {
 	var f distributeFlags
 	var d api.Distribution
 	cmd := &cobra.Command{
-		Use:               "distribute NAME (--artifact DIGEST | --source PATH) --path DEST",
+		Use:               "distribute NAME (--artifact DIGEST | --source SOURCE) --path DEST",
 		Short:             "Put an artifact on nodes and keep it there",
 		Long:              distributeHelp,
 		Args:              cobra.ExactArgs(1),
@@ -45,7 +45,7 @@ func (r *run) distributeCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&d.Digest, "artifact", "", "digest of a published artifact")
-	flags.StringVar(&f.source, "source", "", "publish this path first")
+	flags.StringVar(&f.source, "source", "", "publish this path, URL or node://NAME/PATH first")
 	flags.StringVar(&f.pieceSize, "piece-size", "", "with --source: as in publish")
 	flags.StringVar(&d.Path, "path", "", "where it belongs, inside an allowed root of every node (required)")
 	flags.StringArrayVar(&d.Selector.Locations, "location", nil, "nodes in this location, at any depth; repeat it to name several")
@@ -86,7 +86,7 @@ func (r *run) distribute(ctx context.Context, d api.Distribution, f distributeFl
 		return err
 	}
 	if f.source != "" {
-		a, err := r.publishPath(ctx, c, f.source, "", f.pieceSize)
+		a, err := r.publishSource(ctx, c, f.source, publishFlags{pieceSize: f.pieceSize})
 		if err != nil {
 			return err
 		}

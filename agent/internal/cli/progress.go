@@ -79,8 +79,12 @@ func (b *publishBar) close(done bool) {
 }
 
 func amounts(p api.Progress) string {
-	if p.Total <= 0 {
-		return fmt.Sprintf("%s, %d files", unit.Bytes(p.Done), p.Files)
+	files := fmt.Sprintf(", %d files", p.Files)
+	if p.Stage == "downloading" { // always one
+		files = ""
 	}
-	return fmt.Sprintf("%s of %s, %d files", percent(p.Done, p.Total), unit.Bytes(p.Total), p.Files)
+	if p.Total <= 0 {
+		return unit.Bytes(p.Done).String() + files
+	}
+	return fmt.Sprintf("%s of %s%s", percent(p.Done, p.Total), unit.Bytes(p.Total), files)
 }

@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/download"
 	"github.com/rackswarm/rackswarm/agent/internal/publisher"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -48,13 +50,15 @@ type bench struct {
 	served *served
 	state  string
 	public ed25519.PublicKey
+	key    ed25519.PrivateKey
+	roots  []string // that are open to other nodes
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	public, key, err := ed25519.GenerateKey(nil)
 	must(t, err)
-	b := &bench{T: t, state: t.TempDir(), public: public, served: &served{paths: map[artifact.Digest]string{}}}
+	b := &bench{T: t, state: t.TempDir(), public: public, key: key, served: &served{paths: map[artifact.Digest]string{}}}
 	b.redis, err = store.StartEmbedded(store.EmbeddedConfig{Listen: "127.0.0.1:0"})
 	must(t, err)
 	t.Cleanup(func() { _ = b.redis.Close() })
@@ -67,7 +71,8 @@ func newBench(t *testing.T) *bench {
 }
 
 func (b *bench) config(key ed25519.PrivateKey) publisher.Config {
-	return publisher.Config{Self: "web1", Key: key, StateDir: b.state, Store: b.store, Sources: b.served}
+	return publisher.Config{Self: "web1", Key: key, StateDir: b.state, Store: b.store, Sources: b.served, Roots: b.roots,
+		Fetcher: download.Config{Pause: func(int) time.Duration { return time.Millisecond }}}
 }
 
 func must(t *testing.T, err error) {

@@ -38,19 +38,23 @@ func (p *Publisher) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := errors.Join(p.tidyDownloads(), p.Tidy(ctx)); err != nil {
+		if err := p.Tidy(ctx); err != nil {
 			p.cfg.Logger.Debug("copies are left as they are", "error", err)
 		}
 	}
 }
 
-// Tidy unpublishes what clients streamed of artifacts that the store no longer
-// has a record of. It must be the store that had one: a store that does not
+// Tidy deletes what has arrived of downloads that nobody went on with for
+// downloadLife. It unpublishes copies, streamed or downloaded, of artifacts that
+// the store no longer has a record of. It must be the store that had one: a store that does not
 // answer, that lost its data or that is another one deletes nothing. Content
 // that is served in place is never touched.
 func (p *Publisher) Tidy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tidyTimeout)
 	defer cancel()
+	if err := p.tidyDownloads(); err != nil {
+		return err
+	}
 	id, err := p.cfg.Store.Identity(ctx)
 	if err != nil {
 		return err

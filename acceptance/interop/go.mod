@@ -2,7 +2,10 @@ module github.com/rackswarm/rackswarm/acceptance/interop
 
 go 1.26.0
 
-require github.com/anacrolix/torrent v1.59.1
+require (
+	github.com/anacrolix/log v0.17.0
+	github.com/anacrolix/torrent v1.59.1
+)
 
 require (
 	github.com/RoaringBitmap/roaring v1.2.3 // indirect
@@ -13,7 +16,6 @@ require (
 	github.com/anacrolix/envpprof v1.3.0 // indirect
 	github.com/anacrolix/generics v0.1.0 // indirect
 	github.com/anacrolix/go-libutp v1.3.2 // indirect
-	github.com/anacrolix/log v0.17.0 // indirect
 	github.com/anacrolix/missinggo v1.3.0 // indirect
 	github.com/anacrolix/missinggo/perf v1.0.0 // indirect
 	github.com/anacrolix/missinggo/v2 v2.10.0 // indirect

@@ -20,6 +20,9 @@ func (d *daemon) openState(context.Context) error {
 	if err := os.MkdirAll(d.cfg.StateDir, 0o700); err != nil {
 		return stateError(d.cfg.StateDir, err)
 	}
+	if err := checkFormat(d.cfg.StateDir); err != nil {
+		return err
+	}
 	file, err := os.OpenFile(filepath.Join(d.cfg.StateDir, "lock"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return stateError(d.cfg.StateDir, err)
@@ -42,7 +45,7 @@ func (d *daemon) openState(context.Context) error {
 	if _, err := fmt.Fprintf(file, "%d\n", os.Getpid()); err != nil {
 		return stateError(d.cfg.StateDir, err)
 	}
-	return nil
+	return writeFormat(d.cfg.StateDir)
 }
 
 // stateTaken names the process that holds the lock, which wrote its number.

@@ -101,6 +101,7 @@ type BlockReceived struct {
 // BlockSent says that payload was sent to a peer.
 type BlockSent struct {
 	Transfer artifact.Digest
+	Peer     unit.NodeID
 	Length   int32
 }
 

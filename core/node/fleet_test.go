@@ -55,13 +55,14 @@ type host struct {
 	location  unit.Location
 	initial   bool
 	up        unit.Rate
-	corrupt   bool
+	corrupt   bool            // sends wrong bytes, and says that they are right
+	changed   artifact.Bitset // spans that were changed on its disk in place
 	machine   *node.Machine
 	alive     bool
 	born      int // counts restarts: what was sent to an earlier life is lost
 	conns     map[unit.NodeID]bool
 	watched   map[unit.Location]bool
-	buffers   map[int32]map[int32]bool // span → blocks that arrived, false if wrong
+	buffers   map[int32][]grain // of the spans being received
 	disk      artifact.Bitset
 	sending   []node.SendBlock
 	busyUntil unit.Time
@@ -70,7 +71,17 @@ type host struct {
 	banned    map[unit.NodeID]bool
 	wakeAt    unit.Time
 	fetched   []int // times each span was stored
+	verified  int   // spans that it read again
 }
+
+// grain is what has arrived of a span, swarm.Grain bytes at a time.
+type grain uint8
+
+const (
+	missing grain = iota
+	right
+	wrong
+)
 
 type event struct {
 	at  unit.Time
@@ -113,6 +124,7 @@ func (f *fleet) add(h *host) {
 	if h.initial {
 		h.disk = artifact.All(len(f.lengths))
 	}
+	h.changed = artifact.NewBitset(len(f.lengths))
 	h.fetched = make([]int, len(f.lengths))
 	h.banned = map[unit.NodeID]bool{}
 	h.doneAt = unit.Never
@@ -125,7 +137,7 @@ func (f *fleet) add(h *host) {
 func (f *fleet) start(h *host) {
 	h.alive, h.born = true, h.born+1
 	h.conns, h.watched = map[unit.NodeID]bool{}, map[unit.Location]bool{}
-	h.buffers, h.sending = map[int32]map[int32]bool{}, nil
+	h.buffers, h.sending = map[int32][]grain{}, nil
 	h.busyUntil = f.now
 	h.machine = node.New(f.now, node.Config{
 		Self: h.id, Addr: string(h.id), Location: h.location, Seed: f.rand.Uint64(),
@@ -217,7 +229,7 @@ func (f *fleet) perform(h *host, a node.Action) {
 		f.disconnect(h, f.hosts[a.Peer])
 	case node.Send:
 		if r, ok := a.Message.(wire.SpanRequest); ok && h.buffers[int32(r.Span)] == nil {
-			h.buffers[int32(r.Span)] = map[int32]bool{}
+			h.buffers[int32(r.Span)] = make([]grain, (f.lengths[r.Span]+swarm.Grain-1)/swarm.Grain)
 		}
 		f.send(h, f.hosts[a.Peer], a.Message)
 	case node.SendBlock:
@@ -232,6 +244,13 @@ func (f *fleet) perform(h *host, a node.Action) {
 		f.notify(h, node.ContentReady{Transfer: f.digest, Lengths: f.lengths, Have: h.disk})
 	case node.StoreSpan:
 		f.store(h, a.Span)
+	case node.VerifySpan:
+		good := h.corrupt || !h.changed.Has(int(a.Span))
+		if !good {
+			h.disk.Clear(int(a.Span))
+		}
+		h.verified++
+		f.notify(h, node.SpanVerified{Transfer: f.digest, Span: a.Span, Good: good})
 	case node.DropSpan:
 		delete(h.buffers, a.Span)
 	case node.Completed:
@@ -388,21 +407,26 @@ func (f *fleet) deliver(h *host, b node.SendBlock) {
 }
 
 func (f *fleet) arrive(h, from *host, b swarm.Block) {
-	buf := h.buffers[b.Span]
-	_, again := buf[b.Begin]
-	kept := buf != nil && !again
+	var into []grain
+	if buf := h.buffers[b.Span]; buf != nil {
+		into = buf[b.Begin/swarm.Grain : (b.Begin+b.Length+swarm.Grain-1)/swarm.Grain]
+	}
+	kept := into != nil && !slices.ContainsFunc(into, func(g grain) bool { return g != missing })
 	if kept {
-		buf[b.Begin] = !from.corrupt
+		for i := range into {
+			into[i] = right
+			if from.corrupt || from.changed.Has(int(b.Span)) {
+				into[i] = wrong
+			}
+		}
 	}
 	f.step(h, node.BlockReceived{Transfer: f.digest, Peer: from.id, Block: b, Kept: kept})
 }
 
 func (f *fleet) store(h *host, span int32) {
 	result := node.Stored
-	for _, good := range h.buffers[span] {
-		if !good {
-			result = node.Corrupt
-		}
+	if slices.Contains(h.buffers[span], wrong) {
+		result = node.Corrupt
 	}
 	if result == node.Stored {
 		h.disk.Set(int(span))

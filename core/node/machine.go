@@ -100,6 +100,8 @@ func (m *Machine) stepTransfer(now unit.Time, ev Event, out []Action) []Action {
 		t.blockSent(ev)
 	case SpanStored:
 		return t.spanStored(now, ev, out)
+	case SpanVerified:
+		return t.spanVerified(now, ev, out)
 	}
 	return out
 }
@@ -129,6 +131,8 @@ func transferOf(ev Event) artifact.Digest {
 	case BlockSent:
 		return ev.Transfer
 	case SpanStored:
+		return ev.Transfer
+	case SpanVerified:
 		return ev.Transfer
 	}
 	return artifact.Digest{}
@@ -205,6 +209,7 @@ type Status struct {
 	Have     artifact.Bitset
 	Complete bool
 	Counters swarm.Counters
+	Accounts []swarm.Account // of each node that was ever connected, by name
 }
 
 // Status reports on a transfer; false if the node is not in it.
@@ -217,6 +222,7 @@ func (m *Machine) Status(d artifact.Digest) (Status, bool) {
 	if t.swarm != nil {
 		s.Have, s.Spans = t.swarm.Have(), t.swarm.Spans()
 		s.Complete, s.Counters = t.swarm.Complete(), t.swarm.Counters()
+		s.Accounts = t.swarm.Accounts()
 	}
 	return s, true
 }

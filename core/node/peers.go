@@ -23,7 +23,7 @@ func (t *transfer) connected(now unit.Time, ev PeerConnected, out []Action) []Ac
 	if t.peers[peer] != nil { // a new connection replaces the old one
 		out = t.drop(now, peer, out)
 	}
-	t.peers[peer] = &early{foreign: ev.Foreign}
+	t.peers[peer] = &early{foreign: ev.Foreign, maxRequest: ev.MaxRequest}
 	t.overlay.PeerUp(peer)
 	if t.swarm == nil {
 		return t.fetchManifest(now, out)
@@ -37,6 +37,7 @@ func (t *transfer) meet(now unit.Time, peer unit.NodeID, out []Action) []Action 
 	if !named {
 		return out
 	}
+	info.MaxRequest = t.peers[peer].maxRequest
 	t.swarm.PeerJoined(now, info)
 	out = t.send(peer, wire.SpanBitfield{Bits: t.swarm.Have().Bytes()}, out)
 	if started := t.swarm.Started(); len(started) > 0 {
@@ -113,6 +114,8 @@ func (t *transfer) announced(now unit.Time, peer unit.NodeID, msg wire.Message) 
 		return t.swarm.PeerStarted(now, peer, msg.Spans, nil)
 	case wire.Stop:
 		return t.swarm.PeerStopped(now, peer, msg.Spans, nil)
+	case wire.SpanSuspect:
+		return t.swarm.PeerSuspects(now, peer, msg.Spans, nil)
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package node_test
 
 import (
 	"bufio"
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -133,6 +135,7 @@ func (s *scenario) at(w []string) error {
 		"kill":   func() { s.kill(s.hosts[subject]) },
 		"start":  func() { s.start(s.hosts[subject]) },
 		"lose":   func() { s.lose(s.hosts[subject], w[4:]) },
+		"change": func() { s.change(s.hosts[subject], w[4:]) },
 		"stop":   func() { s.storeDown() },
 		"resume": func() { s.storeUp() },
 	}[w[2]]
@@ -141,6 +144,21 @@ func (s *scenario) at(w []string) error {
 	}
 	s.after(d, do)
 	return nil
+}
+
+// change changes spans on a host's disk in place, unseen by its agent.
+func (s *scenario) change(h *host, spans []string) {
+	for _, w := range spans {
+		first, last, _ := strings.Cut(w, "-")
+		x, err := strconv.Atoi(first)
+		y, err2 := strconv.Atoi(cmp.Or(last, first))
+		if err = errors.Join(err, err2); err != nil {
+			s.t.Fatal(err)
+		}
+		for ; x <= y; x++ {
+			h.changed.Set(x)
+		}
+	}
 }
 
 // lose takes spans from a host's disk.
@@ -168,7 +186,8 @@ func (s *scenario) play() {
 
 // check compares one expectation: "complete a b", "incomplete a", "all
 // complete", "copies ams/r1 <= 1.1", "seeding <= 1.2", "representatives ams/r1
-// <= 2", "banned bad by a", "last <= 3s", "once a" (no span stored twice).
+// <= 2", "banned bad by a", "unbanned s" (by nobody), "verified s <= 40" (spans
+// that it hashed again), "last <= 3s", "once a" (no span stored twice).
 func (s *scenario) check(w []string) error {
 	switch w[0] {
 	case "all":
@@ -191,6 +210,15 @@ func (s *scenario) check(w []string) error {
 			return fmt.Errorf("not banned")
 		}
 		return nil
+	case "unbanned":
+		for _, h := range s.hosts {
+			if h.banned[unit.NodeID(w[1])] {
+				return fmt.Errorf("banned by %s", h.id)
+			}
+		}
+		return nil
+	case "verified":
+		return atMost(float64(s.hosts[unit.NodeID(w[1])].verified), w[3])
 	case "last":
 		return s.last(w[2])
 	case "once":

@@ -23,8 +23,9 @@ type transfer struct {
 // early is what is known of a connected peer beside the swarm: what it announced
 // before the manifest was known, when it cannot be checked yet.
 type early struct {
-	bits    []byte // of the spans that it has
-	foreign bool   // it speaks plain BitTorrent, and no group names it
+	bits       []byte // of the spans that it has
+	foreign    bool   // it speaks plain BitTorrent, and no group names it
+	maxRequest int32
 }
 
 func newTransfer(m *Machine, ev Joined) *transfer {
@@ -152,7 +153,7 @@ func (t *transfer) blockReceived(now unit.Time, ev BlockReceived, out []Action) 
 
 func (t *transfer) blockSent(ev BlockSent) {
 	if t.swarm != nil {
-		t.swarm.Sent(unit.Bytes(ev.Length))
+		t.swarm.Sent(ev.Peer, unit.Bytes(ev.Length))
 	}
 }
 
@@ -164,6 +165,13 @@ func (t *transfer) spanStored(now unit.Time, ev SpanStored, out []Action) []Acti
 		return t.swarmActions(now, t.swarm.Halt(nil), out)
 	}
 	return t.swarmActions(now, t.swarm.Stored(now, ev.Span, ev.Result == Stored, nil), out)
+}
+
+func (t *transfer) spanVerified(now unit.Time, ev SpanVerified, out []Action) []Action {
+	if t.swarm == nil {
+		return out
+	}
+	return t.swarmActions(now, t.swarm.Verified(now, ev.Span, ev.Good, nil), out)
 }
 
 func (t *transfer) tick(now unit.Time, out []Action) []Action {
@@ -206,6 +214,8 @@ func (t *transfer) swarmActions(now unit.Time, actions []swarm.Action, out []Act
 			out = append(out, StoreSpan{t.digest, a.Span})
 		case swarm.Drop:
 			out = append(out, DropSpan{t.digest, a.Span})
+		case swarm.Verify:
+			out = append(out, VerifySpan{t.digest, a.Span})
 		case swarm.Announce:
 			out = t.send(a.Peer, announcement(a), out)
 		case swarm.Hangup:
@@ -251,6 +261,8 @@ func announcement(a swarm.Announce) wire.Message {
 		return wire.Start{Spans: a.Spans}
 	case swarm.Stop:
 		return wire.Stop{Spans: a.Spans}
+	case swarm.Suspect:
+		return wire.SpanSuspect{Spans: a.Spans}
 	}
 	return wire.SpanHave{Spans: a.Spans}
 }

@@ -40,6 +40,8 @@ type RejectReason uint8
 const (
 	// NotHere: the span is not on this node (any more).
 	NotHere RejectReason = iota + 1
+	// Busy: the span is hashed before it is served; ask again after RetryAfter.
+	Busy
 	// ServedElsewhere: an initial seeder has given the span to another peer,
 	// whose copy spreads it (requirement 25); ask again after RetryAfter.
 	ServedElsewhere
@@ -60,6 +62,10 @@ type Store struct{ Span int32 }
 // Drop gives up what was received of a span so far.
 type Drop struct{ Span int32 }
 
+// Verify asks for a span to be read from disk again and hashed; Verified brings
+// the result.
+type Verify struct{ Span int32 }
+
 // Announcement is what an Announce tells.
 type Announcement uint8
 
@@ -69,6 +75,7 @@ const (
 	DontHave
 	Start
 	Stop
+	Suspect
 )
 
 // Announce tells a peer about spans of ours.
@@ -120,6 +127,7 @@ func (Upload) isAction()    {}
 func (Reject) isAction()    {}
 func (Store) isAction()     {}
 func (Drop) isAction()      {}
+func (Verify) isAction()    {}
 func (Announce) isAction()  {}
 func (Hangup) isAction()    {}
 func (Completed) isAction() {}

@@ -6,55 +6,97 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// active is a span in transfer. Its blocks are requested, mostly from one peer.
+// active is a span in transfer, grain by grain. It is requested mostly from one
+// peer.
 type active struct {
 	span    int32
-	primary unit.NodeID // whom it was started with
-	blocks  []block
-	// unrequested and received count blocks. When all are received the span is
-	// being stored and nothing is requested any more.
-	unrequested, received int
+	primary seat // whom it was started with
+	grains  []grain
+	// free counts the grains that nobody was asked for, received those that are
+	// here. When all are the span is being stored and nothing is requested any
+	// more. No grain before next is free.
+	free, received, next int
+	asked                unit.Time // when the last request was made
 }
 
-// block is one block of an active span.
-type block struct {
-	from     unit.NodeID // whom it was last requested from, "" if of nobody
-	received bool
+// grain says of Grain bytes of a span whom they were asked of last, and whether
+// they are here. 0 is nobody.
+type grain uint32
+
+const here grain = 1 << 31
+
+func (g grain) from() seat { return seat(g &^ here) }
+func (g grain) here() bool { return g&here != 0 }
+
+// seat numbers the nodes that the swarm has met, from 1 on; a node keeps its
+// seat for good, so that what a peer sent is known to be its when it is gone.
+type seat uint32
+
+// grains is how many grains a span has.
+func (s *Swarm) grains(x int32) int { return (int(s.cfg.Lengths[x]) + Grain - 1) / Grain }
+
+// block is the part of a span from grain i to before grain j.
+func (s *Swarm) block(x int32, i, j int) Block {
+	begin := int32(i) * Grain
+	return Block{Span: x, Begin: begin, Length: min(int32(j)*Grain, s.cfg.Lengths[x]) - begin}
 }
 
-func (s *Swarm) blockAt(x int32, i int) Block {
-	begin := int32(i) * BlockSize
-	return Block{Span: x, Begin: begin, Length: min(BlockSize, s.cfg.Lengths[x]-begin)}
+// extent returns the grains of a block, from i to before j; ok is false if it
+// does not begin and end where grains do.
+func (s *Swarm) extent(b Block) (i, j int, ok bool) {
+	end := b.Begin + b.Length
+	ok = b.Begin%Grain == 0 && (end%Grain == 0 || end == s.cfg.Lengths[b.Span])
+	return int(b.Begin / Grain), int(end+Grain-1) / Grain, ok
 }
 
 // begin makes span x active with peer p and STARTs it.
 func (s *Swarm) begin(x int32, p *peer) *active {
-	n := (int(s.cfg.Lengths[x]) + BlockSize - 1) / BlockSize
-	a := &active{span: x, primary: p.Node, blocks: make([]block, n), unrequested: n}
+	n := s.grains(x)
+	a := s.newActive(n)
+	a.span, a.primary, a.free = x, p.seat, n
 	s.active[x] = a
-	s.actives = append(s.actives, x)
+	s.actives = append(s.actives, a)
+	s.busy.Set(int(x))
 	s.pending.start(uint32(x))
 	return a
 }
 
-// end takes a span out of transfer.
-func (s *Swarm) end(x int32) {
-	delete(s.active, x)
-	if i := slices.Index(s.actives, x); i >= 0 {
-		s.actives = slices.Delete(s.actives, i, i+1)
+// newActive takes an active of n grains from those that are done, or makes one
+// that serves for any span.
+func (s *Swarm) newActive(n int) *active {
+	if last := len(s.idle) - 1; last >= 0 {
+		a := s.idle[last]
+		s.idle = s.idle[:last]
+		grains := a.grains[:n]
+		clear(grains)
+		*a = active{grains: grains}
+		return a
 	}
+	return &active{grains: make([]grain, n, s.maxGrains)}
+}
+
+// end takes a span out of transfer. Nothing uses a after that.
+func (s *Swarm) end(a *active) {
+	delete(s.active, a.span)
+	s.actives = slices.Delete(s.actives, slices.Index(s.actives, a), slices.Index(s.actives, a)+1)
+	s.busy.Clear(int(a.span))
+	s.idle = append(s.idle, a)
 }
 
 // release gives a span up: what was requested is cancelled, what was received
 // dropped, and everybody told.
-func (s *Swarm) release(x int32, out []Action) []Action {
-	a := s.active[x]
-	for i := range a.blocks {
-		if from := a.blocks[i].from; from != "" && !a.blocks[i].received {
-			out = s.cancel(s.peers[from], s.blockAt(x, i), out)
+func (s *Swarm) release(a *active, out []Action) []Action {
+	x := a.span
+	for _, p := range s.list {
+		for i := 0; i < len(p.debts); {
+			if p.debts[i].block.Span != x {
+				i++
+				continue
+			}
+			out = s.cancel(p, p.debts[i].block, out)
 		}
 	}
-	s.end(x)
+	s.end(a)
 	s.pending.stop(uint32(x))
 	return append(out, Drop{Span: x})
 }
@@ -62,42 +104,50 @@ func (s *Swarm) release(x int32, out []Action) []Action {
 // releaseEmpty releases spans of which nothing is requested or received, after
 // their peer left or refused.
 func (s *Swarm) releaseEmpty(out []Action) []Action {
-	for _, x := range slices.Clone(s.actives) {
-		if a := s.active[x]; a.unrequested == len(a.blocks) {
-			out = s.release(x, out)
+	for i := 0; i < len(s.actives); {
+		if a := s.actives[i]; a.free == len(a.grains) {
+			out = s.release(a, out)
+			continue
 		}
+		i++
 	}
 	return out
 }
 
 // cancel withdraws a request if the peer owes it.
 func (s *Swarm) cancel(p *peer, b Block, out []Action) []Action {
-	if p == nil || !s.forgive(p, b) {
+	if _, owed := s.forgive(p, b); !owed {
 		return out
 	}
 	return append(out, Cancel{Peer: p.Node, Block: b})
 }
 
 // forgive takes a block off a peer's debts; false if it was not there.
-func (s *Swarm) forgive(p *peer, b Block) bool {
+func (s *Swarm) forgive(p *peer, b Block) (debt, bool) {
 	i := slices.IndexFunc(p.debts, func(d debt) bool { return d.block == b })
 	if i < 0 {
-		return false
+		return debt{}, false
 	}
+	d := p.debts[i]
 	p.debts = slices.Delete(p.debts, i, i+1)
 	p.owed -= int(b.Length)
 	s.inFlight -= int(b.Length)
-	return true
+	return d, true
 }
 
-// unrequest makes a block that was asked of node available to others.
-func (s *Swarm) unrequest(b Block, node unit.NodeID) {
+// unrequest makes what is missing of a block that was asked of the node at a
+// seat available to others.
+func (s *Swarm) unrequest(b Block, from seat) {
 	a := s.active[b.Span]
 	if a == nil {
 		return
 	}
-	if k := &a.blocks[b.Begin/BlockSize]; k.from == node && !k.received {
-		k.from = ""
-		a.unrequested++
+	i, j, _ := s.extent(b)
+	for k := i; k < j; k++ {
+		if a.grains[k] == grain(from) {
+			a.grains[k] = 0
+			a.free++
+			a.next = min(a.next, k)
+		}
 	}
 }

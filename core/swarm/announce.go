@@ -29,8 +29,7 @@ func (s *Swarm) Flush(out []Action) []Action {
 		return out
 	}
 	s.pending = announcements{}
-	for _, id := range s.ids {
-		p := s.peers[id]
+	for _, p := range s.list {
 		out = announce(out, p, DontHave, a.lost)
 		if p.complete(len(s.cfg.Lengths)) && !p.Initial {
 			continue
@@ -55,7 +54,19 @@ func (s *Swarm) unknownTo(p *peer, spans []uint32) []uint32 {
 	if p.Initial {
 		return spans
 	}
-	var lacking []uint32
+	n := 0
+	for _, x := range spans {
+		if !p.have.Has(int(x)) {
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return nil
+	case len(spans):
+		return spans // which many share
+	}
+	lacking := make([]uint32, 0, n)
 	for _, x := range spans {
 		if !p.have.Has(int(x)) {
 			lacking = append(lacking, x)

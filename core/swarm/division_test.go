@@ -14,7 +14,7 @@ import (
 func newTest(self unit.NodeID, at unit.Location, n int) *Swarm {
 	lengths := make([]int32, n)
 	for i := range lengths {
-		lengths[i] = BlockSize
+		lengths[i] = Grain
 	}
 	return New(Config{
 		Self: self, Location: at, Lengths: lengths, Have: artifact.NewBitset(n),

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -12,10 +13,10 @@ import (
 // A peer that sends wrong bytes only in spans that others have a part in, which
 // would prove nothing, costs little.
 func TestWrongBytesInSharedSpansOnly(t *testing.T) {
-	const spans, blocks = 60, 128
+	const spans, length = 60, 16 << 20
 	lengths := make([]int32, spans)
 	for i := range lengths {
-		lengths[i] = blocks * BlockSize
+		lengths[i] = length
 	}
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: lengths, Have: artifact.NewBitset(spans),
@@ -34,11 +35,8 @@ func TestWrongBytesInSharedSpansOnly(t *testing.T) {
 			case Request:
 				next = s.Received(now, act.Peer, act.Block, true, next)
 			case Store:
-				senders := map[unit.NodeID]bool{}
-				for _, k := range s.active[act.Span].blocks {
-					senders[k.from] = true
-				}
-				good := !senders["z"] || len(senders) == 1
+				senders := s.active[act.Span].senders()
+				good := !slices.Contains(senders, s.seats["z"]) || len(senders) == 1
 				if !good {
 					wrong++
 				}

@@ -14,7 +14,7 @@ import (
 func TestPeerThatRefusesWhatItHas(t *testing.T) {
 	for _, initial := range []bool{false, true} {
 		s := New(Config{
-			Self: "self", Location: "dc/r", Lengths: []int32{BlockSize, BlockSize}, Have: artifact.NewBitset(2),
+			Self: "self", Location: "dc/r", Lengths: []int32{Grain, Grain}, Have: artifact.NewBitset(2),
 			Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
 		})
 		var out []Action
@@ -29,7 +29,7 @@ func TestPeerThatRefusesWhatItHas(t *testing.T) {
 			for len(requests(out, "near")) > 0 { // as often as it is asked
 				var more []Action
 				for _, x := range requests(out, "near") {
-					more = s.Refused(now, "near", s.blockAt(x, 0), 20*time.Millisecond, more)
+					more = s.Refused(now, "near", s.block(x, 0, 1), 20*time.Millisecond, more)
 				}
 				asked += len(requests(out, "zfar"))
 				out = more

@@ -27,7 +27,7 @@ const spans = 6
 func newWorld(t *rapid.T) *world {
 	lengths := make([]int32, spans)
 	for i := range lengths {
-		lengths[i] = int32(rapid.IntRange(1, 5*BlockSize).Draw(t, "length"))
+		lengths[i] = int32(rapid.IntRange(1, 20*Grain).Draw(t, "length"))
 	}
 	rate := rapid.SampledFrom([]unit.Rate{unit.Unlimited, 1 << 20}).Draw(t, "rate")
 	return &world{t: t, asked: map[unit.NodeID][]Block{}, s: New(Config{
@@ -47,6 +47,9 @@ func (w *world) take(out []Action) {
 		case Store:
 			good := w.calm || rapid.IntRange(0, 9).Draw(w.t, "good") > 0
 			w.take(w.s.Stored(w.now, a.Span, good, nil))
+		case Verify:
+			good := w.calm || rapid.Bool().Draw(w.t, "verified")
+			w.take(w.s.Verified(w.now, a.Span, good, nil))
 		case Hangup:
 			delete(w.asked, a.Peer)
 			w.take(w.s.PeerLeft(w.now, a.Peer, nil))
@@ -55,12 +58,20 @@ func (w *world) take(out []Action) {
 }
 
 func (w *world) checkRequest(r Request) {
-	p := w.s.peers[r.Peer]
-	if p == nil || !p.have.Has(int(r.Block.Span)) || w.s.have.Has(int(r.Block.Span)) || !w.s.valid(r.Block) {
+	p, b := w.s.peers[r.Peer], r.Block
+	if p == nil || !p.have.Has(int(b.Span)) || w.s.have.Has(int(b.Span)) || !w.s.valid(b) {
 		w.t.Fatalf("request %+v makes no sense", r)
 	}
-	if slices.Contains(w.asked[r.Peer], r.Block) {
-		w.t.Fatalf("%s is asked for %+v twice", r.Peer, r.Block)
+	if _, _, whole := w.s.extent(b); !whole || int(b.Length) > p.pace.largest {
+		w.t.Fatalf("request %+v is not of whole grains, or above %d", r, p.pace.largest)
+	}
+	// Whatever is asked of anybody is asked once.
+	for id, asked := range w.asked {
+		for _, o := range asked {
+			if o.Span == b.Span && o.Begin < b.Begin+b.Length && b.Begin < o.Begin+o.Length {
+				w.t.Fatalf("%s is asked for %+v, %s for %+v", r.Peer, b, id, o)
+			}
+		}
 	}
 }
 
@@ -68,11 +79,12 @@ func (w *world) step() {
 	peer := rapid.SampledFrom([]unit.NodeID{"a", "n", "z"}).Draw(w.t, "peer")
 	list := rapid.SliceOfNDistinct(rapid.Uint32Range(0, spans-1), 0, spans, rapid.ID).Draw(w.t, "spans")
 	known := w.s.peers[peer] != nil
-	switch rapid.IntRange(0, 11).Draw(w.t, "event") {
+	switch rapid.IntRange(0, 13).Draw(w.t, "event") {
 	case 0:
 		if !known {
 			at := rapid.SampledFrom([]unit.Location{"x/y", "x/z", "q"}).Draw(w.t, "at")
-			w.s.PeerJoined(w.now, PeerInfo{Node: peer, Location: at, Initial: rapid.Bool().Draw(w.t, "initial")})
+			w.s.PeerJoined(w.now, PeerInfo{Node: peer, Location: at, Initial: rapid.Bool().Draw(w.t, "initial"),
+				MaxRequest: rapid.SampledFrom([]int32{0, Grain, 3 * Grain, MaxRequest}).Draw(w.t, "max request")})
 		}
 	case 1:
 		delete(w.asked, peer)
@@ -99,6 +111,14 @@ func (w *world) step() {
 	case 11:
 		highest := rapid.SampledFrom([]unit.Location{"x/y", "x", ""}).Draw(w.t, "highest")
 		w.take(w.s.Moved(w.now, highest, []PeerInfo{{Node: peer, Location: "x/y"}}, nil, nil))
+	case 12:
+		w.take(w.s.PeerSuspects(w.now, peer, list, nil))
+	case 13:
+		have := w.s.Have()
+		if len(list) > 0 {
+			have.Clear(int(list[0]))
+		}
+		w.take(w.s.Replace(w.now, have, nil))
 	}
 	w.take(w.s.Flush(nil))
 }
@@ -135,26 +155,50 @@ func (w *world) check() {
 	if inFlight != s.inFlight || s.left != spans-s.have.Count() || len(s.active) != len(s.actives) {
 		w.t.Fatalf("in flight %d booked %d; left %d; active %d, listed %d", inFlight, s.inFlight, s.left, len(s.active), len(s.actives))
 	}
+	if s.checks.underway > min(maxChecks, len(s.checks.list)) || len(s.checks.list) > maxWaiting {
+		w.t.Fatalf("%d of %d checks are under way", s.checks.underway, len(s.checks.list))
+	}
 	for x, a := range s.active {
 		w.checkActive(x, a)
+	}
+	for x := range spans {
+		if s.busy.Has(x) != (s.active[int32(x)] != nil) || s.startedSet.Has(x) != (len(s.starts[int32(x)]) > 0) {
+			w.t.Fatalf("the sets of spans in transfer and STARTed are not right at %d", x)
+		}
 	}
 }
 
 func (w *world) checkActive(x int32, a *active) {
-	unrequested, received := 0, 0
-	for i, k := range a.blocks {
+	free, received := 0, 0
+	for i, g := range a.grains {
+		node := unit.NodeID("")
+		for id, at := range w.s.seats {
+			if at == g.from() {
+				node = id
+			}
+		}
 		switch {
-		case k.received:
+		case g.here():
 			received++
-		case k.from == "":
-			unrequested++
-		case w.s.peers[k.from] == nil || !slices.Contains(w.asked[k.from], w.s.blockAt(x, i)):
-			w.t.Fatalf("block %d of span %d waits for %s, who does not owe it", i, x, k.from)
+		case g == 0:
+			free++
+			if i < a.next {
+				w.t.Fatalf("grain %d of span %d is free, though none before %d should be", i, x, a.next)
+			}
+		case !w.owes(node, x, i):
+			w.t.Fatalf("grain %d of span %d waits for %s, who does not owe it", i, x, node)
 		}
 	}
-	if unrequested != a.unrequested || received != a.received || w.s.have.Has(int(x)) {
-		w.t.Fatalf("span %d: unrequested %d booked %d, received %d booked %d", x, unrequested, a.unrequested, received, a.received)
+	if free != a.free || received != a.received || w.s.have.Has(int(x)) || len(a.grains) != w.s.grains(x) {
+		w.t.Fatalf("span %d: free %d booked %d, received %d booked %d", x, free, a.free, received, a.received)
 	}
+}
+
+func (w *world) owes(node unit.NodeID, x int32, grain int) bool {
+	return slices.ContainsFunc(w.asked[node], func(b Block) bool {
+		i, j, _ := w.s.extent(b)
+		return b.Span == x && i <= grain && grain < j
+	})
 }
 
 // Whatever happens, the books balance; and once a faithful peer with everything

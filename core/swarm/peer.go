@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -18,34 +19,44 @@ type PeerInfo struct {
 	Foreign bool
 	// Top is the depth of the highest location in whose group both are.
 	Top int
+	// MaxRequest is the most that it sends for one request, in bytes; 0 means
+	// 128 KiB.
+	MaxRequest int32
 }
 
 // peer is a connected peer. Invariant: owed is the sum of the lengths of debts.
 type peer struct {
 	PeerInfo
+	*acquaintance
+	seat   seat
 	level  int  // depth of the deepest location that contains us both
 	inside bool // inside the part of the network that we represent in our highest group
 
-	have      artifact.Bitset
+	have      set
 	haveCount int
 
 	debts    []debt // requested and not received, oldest first
 	owed     int    // bytes
-	window   int    // bytes that may be owed
-	rate     unit.Rate
+	pace     pace
 	lastData unit.Time
-	meter    struct {
-		since unit.Time
-		bytes unit.Bytes
-	}
 	stalled  bool
 	refused  map[int32]refusal // spans that it rejected
-	badSpans int               // spans of its that failed verification
 }
 
+// debt is a request that was not answered. alone: nothing was owed before it.
 type debt struct {
 	block Block
 	at    unit.Time
+	alone bool
+}
+
+// acquaintance is what is remembered of a node, gone or not.
+type acquaintance struct {
+	peer    *peer // nil while it is not connected
+	doubts  int   // for parts in wrong spans of several senders, see doubted
+	suspect suspect
+	budget  checkBudget
+	account Account
 }
 
 // refusal says that a peer is not asked for a span, and since when.
@@ -64,6 +75,12 @@ func (p *peer) refuse(now unit.Time, x int32, until unit.Time) {
 	p.refused[x] = r
 }
 
+// refuses reports whether the peer is not to be asked for a span now.
+func (p *peer) refuses(now unit.Time, x int32) bool {
+	r, refused := p.refused[x]
+	return refused && now < r.until
+}
+
 // evades reports whether the peer has, but does not give a span. An initial
 // seeder sends everybody away for a while; its doing so means less.
 func (p *peer) evades(now unit.Time, x int32) bool {
@@ -78,18 +95,38 @@ func (p *peer) complete(spans int) bool { return p.haveCount == spans }
 func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 	p := &peer{
 		PeerInfo: info,
+		seat:     s.seatOf(info.Node),
 		level:    s.cfg.Location.Common(info.Location).Depth(),
-		have:     artifact.NewBitset(len(s.cfg.Lengths)),
-		window:   initialWindow,
+		have:     newSet(len(s.cfg.Lengths)),
+		pace:     newPace(info.MaxRequest),
 		lastData: now,
-		badSpans: s.blamed[info.Node],
 		refused:  map[int32]refusal{},
 	}
+	p.acquaintance = s.known[p.seat]
+	p.acquaintance.peer = p
 	s.peers[info.Node] = p
-	if i, found := slices.BinarySearch(s.ids, info.Node); !found {
-		s.ids = slices.Insert(s.ids, i, info.Node)
+	i, found := s.find(info.Node)
+	if !found {
+		s.list = slices.Insert(s.list, i, p)
 	}
+	s.list[i] = p
 	s.place.classify(p)
+}
+
+// seatOf returns a node's seat, which it gets when it is met first.
+func (s *Swarm) seatOf(node unit.NodeID) seat {
+	if at, ok := s.seats[node]; ok {
+		return at
+	}
+	at := seat(len(s.known))
+	s.seats[node] = at
+	s.known = append(s.known, &acquaintance{account: Account{Node: node}})
+	return at
+}
+
+// find returns where a peer is in the list, or belongs.
+func (s *Swarm) find(node unit.NodeID) (int, bool) {
+	return slices.BinarySearchFunc(s.list, node, func(p *peer, id unit.NodeID) int { return cmp.Compare(p.Node, id) })
 }
 
 // PeerLeft says that the connection ended. What it owed is asked of others, and
@@ -100,14 +137,15 @@ func (s *Swarm) PeerLeft(now unit.Time, node unit.NodeID, out []Action) []Action
 		return out
 	}
 	delete(s.peers, node)
-	if i, found := slices.BinarySearch(s.ids, node); found {
-		s.ids = slices.Delete(s.ids, i, i+1)
+	if i, found := s.find(node); found {
+		s.list = slices.Delete(s.list, i, i+1)
 	}
+	p.acquaintance.peer = nil
 	for _, d := range p.debts {
 		s.inFlight -= int(d.block.Length)
-		s.unrequest(d.block, node)
+		s.unrequest(d.block, p.seat)
 	}
-	s.forgetStarts(node)
+	s.forgetStarts(p)
 	s.forgetSuspicions()
 	s.division.stale = true
 	out = s.releaseEmpty(out)
@@ -129,8 +167,9 @@ func (s *Swarm) PeerHas(now unit.Time, node unit.NodeID, have artifact.Bitset, o
 	if p == nil {
 		return out
 	}
-	p.have, p.haveCount = have.Clone(), have.Count()
+	p.have, p.haveCount = setOf(have), have.Count()
 	s.division.stale = true
+	s.answeredAll(now, p)
 	return s.fill(now, p, out)
 }
 
@@ -146,7 +185,8 @@ func (s *Swarm) PeerGot(now unit.Time, node unit.NodeID, spans []uint32, out []A
 			p.have.Set(int(x))
 			p.haveCount++
 		}
-		s.removeStart(x, node)
+		s.removeStart(x, p)
+		s.answered(now, p, x, true)
 		s.noteSpread(now, node, x)
 	}
 	if p.complete(len(s.cfg.Lengths)) {
@@ -167,6 +207,7 @@ func (s *Swarm) PeerLost(now unit.Time, node unit.NodeID, spans []uint32, out []
 			p.have.Clear(int(u))
 			p.haveCount--
 		}
+		out = s.withdrawn(now, p, int32(u), out)
 	}
 	s.division.stale = true
 	return s.fillAll(now, out)
@@ -192,32 +233,22 @@ func (p *peer) overloaded(now unit.Time) bool {
 	return p.stalled || len(p.debts) > 0 && p.clears(now) > patience
 }
 
-// clears estimates how long the peer takes for what it owes: by its rate, or
-// while that is not known by how long it has owed already.
+// clears estimates how long the peer, which owes something, takes for it: by its
+// rate, but no less than it has been silent already.
 func (p *peer) clears(now unit.Time) time.Duration {
-	if p.rate > 0 {
-		return unit.Bytes(p.owed).Over(p.rate)
+	quiet := now.Sub(max(p.lastData, p.debts[0].at))
+	if p.pace.rate > 0 {
+		return max(quiet, unit.Bytes(p.owed).Over(p.pace.rate))
 	}
-	return now.Sub(p.debts[0].at)
+	return max(quiet, now.Sub(p.debts[0].at))
 }
 
-// measure takes n bytes of payload that arrived into the peer's rate and
-// window.
-func (p *peer) measure(now unit.Time, n unit.Bytes) {
-	const interval = 250 * time.Millisecond
+// receive takes n bytes of payload that arrived into account.
+func (p *peer) receive(now unit.Time, b Block, d debt, owed bool) {
 	p.lastData, p.stalled = now, false
-	p.meter.bytes += n
-	d := now.Sub(p.meter.since)
-	if d < interval {
-		return
+	p.account.Down += unit.Bytes(b.Length)
+	if owed {
+		p.pace.received(now, d.at, d.alone)
+		p.pace.arrived(now, unit.Bytes(b.Length))
 	}
-	if d < 4*interval { // else it was idle: no measurement of its speed
-		r := unit.Rate(float64(p.meter.bytes) / d.Seconds())
-		if p.rate == 0 {
-			p.rate = r
-		}
-		p.rate = (p.rate + r) / 2
-		p.window = int(min(max(p.rate.In(windowTime), minWindow), maxWindow))
-	}
-	p.meter.since, p.meter.bytes = now, 0
 }

@@ -1,6 +1,10 @@
 package swarm
 
-import "github.com/rackswarm/rackswarm/core/unit"
+import (
+	"math/bits"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
 
 // rank orders the new spans that may be requested from a peer; lower is better.
 type rank uint8
@@ -14,21 +18,99 @@ const (
 	rankNever
 )
 
-// rank says how good it is to begin span x with peer p.
+// pick chooses a new span for the peer, and says how good it is; rankNever if
+// there is none.
+func (s *Swarm) pick(now unit.Time, p *peer) (x int32, best rank) {
+	s.redivide()
+	best = rankNever
+	if !s.candidates(now, p) {
+		return 0, best
+	}
+	length := s.division.runLength
+	for _, run := range s.order {
+		first := int(run) * length
+		left := s.scratch.from(first, length)
+		for left != 0 {
+			y := int32(first + bits.TrailingZeros64(left))
+			left &= left - 1
+			r := s.rank(now, p, y)
+			if r == rankOwn {
+				return y, r
+			}
+			if r < best {
+				x, best = y, r
+			}
+			if !s.startedSet.Has(int(y)) {
+				left &= s.startedSet.from(first, length) // others of this rank are no better
+			}
+		}
+	}
+	return x, best
+}
+
+// candidates puts the spans into scratch that p could begin: missing, not in
+// transfer, not refused by p, and not held closer to us. False if there are none.
+func (s *Swarm) candidates(now unit.Time, p *peer) bool {
+	any := uint64(0)
+	for i := range s.scratch {
+		s.scratch[i] = p.have[i] &^ s.have[i] &^ s.busy[i]
+		any |= s.scratch[i]
+	}
+	if any == 0 {
+		return false
+	}
+	for x, r := range p.refused {
+		if now < r.until {
+			s.scratch.Clear(int(x))
+		}
+	}
+	if s.cfg.Stealing {
+		s.leaveToCloser(now, p)
+	}
+	any = 0
+	for _, w := range s.scratch {
+		any |= w
+	}
+	return any != 0
+}
+
+// leaveToCloser takes out of scratch what a peer closer than p can give us soon,
+// so that it need not cross a shared link again. An initial seeder does not count
+// inside its own location: it gives each span away once, and others spread it.
+// Locality is soft: a closer peer that is overloaded holds nothing back, nor does
+// one that refuses what it says it has.
+func (s *Swarm) leaveToCloser(now unit.Time, p *peer) {
+	for _, q := range s.list {
+		if q.level <= p.level || q.haveCount == 0 || q.Initial && (!q.inside || p.inside) || q.overloaded(now) {
+			continue
+		}
+		kept := s.evaded[:0]
+		for x := range q.refused {
+			if s.scratch.Has(int(x)) && q.evades(now, x) {
+				kept = append(kept, x)
+			}
+		}
+		for i, w := range q.have {
+			s.scratch[i] &^= w
+		}
+		for _, x := range kept {
+			s.scratch.Set(int(x))
+		}
+		s.evaded = kept
+	}
+}
+
+// rank says how good it is to begin a candidate with p.
 func (s *Swarm) rank(now unit.Time, p *peer, x int32) rank {
-	if r, refused := p.refused[x]; refused && now < r.until {
-		return rankNever
-	}
-	if s.heldCloser(now, p, x) {
-		return rankNever
-	}
-	switch c, at := s.started(now, p, x); {
-	case c == sameWork:
-		return rankStarted
-	case c == secondCopy && now.Sub(at) >= patience:
-		return rankStale
-	case c == secondCopy:
-		return rankNever
+	if s.startedSet.Has(int(x)) {
+		switch c, at := s.started(now, p, x); {
+		case c == sameWork:
+			return rankStarted
+		case c == secondCopy && now.Sub(at) >= patience:
+			return rankStale
+		case c == secondCopy:
+			return rankNever
+		}
 	}
 	switch {
 	case s.owns(x):
@@ -37,41 +119,4 @@ func (s *Swarm) rank(now unit.Time, p *peer, x int32) rank {
 		return rankBring
 	}
 	return rankFree
-}
-
-// heldCloser reports whether a peer closer than p can give us the span soon, so
-// that it need not cross a shared link again. An initial seeder does not count
-// inside its own location: it gives each span away once, and others spread it.
-// Locality is soft: a closer peer that is overloaded holds nothing back, nor does
-// one that refuses what it says it has.
-func (s *Swarm) heldCloser(now unit.Time, p *peer, x int32) bool {
-	if !s.cfg.Stealing {
-		return false
-	}
-	for _, id := range s.ids {
-		q := s.peers[id]
-		if q.level > p.level && q.have.Has(int(x)) && !q.overloaded(now) && !q.evades(now, x) && (!q.Initial || q.inside && !p.inside) {
-			return true
-		}
-	}
-	return false
-}
-
-// pick chooses a new span for the peer, and how good it is. ok is false if
-// there is none.
-func (s *Swarm) pick(now unit.Time, p *peer) (x int32, best rank, ok bool) {
-	s.redivide()
-	best = rankNever
-	for _, y := range s.order {
-		if s.have.Has(int(y)) || !p.have.Has(int(y)) || s.active[y] != nil {
-			continue
-		}
-		if r := s.rank(now, p, y); r < best {
-			x, best = y, r
-			if r == rankOwn {
-				break
-			}
-		}
-	}
-	return x, best, best < rankNever
 }

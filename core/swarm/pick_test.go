@@ -11,7 +11,7 @@ import (
 
 func seconds(n float64) unit.Time { return unit.Time(n * float64(time.Second)) }
 
-func bits(n int, set ...int) artifact.Bitset {
+func someOf(n int, set ...int) artifact.Bitset {
 	b := artifact.NewBitset(n)
 	for _, x := range set {
 		b.Set(x)
@@ -53,7 +53,7 @@ func TestOneCopyCrossesTheUplink(t *testing.T) {
 	s.PeerJoined(0, fellow)
 	s.PeerJoined(0, outside)
 	s.Moved(0, unit.Root, []PeerInfo{fellow, outside}, nil, nil)
-	s.PeerHas(0, "fellow", bits(3, 0), nil)
+	s.PeerHas(0, "fellow", someOf(3, 0), nil)
 	s.PeerStarted(0, "fellow", []uint32{1}, nil)
 	out := s.PeerHas(0, "out", artifact.All(3), nil)
 	if got := requests(out, "out"); len(got) != 1 || got[0] != 2 {
@@ -164,7 +164,7 @@ func TestNonsenseIsAHangup(t *testing.T) {
 		"stop of no span":    s.PeerStopped(0, "p", []uint32{7}, nil),
 		"lost no span":       s.PeerLost(0, "p", []uint32{2}, nil),
 		"request of no span": s.PeerWants(0, "p", Block{Span: 2, Length: 1}, nil),
-		"request beyond":     s.PeerWants(0, "p", Block{Span: 1, Begin: BlockSize, Length: 1}, nil),
+		"request beyond":     s.PeerWants(0, "p", Block{Span: 1, Begin: Grain, Length: 1}, nil),
 		"request of nothing": s.PeerWants(0, "p", Block{Span: 1}, nil),
 	} {
 		if len(out) != 1 || out[0] != (Hangup{Peer: "p", Reason: BadRequest}) {

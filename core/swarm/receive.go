@@ -10,16 +10,17 @@ import (
 // Received says that a block of payload has arrived from a peer. kept is
 // whether it was put into the span's buffer; otherwise it was thrown away.
 func (s *Swarm) Received(now unit.Time, node unit.NodeID, b Block, kept bool, out []Action) []Action {
-	if !s.valid(b) {
+	from, met := s.seats[node]
+	if !met || !s.valid(b) {
 		return out
 	}
 	p := s.peers[node]
 	if p != nil { // else it was given up while the block was under way
-		s.forgive(p, b)
-		p.measure(now, unit.Bytes(b.Length))
+		d, owed := s.forgive(p, b)
+		p.receive(now, b, d, owed)
 		s.count(p, b)
 	}
-	out = s.take(node, b, kept, out)
+	out = s.take(from, b, kept, out)
 	if p == nil {
 		return out
 	}
@@ -27,26 +28,48 @@ func (s *Swarm) Received(now unit.Time, node unit.NodeID, b Block, kept bool, ou
 }
 
 // take puts a received block into its active span.
-func (s *Swarm) take(node unit.NodeID, b Block, kept bool, out []Action) []Action {
+func (s *Swarm) take(from seat, b Block, kept bool, out []Action) []Action {
 	a := s.active[b.Span]
-	if a == nil || !kept || b != s.blockAt(b.Span, int(b.Begin/BlockSize)) || a.blocks[b.Begin/BlockSize].received {
+	i, j, whole := s.extent(b)
+	if a == nil || !kept || !whole || slices.ContainsFunc(a.grains[i:j], grain.here) {
 		s.counters.Duplicate += unit.Bytes(b.Length)
-		// Another connection was delivering the same block; should that one
-		// fail, somebody must be asked again.
-		s.unrequest(b, node)
+		s.known[from].account.Duplicate += unit.Bytes(b.Length)
+		// Another connection was delivering the same; should that one fail,
+		// somebody must be asked again.
+		s.unrequest(b, from)
 		return out
 	}
-	k := &a.blocks[b.Begin/BlockSize]
-	switch {
-	case k.from == "":
-		a.unrequested--
-	case k.from != node: // it was asked of another meanwhile
-		out = s.cancel(s.peers[k.from], b, out)
+	others := false
+	for k := i; k < j; k++ {
+		if a.grains[k] == 0 {
+			a.free--
+		}
+		others = others || a.grains[k] != grain(from)
+		a.grains[k] = grain(from) | here
 	}
-	k.from, k.received = node, true
-	a.received++
-	if a.received == len(a.blocks) {
+	a.received += j - i
+	if others {
+		out = s.settle(b, out)
+	}
+	if a.received == len(a.grains) {
 		out = append(out, Store{Span: b.Span})
+	}
+	return out
+}
+
+// settle withdraws requests for what is here now, of whomever it was asked
+// meanwhile.
+func (s *Swarm) settle(b Block, out []Action) []Action {
+	for _, p := range s.list {
+		for i := 0; i < len(p.debts); {
+			o := p.debts[i].block
+			if o.Span != b.Span || o.Begin >= b.Begin+b.Length || b.Begin >= o.Begin+o.Length {
+				i++
+				continue
+			}
+			out = s.cancel(p, o, out)
+			s.unrequest(o, p.seat)
+		}
 	}
 	return out
 }
@@ -61,8 +84,7 @@ func (s *Swarm) count(p *peer, b Block) {
 }
 
 // Stored brings the result of a Store: whether the bytes were verified and
-// written. A span with wrong bytes is fetched again; a peer that sent all of it
-// is asked for that span no more, and given up if it happens again.
+// written. A span with wrong bytes is fetched again.
 func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action {
 	a := s.active[x]
 	if a == nil {
@@ -72,8 +94,8 @@ func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action
 		return s.fillAll(now, s.reject(now, a, out))
 	}
 	s.trust(a)
-	s.end(x)
-	delete(s.starts, x)
+	s.end(a)
+	s.removeStarts(x)
 	s.gain(x)
 	if s.left == 0 {
 		out = append(out, Completed{})
@@ -81,48 +103,47 @@ func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action
 	return out
 }
 
+// senders lists the seats of those who sent a part of a span, in order.
+func (a *active) senders() []seat {
+	var from []seat
+	for _, g := range a.grains {
+		if at := g.from(); g.here() && !slices.Contains(from, at) {
+			from = append(from, at)
+		}
+	}
+	slices.Sort(from)
+	return from
+}
+
 // reject handles a span whose bytes were wrong.
 func (s *Swarm) reject(now unit.Time, a *active, out []Action) []Action {
-	senders := map[unit.NodeID]bool{}
-	for _, k := range a.blocks {
-		senders[k.from] = true
-	}
-	s.counters.Duplicate += unit.Bytes(s.cfg.Lengths[a.span])
-	out = s.release(a.span, out)
+	senders, x, asked := a.senders(), a.span, a.asked
+	s.counters.Duplicate += unit.Bytes(s.cfg.Lengths[x])
+	out = s.release(a, out)
 	if len(senders) > 1 {
-		s.single(now, a.span, senders)
+		s.single(now, x, senders)
 		return out
 	}
-	for _, id := range s.ids {
-		p := s.peers[id]
-		if !senders[id] {
-			delete(p.refused, a.span) // it was not to blame
-			continue
-		}
-		p.refuse(now, a.span, now.Add(silentAfter))
-		p.badSpans++
-		s.blamed[id] = p.badSpans // also when it comes back
-		if p.badSpans > 1 {
-			p.stalled = true // ask it for nothing while it goes
-			out = append(out, Hangup{Peer: id, Reason: BadData})
+	for _, p := range s.list {
+		if p.refused[x].suspected && p.seat != senders[0] {
+			delete(p.refused, x) // it was not to blame
 		}
 	}
-	return out
+	return s.blame(now, senders[0], x, unit.Bytes(s.cfg.Lengths[x]), asked, out)
 }
 
 // single leaves one of several senders of a span that was wrong to be asked for
 // it: the others may not share it for a while, so that the next attempt tells
 // whose bytes were wrong. Who is gone already may have been to blame.
-func (s *Swarm) single(now unit.Time, x int32, senders map[unit.NodeID]bool) {
+func (s *Swarm) single(now unit.Time, x int32, senders []seat) {
 	var chosen *peer
-	for _, id := range s.ids {
-		p := s.peers[id]
-		if !senders[id] {
+	for _, p := range s.list {
+		if !slices.Contains(senders, p.seat) {
 			continue
 		}
 		p.refused[x] = refusal{since: now, until: now.Add(silentAfter), suspected: true}
-		s.doubts[id] += doubt
-		if chosen == nil || p.badSpans < chosen.badSpans {
+		p.doubts += doubt
+		if chosen == nil || p.suspect.incidents < chosen.suspect.incidents {
 			chosen = p
 		}
 	}
@@ -134,7 +155,7 @@ func (s *Swarm) single(now unit.Time, x int32, senders map[unit.NodeID]bool) {
 // doubted reports whether a peer had a part in so many wrong spans of several
 // senders that it is to send spans alone: then it shows who is to blame. One that
 // spoils only what others have a part in would not be found out otherwise.
-func (s *Swarm) doubted(p *peer) bool { return s.doubts[p.Node] >= maxDoubts }
+func (p *peer) doubted() bool { return p.doubts >= maxDoubts }
 
 // It takes more right spans to be trusted again than wrong ones to be doubted:
 // what can be spoilt for good is a small share.
@@ -145,21 +166,25 @@ const (
 
 // trust takes a part of a doubt from a peer that has sent a right span alone.
 func (s *Swarm) trust(a *active) {
-	id := a.blocks[0].from
-	alone := !slices.ContainsFunc(a.blocks, func(k block) bool { return k.from != id })
-	if alone && s.doubts[id] > 0 {
-		s.doubts[id]--
+	first := a.grains[0]
+	k := s.known[first.from()]
+	if k.doubts > 0 && !slices.ContainsFunc(a.grains, func(g grain) bool { return g != first }) {
+		k.doubts--
 	}
 }
 
 // Refused takes a peer's rejection of a request.
 func (s *Swarm) Refused(now unit.Time, node unit.NodeID, b Block, retryAfter time.Duration, out []Action) []Action {
 	p := s.peers[node]
-	if p == nil || !s.valid(b) || !s.forgive(p, b) {
+	if p == nil || !s.valid(b) {
 		return out
 	}
+	if _, owed := s.forgive(p, b); !owed {
+		return out
+	}
+	p.account.Rejects++
 	p.refuse(now, b.Span, now.Add(max(retryAfter, 10*time.Millisecond)))
-	s.unrequest(b, node)
+	s.unrequest(b, p.seat)
 	out = s.releaseEmpty(out)
 	if p.evades(now, b.Span) {
 		return s.fillAll(now, out) // before it is asked again

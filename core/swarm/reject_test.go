@@ -12,11 +12,11 @@ import (
 // twoBlocks is a swarm that misses one span of two blocks, which all peers have.
 func twoBlocks(peers ...unit.NodeID) *Swarm {
 	s := New(Config{
-		Self: "self", Location: "r", Lengths: []int32{2 * BlockSize}, Have: artifact.NewBitset(1),
+		Self: "self", Location: "r", Lengths: []int32{2 * Grain}, Have: artifact.NewBitset(1),
 		Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
 	})
 	for _, id := range peers {
-		s.PeerJoined(0, PeerInfo{Node: id, Location: "r"})
+		s.PeerJoined(0, PeerInfo{Node: id, Location: "r", MaxRequest: Grain})
 		s.peers[id].have.Set(0)
 		s.peers[id].haveCount = 1
 	}
@@ -27,7 +27,7 @@ func twoBlocks(peers ...unit.NodeID) *Swarm {
 func deliverFrom(s *Swarm, now unit.Time, senders ...unit.NodeID) []Action {
 	s.Tick(now, nil)
 	for i := range 2 {
-		s.Received(now, senders[i%len(senders)], s.blockAt(0, i), true, nil)
+		s.Received(now, senders[i%len(senders)], s.block(0, i, i+1), true, nil)
 	}
 	return s.Stored(now, 0, false, nil)
 }
@@ -54,8 +54,8 @@ func TestProvenWrongSpan(t *testing.T) {
 	if got := len(requests(out, good)); got != 2 {
 		t.Fatalf("%d blocks asked of the other, want 2: %v", got, out)
 	}
-	if s.peers[liar].badSpans != 1 || s.peers[good].badSpans != 0 {
-		t.Errorf("blame: %d for the liar, %d for the other", s.peers[liar].badSpans, s.peers[good].badSpans)
+	if a, b := s.peers[liar].suspect.incidents, s.peers[good].suspect.incidents; a != 1 || b != 0 {
+		t.Errorf("blame: %d for the liar, %d for the other", a, b)
 	}
 }
 
@@ -63,9 +63,9 @@ func TestProvenWrongSpan(t *testing.T) {
 func TestWrongSpanOfOneWhoLeft(t *testing.T) {
 	s := twoBlocks("a", "b")
 	s.Tick(0, nil)
-	s.Received(0, "a", s.blockAt(0, 0), true, nil)
+	s.Received(0, "a", s.block(0, 0, 1), true, nil)
 	s.PeerLeft(0, "a", nil)
-	s.Received(0, "b", s.blockAt(0, 1), true, nil)
+	s.Received(0, "b", s.block(0, 1, 2), true, nil)
 	out := s.Stored(0, 0, false, nil)
 	if got := len(requests(out, "b")); got != 2 {
 		t.Fatalf("%d blocks asked of the one who stays, want 2: %v", got, out)

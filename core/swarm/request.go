@@ -1,7 +1,6 @@
 package swarm
 
 import (
-	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -9,8 +8,8 @@ import (
 
 // fillAll requests what every peer's window allows.
 func (s *Swarm) fillAll(now unit.Time, out []Action) []Action {
-	for _, id := range s.ids {
-		out = s.fill(now, s.peers[id], out)
+	for _, p := range s.list {
+		out = s.fill(now, p, out)
 	}
 	return out
 }
@@ -18,112 +17,145 @@ func (s *Swarm) fillAll(now unit.Time, out []Action) []Action {
 // fill requests from a peer until its window is full or it has nothing for us.
 func (s *Swarm) fill(now unit.Time, p *peer, out []Action) []Action {
 	for s.mayRequest(now, p) {
-		b, ok := s.next(now, p)
-		if !ok {
+		a := s.next(now, p)
+		if a == nil {
 			return s.steal(now, p, out)
 		}
-		out = s.request(now, p, b, out)
+		out = s.request(now, p, a, out)
 	}
 	return out
 }
 
 func (s *Swarm) mayRequest(now unit.Time, p *peer) bool {
-	return s.left > 0 && !s.halted && !p.stalled && p.owed < p.window && s.inFlight < maxInFlight && s.cfg.Download.Allows(now)
+	return s.left > 0 && !s.halted && p.accepts(now) && s.inFlight < maxInFlight && s.cfg.Download.Allows(now)
 }
 
-func (s *Swarm) request(now unit.Time, p *peer, b Block, out []Action) []Action {
-	k := &s.active[b.Span].blocks[b.Begin/BlockSize]
-	if k.from == "" {
-		s.active[b.Span].unrequested--
+// accepts reports whether a peer is to be asked for more now.
+func (p *peer) accepts(now unit.Time) bool {
+	switch {
+	case p.stalled, p.owed >= p.pace.window, p.suspect.suspected():
+		return false
+	case len(p.debts) == 0 || !p.pace.stale(now):
+		return true
 	}
-	k.from = p.Node
-	if len(p.debts) == 0 {
-		p.meter.since, p.meter.bytes, p.lastData = now, 0, now
+	// Its latency is measured by a request made when it owed nothing.
+	return p.debts[0].alone && p.debts[0].at >= p.pace.measured.Add(latencyTTL)
+}
+
+// request asks a peer for the first grains of a span in transfer that nobody was
+// asked for, as many as follow one another and make one request.
+func (s *Swarm) request(now unit.Time, p *peer, a *active, out []Action) []Action {
+	for a.grains[a.next] != 0 {
+		a.next++
 	}
-	p.debts = append(p.debts, debt{b, now})
+	i := a.next
+	for most := min(i+p.pace.request()/Grain, len(a.grains)); a.next < most && a.grains[a.next] == 0; a.next++ {
+		a.grains[a.next] = grain(p.seat)
+	}
+	a.free -= a.next - i
+	a.asked = now
+	b := s.block(a.span, i, a.next)
+	alone := len(p.debts) == 0
+	if alone {
+		p.lastData = now
+		p.pace.ask(now)
+	}
+	p.debts = append(p.debts, debt{b, now, alone})
 	p.owed += int(b.Length)
+	p.account.Requests++
 	s.inFlight += int(b.Length)
 	s.cfg.Download.Take(now, unit.Bytes(b.Length))
 	return append(out, Request{Peer: p.Node, Block: b})
 }
 
-// next chooses the next block for a peer in the order of requirement 17.
-func (s *Swarm) next(now unit.Time, p *peer) (Block, bool) {
-	if b, ok := s.inTransfer(now, p, func(a *active) bool { return a.primary == p.Node }); ok {
-		return b, true
+// next chooses the span of the next request to a peer in the order of
+// requirement 17; nil if there is none.
+func (s *Swarm) next(now unit.Time, p *peer) *active {
+	if a := s.inTransfer(now, p, func(a *active) bool { return a.primary == p.seat }); a != nil {
+		return a
 	}
-	if b, ok := s.inTransfer(now, p, func(a *active) bool { return s.owns(a.span) && s.mayJoin(now, p, a) }); ok {
-		return b, true
+	if a := s.inTransfer(now, p, func(a *active) bool { return s.owns(a.span) && s.mayJoin(now, p, a) }); a != nil {
+		return a
 	}
-	x, r, ok := s.pick(now, p)
-	if !ok || r > rankBring {
-		if b, shared := s.inTransfer(now, p, func(a *active) bool { return s.mayJoin(now, p, a) }); shared {
-			return b, true
+	x, r := s.pick(now, p)
+	if r > rankBring {
+		if a := s.inTransfer(now, p, func(a *active) bool { return s.mayJoin(now, p, a) }); a != nil {
+			return a
 		}
 	}
-	if !ok {
-		return Block{}, false
+	if r == rankNever {
+		return nil
 	}
-	s.begin(x, p)
-	return s.blockAt(x, 0), true
+	return s.begin(x, p)
 }
 
 // mayJoin reports whether p may deliver blocks of a span that was started with
 // another peer: not if it is farther away, or an initial seeder where the other
 // is none, unless that other is overloaded. Who is doubted shares no span.
 func (s *Swarm) mayJoin(now unit.Time, p *peer, a *active) bool {
-	q := s.peers[a.primary]
+	q := s.known[a.primary].peer
 	if q == nil || q.overloaded(now) {
 		return true
 	}
-	return p.level >= q.level && (!p.Initial || q.Initial) && !s.doubted(p) && !s.doubted(q)
+	return p.level >= q.level && (!p.Initial || q.Initial) && !p.doubted() && !q.doubted()
 }
 
-// inTransfer returns the first unrequested block that p has of an active span
-// that suits.
-func (s *Swarm) inTransfer(now unit.Time, p *peer, suits func(*active) bool) (Block, bool) {
+// inTransfer returns the first span in transfer of which p has something that
+// nobody was asked for, and which suits.
+func (s *Swarm) inTransfer(now unit.Time, p *peer, suits func(*active) bool) *active {
 	s.redivide()
-	for _, x := range s.actives {
-		a := s.active[x]
-		if a.unrequested == 0 || !p.have.Has(int(x)) || !suits(a) {
-			continue
+	for _, a := range s.actives {
+		if a.free > 0 && p.have.Has(int(a.span)) && !p.refuses(now, a.span) && suits(a) {
+			return a
 		}
-		if r, refused := p.refused[x]; refused && now < r.until {
-			continue
-		}
-		i := slices.IndexFunc(a.blocks, func(k block) bool { return k.from == "" && !k.received })
-		return s.blockAt(x, i), true
 	}
-	return Block{}, false
+	return nil
 }
 
-// steal takes the last half of what a much slower peer owes of one span, when
-// p has nothing else to do (Robber; requirement 16).
+// steal takes the last half of what a much slower peer owes of one span, when p
+// has nothing else to do (Robber; requirement 16). Whole requests are stolen:
+// none is long, and a part of one cannot be taken back.
 func (s *Swarm) steal(now unit.Time, p *peer, out []Action) []Action {
 	if len(p.debts) > 0 || !s.cfg.Stealing {
 		return out
 	}
-	for _, x := range s.actives {
-		a := s.active[x]
-		q := s.peers[a.primary]
-		if !p.have.Has(int(x)) || q == nil || q == p || !s.mayJoin(now, p, a) || !slower(now, q, p) {
+	for _, a := range s.actives {
+		q := s.known[a.primary].peer
+		if q == nil || q == p || !p.have.Has(int(a.span)) || p.refuses(now, a.span) || !s.mayJoin(now, p, a) || !slower(now, q, p) {
 			continue
 		}
-		var owed []int
-		for i, k := range a.blocks {
-			if k.from == q.Node && !k.received {
-				owed = append(owed, i)
+		owed := 0
+		for _, d := range q.debts {
+			if d.block.Span == a.span {
+				owed += int(d.block.Length)
 			}
 		}
-		for _, i := range owed[len(owed)/2:] {
-			b := s.blockAt(x, i)
-			out = s.cancel(q, b, out)
-			s.unrequest(b, q.Node)
-			out = s.request(now, p, b, out)
-		}
-		if len(owed) > 0 {
+		if owed > 0 {
+			out = s.rob(q, a, owed/2, out)
+			for a.free > 0 && s.mayRequest(now, p) {
+				out = s.request(now, p, a, out)
+			}
 			return out
 		}
+	}
+	return out
+}
+
+// rob cancels q's last requests of a span until it owes at most n bytes of it.
+func (s *Swarm) rob(q *peer, a *active, n int, out []Action) []Action {
+	owed := 0
+	for i := 0; i < len(q.debts); {
+		b := q.debts[i].block
+		if b.Span != a.span || owed+int(b.Length) <= n {
+			if b.Span == a.span {
+				owed += int(b.Length)
+			}
+			i++
+			continue
+		}
+		owed = n // all later ones go, too
+		out = s.cancel(q, b, out)
+		s.unrequest(b, q.seat)
 	}
 	return out
 }
@@ -135,5 +167,5 @@ func slower(now unit.Time, q, p *peer) bool {
 		return false
 	}
 	took := q.clears(now)
-	return took > time.Second && (p.rate == 0 || took > 2*unit.Bytes(q.owed).Over(p.rate))
+	return took > time.Second && (p.pace.rate == 0 || took > 2*unit.Bytes(q.owed).Over(p.pace.rate))
 }

@@ -45,6 +45,9 @@ func (s *Swarm) PeerWants(now unit.Time, node unit.NodeID, b Block, out []Action
 		return append(out, Hangup{Peer: node, Reason: BadRequest})
 	case !s.have.Has(int(b.Span)):
 		return append(out, Reject{Peer: node, Block: b, Reason: NotHere, RetryAfter: time.Second})
+	case s.doubtful(b.Span):
+		out = append(out, Reject{Peer: node, Block: b, Reason: Busy, RetryAfter: recheck})
+		return s.nextChecks(out)
 	case s.cfg.Initial && s.cfg.Stealing && !p.Foreign && s.spreads(now, p, b.Span):
 		return append(out, Reject{Peer: node, Block: b, Reason: ServedElsewhere, RetryAfter: askAgain})
 	}
@@ -83,8 +86,8 @@ func (s *Swarm) spreads(now unit.Time, p *peer, x int32) bool {
 // p: whether one of them is in a group that p is in. Peers at one level of ours
 // are all in that level's group.
 func (s *Swarm) relayed(p *peer) bool {
-	for _, id := range s.ids {
-		if r := s.peers[id]; r.level > p.level && r.Top <= p.level {
+	for _, r := range s.list {
+		if r.level > p.level && r.Top <= p.level {
 			return true
 		}
 	}
@@ -92,10 +95,10 @@ func (s *Swarm) relayed(p *peer) bool {
 }
 
 // spreadTime is how long a copy is left to spread: by how long copies have
-// taken, and half of what the transfer has taken, so that on slow machines and
+// taken, and two thirds of what the transfer has taken, so that on slow machines and
 // links, too, the wait is a part of the whole.
 func (s *Swarm) spreadTime(now unit.Time) time.Duration {
-	seen := max(spreadFactor*s.seeding.latency, now.Sub(s.seeding.began)/2)
+	seen := max(spreadFactor*s.seeding.latency, now.Sub(s.seeding.began)*2/3)
 	return min(max(giveTime, seen), maxGiveTime)
 }
 
@@ -136,4 +139,9 @@ func (s *Swarm) noteSpread(now unit.Time, node unit.NodeID, x int32) {
 }
 
 // Sent says that payload was sent to a peer.
-func (s *Swarm) Sent(n unit.Bytes) { s.counters.Sent += n }
+func (s *Swarm) Sent(node unit.NodeID, n unit.Bytes) {
+	s.counters.Sent += n
+	if at, ok := s.seats[node]; ok {
+		s.known[at].account.Up += n
+	}
+}

@@ -8,7 +8,7 @@ import (
 
 // start is a peer's START of a span: it has requested the first block.
 type start struct {
-	peer unit.NodeID
+	peer *peer
 	at   unit.Time
 }
 
@@ -16,8 +16,8 @@ type start struct {
 // were STARTed.
 func (s *Swarm) Started() []uint32 {
 	spans := make([]uint32, len(s.actives))
-	for i, x := range s.actives {
-		spans[i] = uint32(x)
+	for i, a := range s.actives {
+		spans[i] = uint32(a.span)
 	}
 	return spans
 }
@@ -32,52 +32,73 @@ func (s *Swarm) PeerStarted(now unit.Time, node unit.NodeID, spans []uint32, out
 	}
 	for _, u := range spans {
 		x := int32(u)
-		s.removeStart(x, node)
-		s.starts[x] = append(s.starts[x], start{node, now})
-		if s.yields(x, p) {
-			out = s.release(x, out)
+		s.removeStart(x, p)
+		s.addStart(x, start{p, now})
+		if a := s.active[x]; a != nil && s.yields(a, p) {
+			out = s.release(a, out)
 		}
 	}
 	return out
 }
 
-// yields reports whether our own START of x gives way to p's.
-func (s *Swarm) yields(x int32, p *peer) bool {
-	a := s.active[x]
-	if a == nil || a.received > 0 || !s.cfg.Stealing {
+// yields reports whether our own START gives way to p's.
+func (s *Swarm) yields(a *active, p *peer) bool {
+	if a.received > 0 || !s.cfg.Stealing {
 		return false
 	}
-	from := s.peers[a.primary]
-	if from == nil || s.conflicts(from, p.Node) == noConflict {
+	from := s.known[a.primary].peer
+	if from == nil || s.conflicts(from, p) == noConflict {
 		return false
 	}
-	run := int(x) / s.division.runLength
+	run := int(a.span) / s.division.runLength
 	return mix(nodeHash(p.Node), run) > mix(nodeHash(s.cfg.Self), run)
 }
 
 // PeerStopped takes a peer's STOP.
 func (s *Swarm) PeerStopped(now unit.Time, node unit.NodeID, spans []uint32, out []Action) []Action {
-	if _, ok := s.sane(node, spans); !ok {
+	p, ok := s.sane(node, spans)
+	if !ok {
 		return s.badRequest(node, out)
 	}
 	for _, x := range spans {
-		s.removeStart(int32(x), node)
+		s.removeStart(int32(x), p)
 	}
 	return s.fillAll(now, out)
 }
 
-func (s *Swarm) removeStart(x int32, node unit.NodeID) {
-	list := slices.DeleteFunc(s.starts[x], func(st start) bool { return st.peer == node })
+func (s *Swarm) addStart(x int32, st start) {
+	list := s.starts[x]
+	if last := len(s.emptied) - 1; list == nil && last >= 0 {
+		list, s.emptied = s.emptied[last], s.emptied[:last]
+	}
+	s.starts[x] = append(list, st)
+	s.startedSet.Set(int(x))
+}
+
+func (s *Swarm) removeStart(x int32, p *peer) {
+	if !s.startedSet.Has(int(x)) {
+		return
+	}
+	list := slices.DeleteFunc(s.starts[x], func(st start) bool { return st.peer == p })
 	if len(list) == 0 {
-		delete(s.starts, x)
+		s.removeStarts(x)
 		return
 	}
 	s.starts[x] = list
 }
 
-func (s *Swarm) forgetStarts(node unit.NodeID) {
+// removeStarts forgets who STARTed a span.
+func (s *Swarm) removeStarts(x int32) {
+	if s.startedSet.Has(int(x)) {
+		s.emptied = append(s.emptied, s.starts[x][:0])
+		delete(s.starts, x)
+		s.startedSet.Clear(int(x))
+	}
+}
+
+func (s *Swarm) forgetStarts(p *peer) {
 	for x := range s.starts {
-		s.removeStart(x, node)
+		s.removeStart(x, p)
 	}
 }
 
@@ -95,11 +116,10 @@ const (
 	secondCopy
 )
 
-// conflicts judges a START against fetching the span from p.
-func (s *Swarm) conflicts(p *peer, by unit.NodeID) conflict {
-	q := s.peers[by]
+// conflicts judges a START of q against fetching the span from p.
+func (s *Swarm) conflicts(p, q *peer) conflict {
 	switch {
-	case q == nil || q == p:
+	case q == p:
 		return noConflict
 	case p.Initial || q.level > p.level:
 		return secondCopy

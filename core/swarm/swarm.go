@@ -7,21 +7,9 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// Sizes and times that shape the transfer.
+// Times and bounds that shape the transfer.
 const (
-	// Grain is what requests are multiples of, except at the end of a span, and
-	// where they begin: the block of BEP 3.
-	Grain = 16 << 10
-	// BlockSize is how much one request asks for at most.
-	BlockSize = 128 << 10
-	// The bytes requested from a peer and not yet received are bounded by
-	// windowTime at the peer's measured rate, so that what a slow peer owes can
-	// still be taken from it, within these limits.
-	minWindow     = 256 << 10
-	initialWindow = 1 << 20
-	maxWindow     = 2 << 20
-	windowTime    = 500 * time.Millisecond
-	// maxInFlight bounds what is requested from all peers together.
+	// maxInFlight bounds what is requested from all peers together, in bytes.
 	maxInFlight = 32 << 20
 	// startTTL is how long a START counts without a HAVE; patience is how long
 	// what somebody inside the location STARTed is left to him although there
@@ -61,25 +49,33 @@ type Config struct {
 // use; its caller is its owner.
 type Swarm struct {
 	cfg   Config
-	have  artifact.Bitset
+	have  set
 	left  int     // spans missing
-	order []int32 // base order of picking: runs shuffled by node, ascending inside a run
+	order []int32 // runs of spans in the order of picking, shuffled by node
 	peers map[unit.NodeID]*peer
-	ids   []unit.NodeID // keys of peers, sorted
+	list  []*peer // of peers, by name
+	seats map[unit.NodeID]seat
+	known []*acquaintance // by seat; that of seat 0 is nobody
 
-	active   map[int32]*active   // spans in transfer
-	actives  []int32             // keys of active in the order they were started
-	inFlight int                 // bytes requested, not received
-	starts   map[int32][]start   // STARTs of peers per span
-	blamed   map[unit.NodeID]int // badSpans of peers, gone ones too
-	doubts   map[unit.NodeID]int // for parts in wrong spans of several senders, see doubted
-	place    place
-	division division
-	seeding  seeding
-	scanAt   unit.Time // when Tick looks for work again
-	halted   bool      // fetch nothing more
-	pending  announcements
-	counters Counters
+	active     map[int32]*active // spans in transfer
+	actives    []*active         // the same in the order they were started
+	idle       []*active         // to be used again
+	busy       set               // the same spans
+	maxGrains  int               // of the longest span
+	inFlight   int               // bytes requested, not received
+	starts     map[int32][]start // STARTs of peers per span
+	startedSet set               // the same spans
+	emptied    [][]start         // lists of starts, to be used again
+	scratch    set               // of candidates
+	evaded     []int32           // to be used again
+	place      place
+	division   division
+	seeding    seeding
+	checks     checks
+	scanAt     unit.Time // when Tick looks for work again
+	halted     bool      // fetch nothing more
+	pending    announcements
+	counters   Counters
 }
 
 // Counters add up what happened, in bytes of block payload.
@@ -94,37 +90,34 @@ type Counters struct {
 // New returns the swarm of an artifact. It connects to nobody by itself: peers
 // come through PeerJoined.
 func New(c Config) *Swarm {
+	n := len(c.Lengths)
 	s := &Swarm{
-		cfg: c, have: c.Have.Clone(),
-		peers:  map[unit.NodeID]*peer{},
-		active: map[int32]*active{},
-		starts: map[int32][]start{},
-		blamed: map[unit.NodeID]int{},
-		doubts: map[unit.NodeID]int{},
+		cfg: c, have: setOf(c.Have),
+		peers: map[unit.NodeID]*peer{}, seats: map[unit.NodeID]seat{}, known: []*acquaintance{{}},
+		active: map[int32]*active{}, busy: newSet(n),
+		starts: map[int32][]start{}, startedSet: newSet(n), scratch: newSet(n),
+	}
+	for x := range c.Lengths {
+		s.maxGrains = max(s.maxGrains, s.grains(int32(x)))
 	}
 	s.seeding = seeding{spans: map[int32]served{}, near: make([]unit.Time, c.Location.Depth()+1)}
-	s.left = len(c.Lengths) - s.have.Count()
+	s.left = n - s.have.Count()
 	s.halted = c.Initial // a published source is read only
 	s.counters.ByLevel = make([]unit.Bytes, c.Location.Depth()+1)
-	s.division.init(len(c.Lengths))
-	s.order = baseOrder(len(c.Lengths), s.division.runLength, unit.NewRand(unit.Seed(string(c.Self))))
+	s.division.init(n)
+	s.order = shuffled(len(s.division.own), unit.NewRand(unit.Seed(string(c.Self))))
 	return s
 }
 
-// baseOrder shuffles the runs and keeps the order inside each, so that disks
-// see sequential access and nodes start at different places.
-func baseOrder(spans, runLength int, r *unit.Rand) []int32 {
-	runs := make([]int, (spans+runLength-1)/runLength)
-	for i := range runs {
+// shuffled returns the runs in an order of this node's own, so that nodes start
+// at different places. Inside a run spans are taken in order: disks see
+// sequential access.
+func shuffled(runs int, r *unit.Rand) []int32 {
+	order := make([]int32, runs)
+	for i := range order {
 		j := r.IntN(i + 1)
-		runs[i] = runs[j]
-		runs[j] = i
-	}
-	order := make([]int32, 0, spans)
-	for _, run := range runs {
-		for x := run * runLength; x < min((run+1)*runLength, spans); x++ {
-			order = append(order, int32(x))
-		}
+		order[i] = order[j]
+		order[j] = int32(i)
 	}
 	return order
 }
@@ -133,7 +126,7 @@ func baseOrder(spans, runLength int, r *unit.Rand) []int32 {
 func (s *Swarm) Complete() bool { return s.left == 0 }
 
 // Have returns a copy of the spans that are stored.
-func (s *Swarm) Have() artifact.Bitset { return s.have.Clone() }
+func (s *Swarm) Have() artifact.Bitset { return s.have.bitset(len(s.cfg.Lengths)) }
 
 // Spans is how many spans the artifact has.
 func (s *Swarm) Spans() int { return len(s.cfg.Lengths) }
@@ -160,18 +153,23 @@ func (s *Swarm) Replace(now unit.Time, have artifact.Bitset, out []Action) []Act
 		x := int32(i)
 		switch {
 		case s.have.Has(i) && !have.Has(i):
-			s.have.Clear(i)
-			s.left++
-			delete(s.seeding.spans, x)
-			s.pending.lost = append(s.pending.lost, uint32(x))
+			s.lose(x)
 		case !s.have.Has(i) && have.Has(i):
-			if s.active[x] != nil {
-				out = s.release(x, out)
+			if a := s.active[x]; a != nil {
+				out = s.release(a, out)
 			}
 			s.gain(x)
 		}
 	}
 	return s.fillAll(now, out)
+}
+
+// lose takes into account that a span is here no longer.
+func (s *Swarm) lose(x int32) {
+	s.have.Clear(int(x))
+	s.left++
+	delete(s.seeding.spans, x)
+	s.pending.lost = append(s.pending.lost, uint32(x))
 }
 
 // gain takes a stored span into account.
@@ -180,6 +178,12 @@ func (s *Swarm) gain(x int32) {
 		s.have.Set(int(x))
 		s.left--
 		s.pending.have(uint32(x))
+		if s.checks.unproven != nil {
+			s.checks.unproven.Clear(int(x))
+		}
+		for _, p := range s.list {
+			delete(p.refused, x)
+		}
 	}
 }
 

@@ -17,8 +17,9 @@ func (s *Swarm) Tick(now unit.Time, out []Action) []Action {
 		return out
 	}
 	s.scanAt = now.Add(idleScan)
-	for _, id := range s.ids {
-		out = s.checkStall(now, s.peers[id], out)
+	for _, p := range s.list {
+		s.expire(now, p)
+		out = s.checkStall(now, p, out)
 	}
 	return s.fillAll(now, out)
 }
@@ -39,14 +40,14 @@ func (s *Swarm) checkStall(now unit.Time, p *peer, out []Action) []Action {
 	for len(p.debts) > 0 {
 		b := p.debts[0].block
 		out = s.cancel(p, b, out)
-		s.unrequest(b, p.Node)
+		s.unrequest(b, p.seat)
 	}
 	return s.releaseEmpty(out)
 }
 
 // NextDeadline is when Tick has something to do, or Never.
 func (s *Swarm) NextDeadline(now unit.Time) unit.Time {
-	if s.left == 0 || s.halted || len(s.ids) == 0 {
+	if s.left == 0 || s.halted || len(s.list) == 0 {
 		return unit.Never
 	}
 	return max(s.scanAt, s.cfg.Download.ReadyAt(now))

@@ -126,7 +126,7 @@ func (l *Loop) sendBlock(t *transfer, a node.SendBlock) {
 		}
 		l.post(func(unit.Time) {
 			if !t.ended {
-				l.step(node.BlockSent{Transfer: t.digest, Length: a.Block.Length})
+				l.step(node.BlockSent{Transfer: t.digest, Peer: a.Peer, Length: a.Block.Length})
 			}
 		})
 		return nil

@@ -1,0 +1,40 @@
+package swarm
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// Account is what a swarm has had to do with one node, in bytes of block
+// payload and in requests that it was sent.
+type Account struct {
+	Node      unit.NodeID
+	Connected bool
+	Down, Up  unit.Bytes
+	Duplicate unit.Bytes // of Down, thrown away: there already, or asked of another
+	Bad       unit.Bytes // of Down, proven wrong
+	Requests  int        // to it
+	Rejects   int        // by it
+	Latency   time.Duration
+	Rate      unit.Rate // 0: not known
+	Window    int       // bytes that it may owe
+	Owed      int       // bytes that it does
+}
+
+// Accounts lists all nodes that were ever connected, by name.
+func (s *Swarm) Accounts() []Account {
+	list := make([]Account, 0, len(s.known)-1)
+	for _, k := range s.known[1:] {
+		a := k.account
+		if p := k.peer; p != nil {
+			a.Connected = true
+			a.Latency, a.Rate, a.Window, a.Owed = p.pace.latency, p.pace.rate, p.pace.window, p.owed
+		}
+		list = append(list, a)
+	}
+	slices.SortFunc(list, func(a, b Account) int { return cmp.Compare(a.Node, b.Node) })
+	return list
+}

@@ -1,0 +1,130 @@
+package swarm
+
+import (
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// Sizes and times of requests.
+const (
+	// Grain is what requests are multiples of, except at the end of a span, and
+	// where they begin: the block of BEP 3.
+	Grain = 16 << 10
+	// MaxRequest is the most that one request asks for, and defaultRequest what
+	// a peer is taken to answer that does not say.
+	MaxRequest     = 1 << 20
+	defaultRequest = 128 << 10
+	// firstRequest and firstWindow hold until the peer's rate is known.
+	firstRequest = 64 << 10
+	firstWindow  = 512 << 10
+	// A request takes the connection at most requestTime, so that what is slow
+	// can be stolen in parts.
+	requestTime = 50 * time.Millisecond
+	// The window is a few requests, at most what the peer sends in windowTime,
+	// and at most maxWindow, as control shares the connection.
+	minWindow  = 2 * Grain
+	maxWindow  = 2 << 20
+	windowTime = 500 * time.Millisecond
+	// quietWindow is the window that needs no latency to justify it: what a
+	// peer sends in quietTime, within quietWindow.
+	quietWindow = 512 << 10
+	quietTime   = 200 * time.Millisecond
+	// turnTime is added to the latency: the least that was seen is seen when
+	// neither end's loop has anything else to do.
+	turnTime = time.Millisecond
+	// measureTime is how long a peer has owed something when its rate is taken.
+	measureTime = 100 * time.Millisecond
+	// latencyTTL is how long the latency that was measured is believed.
+	latencyTTL = 10 * time.Second
+)
+
+// pace is how fast a peer answers, and what it is asked for therefore.
+//
+// The rate is what arrived per time in which the peer owed something. The
+// latency is the least time from a request to its data. A request that waits
+// behind others says how long the queue is, not how far the peer: only one that
+// was made when the peer owed nothing measures the latency, any other merely
+// bounds it from above. As a busy peer always owes something, it is asked for
+// nothing more when the measurement is older than latencyTTL, until it owes
+// nothing: that costs one latency every latencyTTL. The time that the block
+// itself takes is part of the measurement. So is a wait for the sender's upload
+// budget; windowTime bounds what comes of it.
+type pace struct {
+	rate     unit.Rate     // 0: not known
+	latency  time.Duration // 0: not known
+	measured unit.Time     // when the latency was
+	window   int           // bytes that may be owed
+	largest  int           // bytes of a request that the peer answers
+
+	// Of the measurement of the rate under way: until when it has come, how long
+	// of that the peer owed something, and what arrived.
+	until unit.Time
+	busy  time.Duration
+	bytes unit.Bytes
+}
+
+func newPace(maxRequest int32) pace {
+	largest := int(maxRequest)
+	if largest == 0 {
+		largest = defaultRequest
+	}
+	return pace{window: firstWindow, largest: min(max(largest, Grain), MaxRequest)}
+}
+
+// request is how many bytes to ask for at a time, a multiple of Grain.
+func (p *pace) request() int {
+	n := min(p.window/4, p.largest)
+	if p.rate == 0 {
+		n = min(n, firstRequest)
+	} else {
+		n = min(n, int(p.rate.In(requestTime)))
+	}
+	return max(n/Grain*Grain, Grain)
+}
+
+// ask says that a peer that owed nothing is asked for something.
+func (p *pace) ask(now unit.Time) { p.until = now }
+
+// stale reports whether the latency is to be measured again.
+func (p *pace) stale(now unit.Time) bool {
+	return p.latency > 0 && now.Sub(p.measured) >= latencyTTL
+}
+
+// received takes data into account that answers a request made at asked. alone
+// says that nothing else was owed then.
+func (p *pace) received(now, asked unit.Time, alone bool) {
+	took := max(now.Sub(asked), 1)
+	if p.latency == 0 || took < p.latency || alone && p.stale(now) {
+		p.latency, p.measured = took, now
+		p.resize()
+	}
+}
+
+// arrived counts n bytes of payload.
+func (p *pace) arrived(now unit.Time, n unit.Bytes) {
+	p.busy += now.Sub(p.until)
+	p.until = now
+	p.bytes += n
+	if p.busy < measureTime {
+		return
+	}
+	r := max(unit.Rate(float64(p.bytes)/p.busy.Seconds()), 1)
+	if p.rate == 0 {
+		p.rate = r
+	}
+	p.rate = (p.rate + r) / 2
+	p.busy, p.bytes = 0, 0
+	p.resize()
+}
+
+// resize sets the window to twice the product of rate and latency.
+func (p *pace) resize() {
+	if p.rate == 0 {
+		return
+	}
+	product := 2 * p.rate.In(p.latency+turnTime)
+	least := min(p.rate.In(quietTime), quietWindow)
+	most := min(p.rate.In(windowTime), maxWindow)
+	p.window = int(max(min(max(product, least), most), minWindow))
+}

@@ -234,7 +234,7 @@ func (d *daemon) openSwarm(context.Context) (err error) {
 	})
 	d.reconcile, err = reconcile.New(reconcile.Config{
 		Self: d.self, Store: d.store, Swarm: d.loop, Storage: d.storage, StateDir: d.cfg.StateDir,
-		Trust: d.trust, CheckInterval: d.cfg.CheckInterval, Logger: d.log,
+		Trust: d.trust, Hooks: d.cfg.Hooks, CheckInterval: d.cfg.CheckInterval, Logger: d.log,
 	})
 	return err
 }

@@ -22,6 +22,9 @@ type dist struct {
 	// placement is what stands, opened; nil if nothing does or it is not opened
 	// yet. The worker may use it; only run replaces and closes it.
 	placement *storage.Placement
+	// staged is what waits to be switched to, as rec.staged says; nil if only
+	// owners and modes will change. It is handed to the worker that needs it.
+	staged    *storage.Placement
 	failures  int // in a row
 	retryAt   time.Time
 	nextCheck time.Time
@@ -39,7 +42,7 @@ func recall(rec *Record) *dist {
 // any more.
 func (r *Reconciler) replan() {
 	w := World{Node: r.cfg.Self, Store: r.desired.Store, Distributions: r.desired.Distributions,
-		Records: map[string]*Record{}, Artifacts: r.desired.Artifacts, Trust: r.cfg.Trust}
+		Records: map[string]*Record{}, Artifacts: r.desired.Artifacts, Trust: r.cfg.Trust, Hooks: r.cfg.Hooks}
 	for name, x := range r.dists {
 		w.Records[name] = x.rec
 	}
@@ -53,6 +56,7 @@ func (r *Reconciler) replan() {
 	for _, x := range r.dists {
 		x.wanted = nil
 	}
+	r.activator.set(r.undecided(), r.cfg.Now())
 	for i := range r.desired.Distributions {
 		d := &r.desired.Distributions[i]
 		if x := r.dists[d.Name]; x != nil && plan[d.Name] != (Forget{}) {
@@ -122,22 +126,26 @@ func (x *dist) cancelUnwanted(now time.Time) {
 }
 
 func (r *Reconciler) begin(ctx context.Context, x *dist) {
+	r.dropUnwanted(x)
 	switch t := x.task.(type) {
 	case nil, Removed, Keep:
 	case Refuse:
 		r.refuse(x, t)
 	case Adopt:
 		r.adopt(x, t)
+	case Wait:
+		r.await(x, t)
 	case Check:
 		if !x.nextCheck.After(r.cfg.Now()) && !r.openingSource(x.rec.Standing.Digest) {
 			r.start(ctx, x)
 		}
 	case Forget, Remove:
+		r.closeStaged(x)
 		r.withdraw(x.placement)
 		r.start(ctx, x)
 	case Verify:
 		r.start(ctx, x)
-	case Place, Replace, Repair:
+	case Place, Replace, Stage, Repair:
 		r.setPending(x)
 		if d, _ := needs(t); !r.fetching(d) && !r.opening[d] {
 			r.freeStaging(x)
@@ -189,12 +197,25 @@ func (r *Reconciler) startWorker(ctx context.Context, x *dist, w *worker) {
 	readers := r.readers()
 	r.shared.Store(&readers)
 	w.name, w.rec, w.placement, w.sources = x.name, *x.rec, x.placement, r.sharedReaders
-	w.storage, w.trust, w.slots, w.send = r.cfg.Storage, r.cfg.Trust, r.slots, r.mail.put
+	w.storage, w.trust, w.hooks, w.slots, w.send = r.cfg.Storage, r.cfg.Trust, r.cfg.Hooks, r.slots, r.mail.put
+	if switches(w.task) {
+		w.staged, w.stagedFor = x.staged, x.rec.staged
+		x.staged, x.rec.staged = nil, nil
+	}
 	if d, ok := needs(w.task); ok {
 		w.record = r.desired.Artifacts[d.String()]
 	}
 	x.worker = w
 	r.workers.Go(func() { w.run(ctx) })
+}
+
+// switches reports whether the task works on what is staged.
+func switches(t Task) bool {
+	switch t.(type) {
+	case Place, Replace, Stage:
+		return true
+	}
+	return false
 }
 
 // readers returns the content on this node that may be copied from: published
@@ -207,6 +228,9 @@ func (r *Reconciler) readers() []storage.Reader {
 	for _, x := range r.sortedDists() {
 		if x.placement != nil {
 			list = append(list, x.placement)
+		}
+		if x.staged != nil {
+			list = append(list, x.staged)
 		}
 	}
 	return list

@@ -26,6 +26,8 @@ func (e finished) apply(r *Reconciler) {
 	switch {
 	case e.worker.upkeep:
 		r.kept(x, e)
+	case e.out.refused != nil:
+		r.refusedAfter(x, e)
 	case e.err != nil:
 		r.failed(x, e)
 	default:
@@ -59,6 +61,8 @@ func (r *Reconciler) succeeded(x *dist, e finished) {
 	switch t := e.worker.task.(type) {
 	case Place, Replace:
 		r.placed(x, e)
+	case Stage:
+		r.stagedNow(x, e)
 	case Repair:
 		r.repaired(x, e)
 	case Check:
@@ -83,6 +87,8 @@ func (r *Reconciler) placed(x *dist, e finished) {
 	wanted := e.worker.wanted
 	x.rec.Verified = r.verifiedBy(before, &wanted, x.rec.Verified)
 	x.rec.Standing, x.rec.Leftover, x.rec.Drifted = &wanted, nil, false
+	x.rec.Trial, x.rec.Refused = nil, nil
+	r.noteKept(x, e)
 	now := r.cfg.Now()
 	x.rec.Status.InstalledAt = &now
 	x.nextCheck = now.Add(r.cfg.CheckInterval)
@@ -91,6 +97,21 @@ func (r *Reconciler) placed(x *dist, e finished) {
 		r.dropManifest(before.Digest)
 	}
 	r.log.Info("installed", "distribution", x.name, "digest", wanted.Digest, "path", wanted.Path)
+}
+
+// noteKept takes note of the version that stands by. One that does not any more
+// is forgotten.
+func (r *Reconciler) noteKept(x *dist, e finished) {
+	before := x.rec.Kept
+	x.rec.Kept, x.rec.KeptBytes = e.out.kept, e.out.keptBytes
+	if before == x.rec.Kept {
+		return
+	}
+	r.save(x)
+	r.report(x, true)
+	if before != "" {
+		r.dropManifest(before)
+	}
 }
 
 // verifiedBy returns the VerifyGeneration that holds after a placement: content
@@ -115,6 +136,7 @@ func (r *Reconciler) repaired(x *dist, e finished) {
 // stand any more.
 func (r *Reconciler) checked(x *dist, e finished) bool {
 	r.takeOpened(x, e)
+	r.noteKept(x, e)
 	x.nextCheck = r.cfg.Now().Add(max(r.cfg.CheckInterval, scanFactor*e.out.scan))
 	if e.out.gone {
 		r.log.Warn("the manifest of what stands is lost; placing it again", "distribution", x.name)
@@ -148,6 +170,8 @@ func (r *Reconciler) removed(x *dist, t Remove) {
 		defer r.dropManifest(before.Digest)
 	}
 	x.rec.Standing, x.rec.Leftover, x.rec.Drifted, x.rec.Removed = nil, nil, false, true
+	r.noteKept(x, finished{})
+	x.rec.Trial, x.rec.Refused = nil, nil
 	x.rec.Status.InstalledAt = nil
 	r.save(x)
 	r.phase(x, api.PhaseRemoved)
@@ -162,6 +186,7 @@ func (r *Reconciler) forgotten(x *dist) {
 	delete(r.dists, x.name)
 	r.reporter.drop(x.name)
 	r.dropManifest(x.rec.Wanted.Digest)
+	r.dropManifest(x.rec.Kept)
 	if !x.rec.Removed {
 		r.log.Info("forgotten; the content is left where it is", "distribution", x.name, "path", x.rec.Wanted.Path)
 	}
@@ -184,7 +209,7 @@ func (r *Reconciler) dropManifest(digest string) {
 	}
 	for _, x := range r.dists {
 		standing := x.rec.Standing
-		if standing != nil && standing.Digest == digest || !x.rec.Removed && x.rec.Wanted.Digest == digest {
+		if standing != nil && standing.Digest == digest || !x.rec.Removed && x.rec.Wanted.Digest == digest || x.rec.Kept == digest {
 			return
 		}
 	}

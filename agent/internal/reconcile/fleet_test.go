@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/hook"
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -85,6 +86,7 @@ type node struct {
 	api         api.Node
 	root, state string
 	trust       []ed25519.PublicKey
+	hooks       hook.Set
 
 	r       *Reconciler
 	swarm   *memSwarm
@@ -122,7 +124,7 @@ func (n *node) start() {
 		n.f.t.Fatalf("storage of %s: %v", n.api.Name, err)
 	}
 	n.r, err = New(Config{Self: n.api, Store: n.store, Swarm: n.swarm, Storage: n.storage, StateDir: n.state,
-		Trust: n.trust, CheckInterval: 100 * time.Millisecond, Logger: log})
+		Trust: n.trust, Hooks: n.hooks, CheckInterval: 100 * time.Millisecond, Logger: log})
 	if err != nil {
 		n.f.t.Fatalf("reconciler of %s: %v", n.api.Name, err)
 	}

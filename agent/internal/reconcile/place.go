@@ -14,33 +14,6 @@ import (
 // progressInterval is the least time between two reports of one phase.
 const progressInterval = 200 * time.Millisecond
 
-// place makes the wanted artifact stand: from what this node has, then from
-// peers. What stood at another path before is taken away once it does.
-func (w *worker) place(ctx context.Context, out *outcome) error {
-	m, err := w.manifest(ctx)
-	if err != nil {
-		return err
-	}
-	if w.rec.Leftover != nil {
-		if err := w.release(ctx, w.rec.Leftover, nil); err != nil {
-			return err
-		}
-	}
-	if out.opened, err = w.open(&w.wanted, m); err != nil {
-		return err
-	}
-	if err := w.reuse(ctx, out.opened); err != nil {
-		return err
-	}
-	if err := w.complete(ctx, out.opened, m); err != nil {
-		return err
-	}
-	if old := w.rec.Standing; old != nil && old.Path != w.wanted.Path {
-		return w.onDisk(ctx, func() error { return w.removeContent(ctx, old, w.placement) })
-	}
-	return nil
-}
-
 // repair fetches again what is missing of the content that stands.
 func (w *worker) repair(ctx context.Context, out *outcome) error {
 	m, err := w.manifest(ctx)
@@ -62,15 +35,15 @@ func (w *worker) repair(ctx context.Context, out *outcome) error {
 	if err != nil {
 		return err
 	}
-	return w.complete(ctx, p, m)
+	return w.complete(ctx, p, m, p.Install)
 }
 
 // installTries is how often a task installs: what was staged may be gone or
 // changed when its last span comes, and then the disk is looked at once more.
 const installTries = 2
 
-// complete brings a prepared placement to installed.
-func (w *worker) complete(ctx context.Context, p *storage.Placement, m *artifact.Manifest) error {
+// complete brings a prepared placement to staged or installed.
+func (w *worker) complete(ctx context.Context, p *storage.Placement, m *artifact.Manifest, install func(context.Context) error) error {
 	for try := 1; ; try++ {
 		if !p.Have().Full() {
 			if err := w.fetch(ctx, p, m); err != nil {
@@ -78,7 +51,7 @@ func (w *worker) complete(ctx context.Context, p *storage.Placement, m *artifact
 			}
 		}
 		w.progress(api.PhaseInstalling, int64(m.Size()), int64(m.Size()))
-		err := w.onDisk(ctx, func() error { return p.Install(ctx) })
+		err := w.onDisk(ctx, func() error { return install(ctx) })
 		if err == nil || try == installTries || !outdated(p, err) {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/rackswarm/rackswarm/agent/internal/hook"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
 )
@@ -18,6 +19,7 @@ type World struct {
 	Records       map[string]*Record      // by distribution
 	Artifacts     map[string]api.Artifact // by digest; those that are known
 	Trust         []ed25519.PublicKey
+	Hooks         hook.Set
 }
 
 // Plan says what is to be done, by distribution: for each that selects this
@@ -88,7 +90,7 @@ func (w World) planOne(d *api.Distribution, c *claims) Task {
 	if rec != nil && !rec.Removed && rec.Standing != nil {
 		return w.planStanding(d, rec)
 	}
-	return w.planFetch(d, func(digest artifact.Digest) Task { return Place{digest, d.Generation} })
+	return w.planSwitch(d, rec, func(digest artifact.Digest) Task { return Place{digest, d.Generation} })
 }
 
 // planAbsent removes what stands. A node that holds nothing has only to say so.
@@ -106,9 +108,12 @@ func planAbsent(d *api.Distribution, rec *Record, c *claims) Task {
 }
 
 func (w World) planStanding(d *api.Distribution, rec *Record) Task {
+	replace := func(digest artifact.Digest) Task { return Replace{digest, d.Generation} }
 	switch {
 	case !sameOnDisk(rec.Standing, d):
-		return w.planFetch(d, func(digest artifact.Digest) Task { return Replace{digest, d.Generation} })
+		return w.planSwitch(d, rec, replace)
+	case rec.Trial != nil: // it is to come back
+		return w.planFetch(d, replace)
 	case rec.Standing.Generation != d.Generation || rec.Verified > d.VerifyGeneration:
 		return Adopt{d.Generation, min(rec.Verified, d.VerifyGeneration)}
 	case rec.Drifted:
@@ -117,6 +122,33 @@ func (w World) planStanding(d *api.Distribution, rec *Record) Task {
 		return Verify{d.VerifyGeneration}
 	}
 	return Check{}
+}
+
+// planSwitch returns the task that leads to content that does not stand: now, or
+// up to the point from which the nodes go on together. A node that lacks a hook
+// does not begin, and one whose hooks refused this generation leaves it at that.
+func (w World) planSwitch(d *api.Distribution, rec *Record, now func(artifact.Digest) Task) Task {
+	return w.planFetch(d, func(digest artifact.Digest) Task {
+		if name := w.Hooks.Lacks(slices.Concat(d.Hooks.Before, d.Hooks.After)...); name != "" {
+			return Refuse{d.Generation, lacksHook(name, w.Node.Name)}
+		}
+		if rec != nil && rec.Refused != nil && rec.Refused.Generation == d.Generation &&
+			rec.Refused.Hooks == w.Hooks.Fingerprint(d.Hooks.After...) {
+			return Refuse{d.Generation, rec.Refused.Error}
+		}
+		switch {
+		case d.MaySwitch():
+			return now(digest)
+		case rec != nil && rec.isStaged(d):
+			return Wait{d.Generation}
+		}
+		return Stage{digest, d.Generation}
+	})
+}
+
+func lacksHook(name, node string) api.Error {
+	return api.Error{Code: api.CodeInvalid, Subject: "hook " + name, Message: "the configuration of node " + node + " has no hook of this name",
+		Fix: "set hooks." + name + ".command in the agent's configuration there and restart it, or leave the hook out of the distribution"}
 }
 
 // planFetch returns the task for the distribution's digest, unless the artifact

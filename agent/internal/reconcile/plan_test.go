@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/rackswarm/rackswarm/agent/internal/hook"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
 )
@@ -147,6 +149,136 @@ func TestPlanOfOneDistribution(t *testing.T) {
 				t.Errorf("plan is %T%+v, want %T%+v", got, got, c.want, c.want)
 			}
 		})
+	}
+}
+
+// What is switched to together is staged and waits; repairs and adoptions never
+// do.
+func TestPlanOfNodesThatSwitchTogether(t *testing.T) {
+	world, one, two := theWorld(t)
+	for _, c := range []struct {
+		name   string
+		change func(d *api.Distribution, rec *Record) *Record // of what stands in generation 1; nil: no record
+		want   Task
+	}{
+		{"new", func(d *api.Distribution, _ *Record) *Record { return nil }, Stage{one, 1}},
+		{"new, decided", func(d *api.Distribution, _ *Record) *Record {
+			d.Activated = 1
+			return nil
+		}, Place{one, 1}},
+		{"stands", func(_ *api.Distribution, rec *Record) *Record { return rec }, Check{}},
+		{"drifted", func(_ *api.Distribution, rec *Record) *Record {
+			rec.Drifted = true
+			return rec
+		}, Repair{one, 1}},
+		{"verify", func(d *api.Distribution, rec *Record) *Record {
+			d.VerifyGeneration = 2
+			return rec
+		}, Verify{2}},
+		{"only the selector is another", func(d *api.Distribution, rec *Record) *Record {
+			d.Generation = 2
+			return rec
+		}, Adopt{2, 0}},
+		{"new version", func(d *api.Distribution, rec *Record) *Record {
+			d.Digest, d.Generation = two.String(), 2
+			return rec
+		}, Stage{two, 2}},
+		{"new version, decided", func(d *api.Distribution, rec *Record) *Record {
+			d.Digest, d.Generation, d.Activated = two.String(), 2, 2
+			return rec
+		}, Replace{two, 2}},
+		{"staged", func(d *api.Distribution, rec *Record) *Record {
+			d.Digest, d.Generation = two.String(), 2
+			staged := *d
+			rec.staged = &staged
+			return rec
+		}, Wait{2}},
+		{"staged in the generation before", func(d *api.Distribution, rec *Record) *Record {
+			d.Digest, d.Generation = two.String(), 2
+			staged := *d
+			rec.staged, d.Generation = &staged, 3
+			return rec
+		}, Wait{3}},
+		{"staged, decided", func(d *api.Distribution, rec *Record) *Record {
+			d.Digest, d.Generation, d.Activated = two.String(), 2, 2
+			staged := *d
+			rec.staged = &staged
+			return rec
+		}, Replace{two, 2}},
+		{"another one is staged", func(d *api.Distribution, rec *Record) *Record {
+			d.Digest, d.Generation = two.String(), 2
+			staged := *d
+			rec.staged, staged.Digest = &staged, one.String()
+			return rec
+		}, Stage{two, 2}},
+		{"staged before there was a hook", func(d *api.Distribution, rec *Record) *Record {
+			d.Digest, d.Generation = two.String(), 2
+			staged := *d
+			rec.staged, d.Hooks.Before = &staged, []string{"drain"}
+			return rec
+		}, Stage{two, 2}},
+		{"on trial when it was given up", func(d *api.Distribution, rec *Record) *Record {
+			trial := *d
+			trial.Digest = two.String()
+			rec.Trial = &trial
+			return rec
+		}, Replace{one, 1}},
+		{"absent", func(d *api.Distribution, rec *Record) *Record {
+			d.State, d.Generation = api.StateAbsent, 2
+			return rec
+		}, Remove{2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, d := world, wants("web", one)
+			w.Records, w.Hooks = map[string]*Record{}, hook.Set{"drain": {}}
+			before := d
+			d.Activate = api.ActivateTogether
+			if rec := c.change(&d, stands(before)); rec != nil {
+				w.Records[d.Name] = rec
+			}
+			w.Distributions = []api.Distribution{d}
+			if got := Plan(w)[d.Name]; got != c.want {
+				t.Errorf("plan is %T%+v, want %T%+v", got, got, c.want, c.want)
+			}
+		})
+	}
+}
+
+func TestPlanOfHooks(t *testing.T) {
+	world, one, two := theWorld(t)
+	world.Hooks = hook.Set{"drain": {Argv: []string{"/bin/true"}}, "check": {Argv: []string{"/bin/true"}}}
+	d := wants("web", two)
+	d.Generation, d.Hooks = 2, api.Hooks{Before: []string{"drain"}, After: []string{"check"}}
+	world.Distributions = []api.Distribution{d}
+	plan := func(set hook.Set, rec *Record) Task {
+		w := world
+		w.Hooks, w.Records = set, map[string]*Record{"web": rec}
+		return Plan(w)["web"]
+	}
+	if got := plan(world.Hooks, stands(wants("web", one))); got != (Replace{two, 2}) {
+		t.Errorf("plan is %T%+v", got, got)
+	}
+	refusal, ok := plan(hook.Set{"drain": {}}, stands(wants("web", one))).(Refuse)
+	if !ok || refusal.Error.Code != api.CodeInvalid || refusal.Error.Subject != "hook check" ||
+		!strings.Contains(refusal.Error.Message, "web1") || !strings.Contains(refusal.Error.Fix, "hooks.check.command") {
+		t.Errorf("without a hook: %+v", refusal)
+	}
+	standing := d
+	if got := plan(nil, stands(standing)); got != (Check{}) {
+		t.Errorf("what stands needs no hooks: %T%+v", got, got)
+	}
+	rec := stands(wants("web", one))
+	rec.Refused = &Refusal{2, world.Hooks.Fingerprint("check"), api.Error{Code: api.CodeRefused, Message: "no"}}
+	if got := plan(world.Hooks, rec); got != (Refuse{2, rec.Refused.Error}) {
+		t.Errorf("refused: %T%+v", got, got)
+	}
+	mended := hook.Set{"drain": world.Hooks["drain"], "check": {Argv: []string{"/bin/echo"}}}
+	if got := plan(mended, rec); got != (Replace{two, 2}) {
+		t.Errorf("refused by another hook: %T%+v", got, got)
+	}
+	rec.Refused.Generation = 1
+	if got := plan(world.Hooks, rec); got != (Replace{two, 2}) {
+		t.Errorf("refused the generation before: %T%+v", got, got)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/hook"
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
 	"github.com/rackswarm/rackswarm/core/api"
@@ -30,6 +31,7 @@ type Config struct {
 	Storage  *storage.Manager
 	StateDir string              // for what has to survive a restart
 	Trust    []ed25519.PublicKey // publishers whose artifacts are accepted
+	Hooks    hook.Set            // commands that distributions may name
 	// CheckInterval is how often placements are looked at for drift; 10 s if 0.
 	CheckInterval time.Duration
 	Now           func() time.Time // time.Now if nil
@@ -49,6 +51,7 @@ type Reconciler struct {
 	reporter    *reporter
 	pending     *pendingKeeper
 	demand      *demandPoller
+	activator   *activator
 	registerNow chan struct{} // refresh this node's record now
 	slots       chan struct{} // tokens for work on the disk
 
@@ -119,6 +122,7 @@ func (r *Reconciler) buildHelpers() {
 	r.pending = newPendingKeeper(r.cfg.Store, node, loc, r.log)
 	r.reader = &desiredReader{store: r.cfg.Store, node: r.cfg.Self, send: r.mail.put,
 		rng: unit.NewRand(r.rng.Uint64()), wake: make(chan struct{}, 1)}
+	r.activator = &activator{store: r.cfg.Store, self: r.cfg.Self.Name, log: r.log, rng: unit.NewRand(r.rng.Uint64())}
 	r.demand = &demandPoller{store: r.cfg.Store, self: node, send: r.mail.put, log: r.log,
 		rng: unit.NewRand(r.rng.Uint64()), held: map[artifact.Digest]*heldArtifact{}, wake: make(chan struct{}, 1)}
 }
@@ -178,7 +182,7 @@ func (r *Reconciler) pumpNotices(ctx context.Context) *mailbox[swarmapi.Notice] 
 func (r *Reconciler) startHelpers(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
-	for _, run := range []func(context.Context){r.register, r.reader.run, r.reporter.run, r.pending.run, r.demand.run} {
+	for _, run := range []func(context.Context){r.register, r.reader.run, r.reporter.run, r.pending.run, r.demand.run, r.activator.run} {
 		wg.Go(func() { run(ctx) })
 	}
 	return func() { cancel(); wg.Wait() }
@@ -197,6 +201,7 @@ func (r *Reconciler) stop() {
 		r.leave(t.digest)
 	}
 	for _, x := range r.sortedDists() {
+		r.closeStaged(x)
 		r.closePlacement(x)
 	}
 	for _, s := range r.sources {

@@ -14,6 +14,17 @@ type Record struct {
 	Standing *api.Distribution `json:"standing,omitempty"`
 	// Leftover is what was begun at another path and never came to stand.
 	Leftover *api.Distribution `json:"leftover,omitempty"`
+	// Trial is what was switched to, or is about to be, while its hooks have not
+	// passed: what stands may be that, and Standing is what then comes back.
+	Trial *api.Distribution `json:"trial,omitempty"`
+	// Refused is why what was wanted last does not stand.
+	Refused *Refusal `json:"refused,omitempty"`
+	// Kept is the digest of the version that stands by, and KeptBytes its size.
+	Kept      string `json:"kept,omitempty"`
+	KeptBytes int64  `json:"kept_bytes,omitempty"`
+	// staged is what lies ready beside the destination. After a restart it is
+	// staged again, which costs little.
+	staged *api.Distribution
 	// Drifted says that a check found damage that is not yet repaired.
 	Drifted bool `json:"drifted,omitempty"`
 	// Fetching says that peers have begun to give what this node did not have.
@@ -63,8 +74,7 @@ func (r *Record) installed(d *api.Distribution) string {
 // sameOnDisk reports whether a and b ask for the same bytes and metadata at the
 // same place.
 func sameOnDisk(a, b *api.Distribution) bool {
-	return a.Digest == b.Digest && a.Path == b.Path &&
-		a.Owner == b.Owner && a.Group == b.Group && a.Mode == b.Mode
+	return a.SameContent(*b)
 }
 
 // sameRequest reports whether work for a is work for b too.

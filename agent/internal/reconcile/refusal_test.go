@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -93,10 +94,10 @@ func TestOutsideRootsIsRefused(t *testing.T) {
 func TestNoSpaceIsSaidBeforeTheFirstByte(t *testing.T) {
 	f := newFleet(t)
 	seed, web := f.add("seed"), f.add("web")
-	// Eight TiB of zeros: its manifest is on the node, so nothing has to be served.
+	// Eight TiB: its manifest is on the node, so nothing has to be served.
 	const pieces = 8 << 40 / artifact.MaxPieceLength
 	b := artifact.NewBuilder("huge", artifact.KindFile, artifact.MaxPieceLength)
-	layer := slices.Repeat([][32]byte{artifact.PieceHash(make([]byte, artifact.MaxPieceLength), artifact.MaxPieceLength, false)}, pieces)
+	layer := slices.Repeat([][32]byte{artifact.PieceHash(bytes.Repeat([]byte{1}, artifact.MaxPieceLength), artifact.MaxPieceLength, false)}, pieces)
 	b.AddFile("huge", 0o644, 8<<40, layer)
 	huge, err := b.Build()
 	if err != nil {

@@ -57,6 +57,9 @@ func (r *Reconciler) holder(d artifact.Digest) (holder, bool) {
 		if p := x.placement; p != nil && !x.leaving() && p.Manifest().Digest() == d && p.Have().Full() {
 			return holder{p, p.Manifest(), x.name}, true
 		}
+		if p := x.staged; p != nil && p.Manifest().Digest() == d && p.Have().Full() {
+			return holder{p, p.Manifest(), x.name}, true
+		}
 	}
 	if src != nil {
 		return holder{src, src.Manifest(), ""}, true
@@ -95,6 +98,10 @@ func (r *Reconciler) heldDigests() map[artifact.Digest]bool {
 	for _, x := range r.dists {
 		if x.placement != nil {
 			d := x.placement.Manifest().Digest()
+			held[d] = r.transfers[d] != nil
+		}
+		if x.staged != nil {
+			d := x.staged.Manifest().Digest()
 			held[d] = r.transfers[d] != nil
 		}
 	}

@@ -118,6 +118,7 @@ func (r *Reconciler) report(x *dist, urgent bool) {
 	s.Node, s.Location = r.cfg.Self.Name, r.cfg.Self.Location
 	s.UpdatedAt = r.cfg.Now()
 	s.Drifted, s.Verified = x.rec.Drifted, x.rec.Verified
+	s.Kept, s.KeptBytes = x.rec.Kept, x.rec.KeptBytes
 	about := x.wanted
 	if x.worker != nil && !x.worker.upkeep && about != nil {
 		about = &x.worker.wanted

@@ -12,7 +12,7 @@ import (
 // check looks at what stands, by stamps or by hashing everything. What was not
 // opened since the start is opened first.
 func (w *worker) check(ctx context.Context, out *outcome, deep bool) error {
-	return w.onDisk(ctx, func() (err error) {
+	err := w.onDisk(ctx, func() (err error) {
 		began := time.Now()
 		defer func() { out.scan = time.Since(began) }()
 		p := w.placement
@@ -28,6 +28,14 @@ func (w *worker) check(ctx context.Context, out *outcome, deep bool) error {
 		out.drift, err = look(ctx, p, deep)
 		return err
 	})
+	if err != nil || out.gone || w.upkeep {
+		return err
+	}
+	p := w.placement
+	if out.opened != nil {
+		p = out.opened
+	}
+	return w.tidy(ctx, out, p)
 }
 
 // look checks a placement. One that was never looked at, or whose content was

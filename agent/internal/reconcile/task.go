@@ -21,6 +21,14 @@ type (
 		Digest     artifact.Digest
 		Generation int64
 	}
+	// Stage brings the artifact to lie beside its destination and goes no further:
+	// the nodes switch together, and may not yet.
+	Stage struct {
+		Digest     artifact.Digest
+		Generation int64
+	}
+	// Wait has staged what is wanted, and waits until the nodes may switch.
+	Wait struct{ Generation int64 }
 	// Repair fetches again what a check found missing or changed.
 	Repair struct {
 		Digest     artifact.Digest
@@ -51,6 +59,8 @@ type (
 
 func (Place) task()   {}
 func (Replace) task() {}
+func (Stage) task()   {}
+func (Wait) task()    {}
 func (Repair) task()  {}
 func (Adopt) task()   {}
 func (Verify) task()  {}
@@ -67,6 +77,8 @@ func needs(t Task) (artifact.Digest, bool) {
 	case Place:
 		return t.Digest, true
 	case Replace:
+		return t.Digest, true
+	case Stage:
 		return t.Digest, true
 	case Repair:
 		return t.Digest, true

@@ -12,21 +12,21 @@ import (
 const upkeepRetry = slowRetry
 
 // upkeep is what is done about content that stands while what is wanted instead
-// is not known or cannot be had: it is refused, or waits for another try. Nil is
-// nothing, also where a repair would end what is staged for the other try.
+// is not known or cannot be had: it is refused, or waits for the other nodes or
+// for another try. Nil is nothing.
 func (x *dist) upkeep(now time.Time) Task {
 	s := x.rec.Standing
-	if s == nil || x.rec.Removed {
+	if s == nil || x.rec.Removed || x.rec.Trial != nil {
 		return nil
 	}
 	switch t := x.task.(type) {
-	case Keep:
+	case Keep, Wait:
 	case Refuse:
 		if x.wanted != nil && x.wanted.Digest == s.Digest && t.Error.Code != api.CodeConflict {
 			return Check{} // it is refused for what it is
 		}
-	case Replace:
-		if !x.retryAt.After(now) || x.wanted == nil || x.wanted.Path == s.Path {
+	case Replace, Stage:
+		if !x.retryAt.After(now) {
 			return nil
 		}
 	default:

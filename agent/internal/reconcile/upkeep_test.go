@@ -31,7 +31,11 @@ func TestUpkeepOfWhatStands(t *testing.T) {
 		{"refused itself, damaged", untrusted, standing, true, true, Check{}},
 		{"move waits, damaged", Replace{one, 2}, elsewhere, true, true, Repair{one, 1}},
 		{"move is due", Replace{one, 2}, elsewhere, true, false, nil},
-		{"new version waits in the same staging", Replace{two, 2}, newer, true, true, nil},
+		{"new version waits for another try", Replace{two, 2}, newer, true, true, Repair{one, 1}},
+		{"new version is to be staged", Stage{two, 2}, newer, true, false, nil},
+		{"staging waits for another try", Stage{two, 2}, newer, false, true, Check{}},
+		{"staged", Wait{2}, newer, false, false, Check{}},
+		{"staged, damaged meanwhile", Wait{2}, newer, true, false, Repair{one, 1}},
 		{"nothing else is wanted", Check{}, standing, false, true, nil},
 		{"on its way out", Remove{2}, standing, false, true, nil},
 	} {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/hook"
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -24,7 +25,12 @@ type worker struct {
 	record    api.Artifact     // the store's, of what may be fetched; empty if it is not known
 	placement *storage.Placement
 	sources   func() []storage.Reader
+	// staged is what an earlier task has staged of wanted, or nil; stagedFor is the
+	// distribution as it was then. It is closed as out.opened.
+	staged    *storage.Placement
+	stagedFor *api.Distribution
 	storage   *storage.Manager
+	hooks     hook.Set
 	trust     []ed25519.PublicKey
 	slots     chan struct{}
 	send      func(event)
@@ -36,9 +42,15 @@ type outcome struct {
 	// opened is a placement that the task opened. On success it is what stands;
 	// otherwise the loop closes it.
 	opened *storage.Placement
-	gone   bool // nothing is recorded to stand any more
-	drift  storage.Drift
-	scan   time.Duration // how long looking took
+	// refused is why hooks did not let stand what the task switched to; discarded
+	// is that, to be closed, and opened is what is back, nil for nothing.
+	refused   error
+	discarded *storage.Placement
+	kept      string // digest of the version that stands by
+	keptBytes int64
+	gone      bool // nothing is recorded to stand any more
+	drift     storage.Drift
+	scan      time.Duration // how long looking took
 }
 
 func (w *worker) run(ctx context.Context) {
@@ -60,6 +72,8 @@ func (w *worker) do(ctx context.Context, out *outcome) error {
 	switch w.task.(type) {
 	case Place, Replace:
 		return w.place(ctx, out)
+	case Stage:
+		return w.stageOnly(ctx, out)
 	case Repair:
 		return w.repair(ctx, out)
 	case Check:

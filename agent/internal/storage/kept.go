@@ -74,18 +74,20 @@ func (x *index) stagedName() string {
 
 // Tidy removes what is left beside content that stands: what was being staged of
 // other versions, and the kept version unless it is the one named. What another
-// placement works on stays.
-func (p *Placement) Tidy(ctx context.Context, keep *artifact.Digest) error {
+// placement works on stays, and what cannot be removed is left for the next time.
+func (p *Placement) Tidy(ctx context.Context, keep *artifact.Digest) {
 	p.op.Lock()
 	defer p.op.Unlock()
 	if p.phase != standing {
-		return nil
+		return
 	}
 	err := p.dropNamed(ctx, p.wholeName())
 	if x := p.readKept(); x == nil || keep == nil || *x.Digest != *keep {
 		err = errors.Join(err, p.dropNamed(ctx, p.keptName()))
 	}
-	return userError("tidy", p.dest.path, err)
+	if err != nil && ctx.Err() == nil {
+		p.m.log.Warn("not all that is left beside the content is removed", "path", p.dest.path, "error", err)
+	}
 }
 
 // dropNamed removes one of the directories beside the destination, unless

@@ -8,6 +8,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Recover finishes or undoes what a crash interrupted, and finds out whether the
+// placement's content stands. Other than Prepare it stages nothing.
+func (p *Placement) Recover(ctx context.Context) error {
+	p.op.Lock()
+	defer p.op.Unlock()
+	p.reset()
+	err := p.lookForInstalled(ctx)
+	if err != nil {
+		p.reset()
+	}
+	return userError("recover", p.dest.path, err)
+}
+
+func (p *Placement) lookForInstalled(ctx context.Context) error {
+	there, err := p.arrive()
+	if err != nil || !there {
+		return err
+	}
+	if err := p.recover(ctx); err != nil {
+		return err
+	}
+	seen, err := p.look()
+	if err != nil || !seen.ours || !p.idx.installed(p.mf.Digest()) {
+		return err
+	}
+	live, err := p.openStanding()
+	if err != nil {
+		return err
+	}
+	p.stand(live, p.idx.Files)
+	return nil
+}
+
 // recover finishes or undoes swaps that a crash interrupted, and deletes
 // rubbish.
 func (p *Placement) recover(ctx context.Context) error {

@@ -11,9 +11,9 @@ type Event interface{ isEvent() }
 // DistributionsChanged says that the set of distributions is another now.
 type DistributionsChanged struct{}
 
-// Demand says that an artifact began, or ceased, to be needed by anybody: read
-// Pending. A node more or less among several is not told; who waits for a
-// particular one reads Pending now and then.
+// Demand says that an artifact began, or ceased, to be needed by anybody, or by
+// more than one node: read Pending. A node more or less among several is not
+// told; who waits for a particular one reads Pending now and then.
 type Demand struct{ Digest artifact.Digest }
 
 // GroupChanged is the newest snapshot of a group that was added to the Watcher.

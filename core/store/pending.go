@@ -17,7 +17,7 @@ type PendingNode struct {
 }
 
 // SetPending records for ttl that node needs the artifact d (requirement 28).
-// Watchers hear Demand when it is the first.
+// Watchers hear Demand when it is the first or the second.
 func (s *Store) SetPending(ctx context.Context, d artifact.Digest, node unit.NodeID, loc unit.Location, ttl time.Duration) error {
 	if err := checkName(string(node)); err != nil {
 		return err
@@ -28,7 +28,7 @@ func (s *Store) SetPending(ctx context.Context, d artifact.Digest, node unit.Nod
 }
 
 // ClearPending records that node needs d no longer. Watchers hear Demand when
-// it was the last.
+// it was the last or the last but one.
 func (s *Store) ClearPending(ctx context.Context, d artifact.Digest, node unit.NodeID) error {
 	err := s.run(ctx, pendingClear, s.keys.pending(d), s.keys.demandChannel(), d.String(), string(node)).Err()
 	return s.wrap(err, "record that %s needs %s no longer", node, d)

@@ -117,7 +117,7 @@ func (p *demandPoller) poll(ctx context.Context, d artifact.Digest) {
 		return
 	}
 	needed := slices.ContainsFunc(nodes, func(n store.PendingNode) bool { return n.Node != p.self })
-	if len(nodes) > 0 { // also this node alone: watchers do not hear of the second to need it
+	if len(nodes) > 0 {
 		p.schedule(d, len(nodes))
 	}
 	p.send(demandSeen{d, needed})

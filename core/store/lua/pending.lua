@@ -8,11 +8,11 @@ local function drop(node)
   redis.call('HDEL', LOCATIONS, node)
 end
 
--- Tells that an artifact began or ceased to be needed, not each node that needs it: with 10,000
--- nodes that would be 100,000,000 messages.
+-- Tells that an artifact began or ceased to be needed, by anybody or by more than one (who holds it
+-- may be the one), not of each node that needs it: with 10,000 nodes that would be 100,000,000 messages.
 local function publish()
   local after = redis.call('ZCARD', PENDING)
-  if (before == 0) ~= (after == 0) then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
+  if math.min(before, 2) ~= math.min(after, 2) then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
 end
 
 for _, node in ipairs(redis.call('ZRANGEBYSCORE', PENDING, '-inf', int(now))) do drop(node) end

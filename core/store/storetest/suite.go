@@ -41,7 +41,7 @@ func Run(t *testing.T, b Backend) {
 		{"Identity", identity},
 		{"Statuses", statuses},
 		{"PendingExpires", pendingExpires},
-		{"DemandIsToldOnce", demandIsTold},
+		{"DemandIsToldSeldom", demandIsTold},
 		{"MembersExpire", membersExpire},
 		{"RefreshIsSilent", refreshIsSilent},
 		{"SlotsByExample", slotsByExample},

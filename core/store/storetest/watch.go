@@ -72,20 +72,26 @@ func demandIsTold(t *testing.T, b Backend) {
 	s, c := b.open(t), ctx(t)
 	w := watch(t, s)
 	d, last := digest("d"), digest("last")
-	for i := range 5 {
-		must(t, s.SetPending(c, d, unit.NodeID(fmt.Sprint("n", i)), "", long))
-	}
+	set := func(i int) { must(t, s.SetPending(c, d, unit.NodeID(fmt.Sprint("n", i)), "", long)) }
+	set(0)
 	w.await("needed", func(v *viewer) bool { return len(v.demand) == 1 })
+	set(1)
+	w.await("needed by more than one", func(v *viewer) bool { return len(v.demand) == 2 })
 	for i := range 5 {
+		set(i)
+	}
+	for i := range 4 {
 		must(t, s.ClearPending(c, d, unit.NodeID(fmt.Sprint("n", i))))
 	}
+	w.await("needed by one", func(v *viewer) bool { return len(v.demand) == 3 })
+	must(t, s.ClearPending(c, d, "n4"))
 	must(t, s.SetPending(c, last, "a", "", long))
-	w.await("not needed", func(v *viewer) bool { return len(v.demand) == 3 })
+	w.await("not needed", func(v *viewer) bool { return len(v.demand) == 5 })
 	told := map[artifact.Digest]int{} // shards of a Cluster keep no common order
 	for _, digest := range w.demand {
 		told[digest]++
 	}
-	equal(t, "times demand was told", told, map[artifact.Digest]int{d: 2, last: 1})
+	equal(t, "times demand was told", told, map[artifact.Digest]int{d: 4, last: 1})
 	equal(t, "sets", w.sets, 0)
 	must(t, s.UpdateDistributions(c, func(map[string]api.Distribution) ([]api.Distribution, []string, error) {
 		return []api.Distribution{{Name: "a"}}, nil, nil

@@ -47,6 +47,19 @@ var builds struct {
 // once per test run. It has the race detector if the test has it.
 func Binary(t testing.TB, pkg string) string {
 	t.Helper()
+	return binary(t, pkg, func(path string) error { return build(pkg, path) })
+}
+
+// BinaryOf is Binary for a program of another module below this one's top, which
+// gets no race detector: it is not ours.
+func BinaryOf(t testing.TB, module, pkg string) string {
+	t.Helper()
+	return binary(t, module+"/"+pkg, func(path string) error { return goBuild(filepath.Join(Top(), module), pkg, path) })
+}
+
+// binary has a program built unless it is.
+func binary(t testing.TB, pkg string, build func(path string) error) string {
+	t.Helper()
 	if programs == "" {
 		t.Fatal("call fleet.Main from the package's TestMain")
 	}
@@ -56,7 +69,7 @@ func Binary(t testing.TB, pkg string) string {
 		builds.done = map[string]func() error{}
 	}
 	if builds.done[pkg] == nil {
-		builds.done[pkg] = sync.OnceValue(func() error { return build(pkg, path) })
+		builds.done[pkg] = sync.OnceValue(func() error { return build(path) })
 	}
 	once := builds.done[pkg]
 	builds.Unlock()
@@ -67,12 +80,16 @@ func Binary(t testing.TB, pkg string) string {
 }
 
 func build(pkg, path string) error {
-	args := []string{"build", "-buildvcs=false", "-o", path}
 	if raceEnabled {
-		args = append(args, "-race")
+		return goBuild(Top(), pkg, path, "-race")
 	}
+	return goBuild(Top(), pkg, path)
+}
+
+func goBuild(module, pkg, path string, flags ...string) error {
+	args := append([]string{"build", "-buildvcs=false", "-o", path}, flags...)
 	cmd := exec.Command("go", append(args, "./"+pkg)...)
-	cmd.Dir = Top()
+	cmd.Dir = module
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 	}

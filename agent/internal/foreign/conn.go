@@ -73,7 +73,7 @@ func New(c Config) *Conn {
 	k.dec = wire.NewDecoder(&idleReader{k.nc})
 	k.out = outbox{wake: make(chan struct{}, 1), control: c.Guest.Answer}
 	k.serving.pending = map[block]request{}
-	k.asking = asking{asks: map[block]*ask{}, inFlight: map[request]flight{}, limit: defaultQueue}
+	k.asking = asking{asks: map[block]*ask{}, inFlight: map[request]flight{}, limit: maxQueue}
 	if c.Guest.Handshake.Extensions.SupportsExtended() {
 		k.out.put(wire.ExtHandshake{Client: c.Client, Queue: serveQueue})
 	}

@@ -19,10 +19,12 @@ import (
 	"os"
 	"strings"
 
+	"github.com/anacrolix/generics"
 	"github.com/anacrolix/log"
 	"github.com/anacrolix/torrent"
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/peer_protocol"
+	infohash_v2 "github.com/anacrolix/torrent/types/infohash-v2"
 )
 
 type options struct {
@@ -124,6 +126,12 @@ func (o options) add(client *torrent.Client) (*torrent.Torrent, error) {
 	spec, err := torrent.TorrentSpecFromMetaInfoErr(meta)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", o.torrent, err)
+	}
+	if spec.InfoHash.IsZero() {
+		// The Client files a torrent of version 2 alone under no hash at all and
+		// crashes over that some seconds later, unless it is added by its truncated
+		// hash, as from a magnet link.
+		spec.InfoHash, spec.InfoHashV2 = *spec.InfoHashV2.Value.ToShort(), generics.None[infohash_v2.T]()
 	}
 	spec.ChunkSize = peer_protocol.Integer(o.chunk)
 	t, _, err := client.AddTorrentSpec(spec)

@@ -77,6 +77,10 @@ func verdict(ctx context.Context, st api.Status, g goal) error {
 	if st.Summary.Offline > 0 {
 		message += fmt.Sprintf(", %d down", st.Summary.Offline)
 	}
+	if st.Summary.Staged > 0 && len(st.Summary.Blockers) > 0 {
+		message += fmt.Sprintf(", %d waiting for %s", st.Summary.Staged, few(st.Summary.Blockers))
+		again = "mend that, or switch the others with: rackswarm activate " + name
+	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		message += " at the end of the time given"
 	}

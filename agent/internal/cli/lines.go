@@ -64,6 +64,8 @@ func remarks(n api.NodeStatus) string {
 		return n.Error.Message
 	case n.Drifted:
 		return "repairing"
+	case n.Kept != "":
+		return "keeps another version, " + unit.Bytes(n.KeptBytes).String()
 	}
 	return ""
 }

@@ -42,7 +42,7 @@ func (r *run) rootCommand() *cobra.Command {
 	f.DurationVar(&r.flags.timeout, "timeout", 0, "give up after this time, such as 10m (default: never)")
 	root.AddCommand(
 		r.agentCommand(), r.publishCommand(), r.distributeCommand(), r.statusCommand(), r.watchCommand(), r.nodesCommand(),
-		r.artifactsCommand(), r.torrentCommand(), r.verifyCommand(), r.rmCommand(), r.pkiCommand(), r.versionCommand(),
+		r.artifactsCommand(), r.torrentCommand(), r.verifyCommand(), r.activateCommand(), r.rollbackCommand(), r.rmCommand(), r.gcCommand(), r.pkiCommand(), r.versionCommand(),
 	)
 	return root
 }

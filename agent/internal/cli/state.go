@@ -12,14 +12,22 @@ func holding(d api.Distribution, n api.NodeStatus) bool {
 // waits before it tries again, or is down.
 func stuck(n api.NodeStatus) bool { return n.Phase == api.PhaseFailed || n.Unreachable }
 
-// settled reports whether every node either meets the condition or is stuck.
+// settled reports whether every node either meets the condition or is stuck, or
+// waits for one that is.
 func settled(st api.Status, ok func(api.NodeStatus) bool) bool {
+	anyStuck, waiting := false, false
 	for _, n := range st.Nodes {
-		if !ok(n) && !stuck(n) {
+		switch {
+		case ok(n):
+		case stuck(n):
+			anyStuck = true
+		case n.Phase == api.PhaseStaged && len(st.Summary.Blockers) > 0:
+			waiting = true
+		default:
 			return false
 		}
 	}
-	return true
+	return anyStuck || !waiting
 }
 
 // count is how many nodes meet the condition.

@@ -80,6 +80,8 @@ func state(st api.Status) string {
 		return fmt.Sprintf("%d failed", s.Failed)
 	case s.Done:
 		return "done"
+	case s.Staged > 0 && len(s.Blockers) > 0:
+		return "waiting for " + few(s.Blockers)
 	case s.Drifted > 0:
 		return "repairing"
 	case s.Offline > 0 && s.Converged+s.Offline >= s.Targets:

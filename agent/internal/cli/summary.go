@@ -68,6 +68,12 @@ func writeSummary(w io.Writer, st api.Status) {
 		{"Selector", selector(d.Selector)},
 		{"Nodes", progress(s)},
 	}
+	if d.Activate == api.ActivateTogether {
+		rows = append(rows, []string{"Switch", switching(st)})
+	}
+	if d.Previous != "" {
+		rows = append(rows, []string{"Previous", d.Previous})
+	}
 	if d.State == api.StateAbsent {
 		rows = append(rows, []string{"State", "being removed"})
 	}
@@ -83,6 +89,26 @@ func writeSummary(w io.Writer, st api.Status) {
 	table(w, rows)
 }
 
+// switching says how far the nodes are that switch together.
+func switching(st api.Status) string {
+	switch {
+	case st.Distribution.MaySwitch():
+		return "together, decided"
+	case len(st.Summary.Blockers) == 0:
+		return "together, about to"
+	}
+	return "together, when these have staged it: " + few(st.Summary.Blockers)
+}
+
+// few joins names, the first of them if there are many.
+func few(names []string) string {
+	const shown = 5
+	if n := len(names) - shown; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), n)
+	}
+	return strings.Join(names, ", ")
+}
+
 func describe(digest string, a *api.Artifact) string {
 	if a == nil {
 		return digest
@@ -95,7 +121,7 @@ func progress(s api.Summary) string {
 	for _, part := range []struct {
 		n    int
 		word string
-	}{{s.Failed, "failed"}, {s.Drifted, "repairing"}, {s.Offline, "down"}} {
+	}{{s.Staged, "staged"}, {s.Failed, "failed"}, {s.Drifted, "repairing"}, {s.Offline, "down"}} {
 		if part.n > 0 {
 			text += fmt.Sprintf(", %d %s", part.n, part.word)
 		}

@@ -98,15 +98,15 @@ func (c *Conn) writeBlock(b *block) error {
 	if err := c.writeAll(b.frame); err != nil {
 		return err
 	}
-	c.stats.payloadOut.Add(int64(b.payload))
-	c.stats.overheadOut.Add(int64(len(b.frame) - b.payload))
+	c.stats.payloadOut.Add(int64(len(b.payload)))
+	c.stats.overheadOut.Add(int64(len(b.frame) - len(b.payload)))
 	return nil
 }
 
 // load reads a block from disk; nil if that failed and the peer was told.
 func (c *Conn) load(u upload) *block {
 	b := newBlock(wire.SpanData{Span: u.span, Begin: u.begin, Length: u.length}, c.ext)
-	if err := u.read(b.frame[len(b.frame)-b.payload:]); err != nil {
+	if err := u.read(b.payload); err != nil {
 		b.release()
 		c.log.Warn("block not read, request rejected", "span", u.span, "begin", u.begin, "peer", string(c.peer), "digest", c.digest.String(), "error", err)
 		c.Send(wire.SpanReject{Span: u.span, Begin: u.begin, Length: u.length,

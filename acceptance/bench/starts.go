@@ -68,14 +68,16 @@ type startKey struct {
 	span     uint32
 }
 
+// sending is a START that was sent; times are nanoseconds since 1970.
+type sending struct{ decided, sent int64 }
+
 // startWays is how long each START took, in milliseconds and sorted: from the
 // request that it announces, which is the decision, until the other node has
-// dealt with it. A START without a request just before it is left out: it was
-// told again to a peer that connected later.
+// dealt with it. What is told again to a peer that connected later is left out.
 func startWays(traces []nodeTrace) []float64 {
-	decided := map[startKey]int64{}
+	sendings := map[startKey][]sending{}
 	for _, t := range traces {
-		noteDecisions(t, decided)
+		noteSendings(t, sendings)
 	}
 	var ways []float64
 	for _, t := range traces {
@@ -85,10 +87,8 @@ func startWays(traces []nodeTrace) []float64 {
 				continue
 			}
 			for _, span := range start.Spans {
-				key := startKey{start.Peer, t.node, span}
-				if at, ok := decided[key]; ok {
-					ways = append(ways, float64(t.wall(l)-at)/1e6)
-					delete(decided, key)
+				if s, ok := lastBefore(sendings[startKey{start.Peer, t.node, span}], t.wall(l)); ok {
+					ways = append(ways, float64(t.wall(l)-s.decided)/1e6)
 				}
 			}
 		}
@@ -97,29 +97,52 @@ func startWays(traces []nodeTrace) []float64 {
 	return ways
 }
 
+// lastBefore finds what was sent last before a time.
+func lastBefore(all []sending, at int64) (sending, bool) {
+	for _, s := range slices.Backward(all) {
+		if s.sent <= at {
+			return s, s.decided != 0
+		}
+	}
+	return sending{}, false
+}
+
 func (t nodeTrace) wall(l trace.Line) int64 { return t.epoch + int64(l.At) }
 
-// noteDecisions notes when a node decided what it announced, the first time.
-func noteDecisions(t nodeTrace, decided map[startKey]int64) {
-	requested := map[uint32]int64{} // by span, not announced to everybody yet
+// sameFlush is how long after the first of the STARTs of a decision the others
+// are sent, in nanoseconds: in one go.
+const sameFlush = 5_000_000
+
+// noteSendings notes what a node announced, and when it decided that. A START
+// that is told again later has no decision.
+func noteSendings(t nodeTrace, sendings map[startKey][]sending) {
+	type decision struct{ at, told int64 }
+	decisions := map[uint32]decision{} // by span
 	for _, l := range t.lines {
+		now := t.wall(l)
 		switch ev := l.Event.(type) {
 		case trace.Request:
-			if _, ok := requested[ev.Span]; !ok {
-				requested[ev.Span] = t.wall(l)
+			// The first block of a span, perhaps again after it was given up.
+			if _, known := decisions[ev.Span]; !known || ev.Begin == 0 {
+				decisions[ev.Span] = decision{at: now}
 			}
 		case trace.Start:
+			if ev.Received {
+				continue
+			}
 			for _, span := range ev.Spans {
-				key := startKey{t.node, ev.Peer, span}
-				at, asked := requested[span]
-				if _, told := decided[key]; !ev.Received && asked && !told && t.wall(l)-at < int64(sameTurn) {
-					decided[key] = at
+				d := decisions[span]
+				if d.told == 0 {
+					d.told = now
+					decisions[span] = d
 				}
+				s := sending{d.at, now}
+				if now-d.told > sameFlush {
+					s.decided = 0
+				}
+				key := startKey{t.node, ev.Peer, span}
+				sendings[key] = append(sendings[key], s)
 			}
 		}
 	}
 }
-
-// sameTurn bounds how long after a request its START may be sent, so that what is
-// told again later does not count. A turn of the agents' loop is much shorter.
-const sameTurn = 1_000_000_000 // nanoseconds

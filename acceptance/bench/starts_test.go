@@ -28,15 +28,18 @@ func TestStartWays(t *testing.T) {
 		line("a", 13, told("b", false, 1, 2)),
 		line("a", 13, told("c", false, 1)),
 		line("a", 14, told("b", true, 9)),
-		line("a", 5000, told("d", false, 1)), // told again, to one who came later
+		line("a", 5000, told("d", false, 1)),               // told again, to one who came later
+		line("a", 6000, trace.Request{Peer: "s", Span: 2}), // given up and begun again
+		line("a", 6001, told("b", false, 2)),
 	}}
 	b := nodeTrace{node: "b", epoch: 500 * ms, lines: []trace.Line{
 		line("b", 515, told("a", true, 1, 2)), // at 1015: 5 ms and 3 ms
 		line("b", 900, told("a", true, 7)),    // a never said so
+		line("b", 6507, told("a", true, 2)),   // 7 ms
 	}}
 	c := nodeTrace{node: "c", epoch: 1000 * ms, lines: []trace.Line{line("c", 30, told("a", true, 1))}} // 20 ms
 	d := nodeTrace{node: "d", epoch: 1000 * ms, lines: []trace.Line{line("d", 5001, told("a", true, 1))}}
-	if got, want := startWays([]nodeTrace{a, b, c, d}), []float64{3, 5, 20}; !slices.Equal(got, want) {
+	if got, want := startWays([]nodeTrace{a, b, c, d}), []float64{3, 5, 7, 20}; !slices.Equal(got, want) {
 		t.Errorf("the ways took %v ms, want %v", got, want)
 	}
 }

@@ -91,7 +91,7 @@ type memory struct {
 	done      sync.WaitGroup
 }
 
-const memoryInterval = 20 * time.Millisecond
+const memoryInterval = 100 * time.Millisecond
 
 func watchMemory() *memory {
 	m := &memory{quit: make(chan struct{})}

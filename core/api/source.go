@@ -155,10 +155,15 @@ func (r PublishRequest) Validate() error {
 	case r.Expect != nil && s.Kind != SourcePath:
 		return invalid("expect", "is for a path of the client's machine only", "leave it out")
 	}
+	seen := map[string]bool{}
 	for name, value := range r.Headers {
 		if err := checkHeader(name, value); err != nil {
 			return err
 		}
+		if seen[strings.ToLower(name)] {
+			return invalid("headers", fmt.Sprintf("%s is given twice", name), "give it once")
+		}
+		seen[strings.ToLower(name)] = true
 	}
 	return nil
 }

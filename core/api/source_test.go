@@ -82,6 +82,7 @@ func TestValidatePublishRequest(t *testing.T) {
 		{"md5", api.PublishRequest{Source: "/x", Checksum: "md5:" + strings.Repeat("0a", 32)}, "checksum"},
 		{"headers for a path", api.PublishRequest{Source: "/x", Headers: map[string]string{"A": "b"}}, "headers"},
 		{"identity of a url", api.PublishRequest{Source: "https://h/x", Expect: &api.SourceIdentity{}}, "expect"},
+		{"a header twice", api.PublishRequest{Source: "https://h/x", Headers: map[string]string{"X-Key": "a", "x-key": "b"}}, "headers"},
 		{"empty header", headers("", "x"), "headers"},
 		{"header with a colon", headers("A:", "x"), "headers"},
 		{"header of two lines", headers("A", "hunter2\r\nB: c"), "headers"},

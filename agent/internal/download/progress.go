@@ -34,10 +34,11 @@ func (t *transfer) open() (err error) {
 	}
 	text, err := os.ReadFile(t.path(progressName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		err = nil
 	}
+	// Whatever the umask: the mode is part of what is published.
 	info, statErr := t.file.Stat()
-	if err = errors.Join(err, statErr); err != nil {
+	if err = errors.Join(err, statErr, t.file.Chmod(0o644)); err != nil {
 		return errors.Join(err, t.file.Close())
 	}
 	if p, ok := readProgress(text, info.Size()); ok {

@@ -85,6 +85,16 @@ func TestPublishPathUnsuited(t *testing.T) {
 	}
 }
 
+// What only the agent can reach is not looked for on the client's side.
+func TestRemoteSourcesAreNotStreamed(t *testing.T) {
+	b := newBench(t)
+	c := b.serve(elsewhere{b.Publisher})
+	for _, source := range []string{"https://me:hunter2@h/x?sig=hunter2", "node://web2/srv/x"} {
+		_, err := c.PublishSource(t.Context(), api.PublishRequest{Source: source}, nil)
+		wantCode(t, err, api.CodeSourceNotLocal)
+	}
+}
+
 func TestManyAtOnce(t *testing.T) {
 	b := newBench(t)
 	c := b.serve(elsewhere{b.Publisher})

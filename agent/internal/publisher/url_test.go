@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rackswarm/rackswarm/agent/internal/publisher"
 	"github.com/rackswarm/rackswarm/core/api"
 )
@@ -91,6 +93,7 @@ func (b *bench) wantCopy(a api.Artifact, data []byte) {
 }
 
 func TestPublishURL(t *testing.T) {
+	defer unix.Umask(unix.Umask(0o077)) // which must not show in the artifact
 	b := newBench(t)
 	s := newSite(t, bytes.Repeat([]byte("content "), 200_000))
 	req := api.PublishRequest{Source: strings.Replace(s.url, "http://", "http://me:hunter2@", 1) + "?sig=hunter2#hunter2", Checksum: sumOf(s.data),

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rackswarm/rackswarm/agent/internal/pagecache"
 	"github.com/rackswarm/rackswarm/core/artifact"
 )
 
@@ -43,6 +44,7 @@ func (c *content) close() {
 	if c == nil {
 		return
 	}
+	c.uncache()
 	c.fds.dropAll(c.id)
 	c.open.close()
 	c.root.Close()
@@ -77,7 +79,7 @@ func (c *content) read(i int, off int64, buf []byte) error {
 		defer f.close()
 		return c.readFrom(f, i, off, buf)
 	}
-	h, err := c.fds.acquire(fdKey{c.id, i, false}, func() (rawFile, error) { return c.openFile(i) })
+	h, err := c.fds.acquire(fdKey{c.id, i, false}, func() (rawFile, error) { return c.openLong(i) })
 	if err != nil {
 		return err
 	}
@@ -86,7 +88,7 @@ func (c *content) read(i int, off int64, buf []byte) error {
 }
 
 func (c *content) readFrom(f rawFile, i int, off int64, buf []byte) error {
-	switch err := f.readAt(buf, off); {
+	switch err := c.fetch(f, i, off, buf); {
 	case errors.Is(err, io.EOF), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ESPIPE):
 		return c.changed(i)
 	case err != nil:
@@ -115,6 +117,15 @@ func (c *content) openFile(i int) (rawFile, error) {
 		return -1, errors.Join(c.changed(i), f.close())
 	}
 	return f, nil
+}
+
+// openLong is openFile for a file that is read a piece at a time.
+func (c *content) openLong(i int) (rawFile, error) {
+	f, err := c.openFile(i)
+	if err == nil && !c.open.inMemory.Load() {
+		pagecache.NoReadahead(int(f))
+	}
+	return f, err
 }
 
 // part is a range of a span's bytes that lies in one piece.

@@ -3,11 +3,24 @@ package storage
 import (
 	"container/list"
 	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rackswarm/rackswarm/agent/internal/pagecache"
 )
 
-// maxOpen bounds how many files of placements and sources a manager keeps
-// open. Files in use at the same moment may exceed it.
-const maxOpen = 512
+// maxOpen bounds how many files of placements and sources a manager keeps open: a
+// quarter of what the process may have, the rest being for connections. Files in
+// use at the same moment may exceed it.
+func maxOpen() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return fewest
+	}
+	return int(max(min(limit.Cur/4, most), fewest))
+}
+
+const fewest, most = 16, 512
 
 // fdCache keeps recently used files open.
 type fdCache struct {
@@ -15,6 +28,8 @@ type fdCache struct {
 	mu   sync.Mutex
 	open map[fdKey]*handle // guarded by mu
 	idle *list.List        // of *handle without users, most recently used first; guarded by mu
+	// trail is what the files brought into the page cache.
+	trail *trail
 }
 
 // fdKey names a file of one content, and whether it is open for writing: a file
@@ -35,7 +50,7 @@ type handle struct {
 }
 
 func newFDCache(limit int) *fdCache {
-	return &fdCache{max: limit, open: map[fdKey]*handle{}, idle: list.New()}
+	return &fdCache{max: limit, open: map[fdKey]*handle{}, idle: list.New(), trail: pagecache.NewTrail[inCache](pagecache.Budget())}
 }
 
 // acquire returns the open file of key, opening it if need be. The caller must

@@ -93,7 +93,7 @@ func (c *content) zeroAlready(piece int) bool {
 		return false
 	}
 	pc := c.mf.Piece(piece)
-	h, err := c.fds.acquire(fdKey{c.id, int(pc.File), false}, func() (rawFile, error) { return c.openFile(int(pc.File)) })
+	h, err := c.fds.acquire(fdKey{c.id, int(pc.File), false}, func() (rawFile, error) { return c.openLong(int(pc.File)) })
 	if err != nil {
 		return false
 	}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,7 +156,7 @@ func stampsOf(found []fs.FileInfo) []stamp {
 // sync makes the staging durable, once for all of its files. After an error of
 // a write-back nobody knows what is on the disk: all of it is hashed again.
 func (s *swap) sync(context.Context) error {
-	err := syncFilesystem(s.p.stage.dir)
+	err := cmp.Or(syncFilesystem(s.p.stage.dir), s.p.stage.content.flushed())
 	if err != nil {
 		err = errors.Join(err, s.p.stage.dir.Remove(recordName))
 	}

@@ -59,7 +59,7 @@ type PlacementInfo struct {
 // there are. Its errors are *api.Error.
 func New(o Options) (*Manager, error) {
 	m := &Manager{
-		log: o.Logger, fds: newFDCache(maxOpen),
+		log: o.Logger, fds: newFDCache(maxOpen()),
 		placed: map[string]PlacementInfo{}, claims: map[string]claim{},
 	}
 	if m.log == nil {

@@ -176,6 +176,9 @@ func (p *Placement) stand(live *content, stamps []stamp) {
 	copy(live.stamps, stamps)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.stage != nil && p.stage.content != nil { // it was staged a moment ago
+		live.succeed(p.stage.content)
+	}
 	p.live, p.phase, p.mending = live, standing, true
 	p.replaceHave(artifact.All(p.mf.NumSpans()))
 }

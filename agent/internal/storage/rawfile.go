@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -72,7 +73,8 @@ type opener struct {
 	root *os.Root // that dir was opened of
 	dir  *os.File // nil until it is needed
 	// inMemory says that the files have no other place than the page cache.
-	inMemory bool
+	inMemory atomic.Bool
+	lost     atomic.Pointer[error] // why the disk did not take what was written
 }
 
 func (o *opener) close() {
@@ -100,7 +102,8 @@ func (o *opener) top(root *os.Root) (*os.File, error) {
 	}
 	var fs unix.Statfs_t
 	err = unix.Fstatfs(int(dir.Fd()), &fs)
-	o.root, o.dir, o.inMemory = root, dir, err == nil && (fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC)
+	o.root, o.dir = root, dir
+	o.inMemory.Store(err == nil && (fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC))
 	return dir, nil
 }
 

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,7 +126,9 @@ func (r *repair) metadata(ctx context.Context) error {
 	return d.modes(ctx, r.found)
 }
 
-func (r *repair) sync(context.Context) error { return syncFilesystem(r.p.stage.dir) }
+func (r *repair) sync(context.Context) error {
+	return cmp.Or(syncFilesystem(r.p.stage.dir), r.p.stage.content.flushed())
+}
 
 func (r *repair) place(ctx context.Context) error {
 	there, err := r.p.stillThere()

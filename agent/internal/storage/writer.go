@@ -16,14 +16,22 @@ func (c *content) write(i int, off int64, data []byte) error {
 		if err != nil {
 			return err
 		}
-		return c.named("write", i, errors.Join(f.fill(data), f.close()))
+		if err := errors.Join(f.fill(data), f.close()); err != nil {
+			return c.named("write", i, err)
+		}
+		c.wrote(i, 0, int64(len(data)))
+		return nil
 	}
 	h, err := c.fds.acquire(fdKey{c.id, i, true}, func() (rawFile, error) { return c.createWhole(i) })
 	if err != nil {
 		return err
 	}
 	defer c.fds.release(h)
-	return c.named("write", i, h.f.writeSparse(data, off))
+	if err := h.f.writeSparse(data, off); err != nil {
+		return c.named("write", i, err)
+	}
+	c.wrote(i, off, int64(len(data)))
+	return nil
 }
 
 func (c *content) named(op string, i int, err error) error {

@@ -1,0 +1,115 @@
+package pagecache
+
+import (
+	"errors"
+	"io"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// Range is a part of a file, in bytes.
+type Range struct{ Off, Len int64 }
+
+// ReadAt fills buf from a regular file at off, or fails with io.EOF. If the disk is
+// needed for that, it begins to read on until end, and returns what it brings into
+// the page cache.
+func ReadAt(fd int, buf []byte, off, end int64) (brought []Range, err error) {
+	n, err := readCached(fd, buf, off)
+	switch {
+	case err == nil && n == len(buf):
+		return nil, nil
+	case err == nil, errors.Is(err, unix.EAGAIN):
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL): // all of it is memory, or the kernel is older than 4.14
+		return nil, readAll(fd, buf[n:], off+int64(n))
+	default:
+		return nil, err
+	}
+	buf, off = buf[n:], off+int64(n)
+	page := int64(unix.Getpagesize())
+	brought = Missing(fd, Range{off / page * page, end - off/page*page})
+	Quietly(func() {
+		if rest := off + int64(len(buf)); rest < end {
+			WillNeed(fd, Range{rest, end - rest})
+		}
+		err = readAll(fd, buf, off)
+	})
+	return brought, err
+}
+
+// readCached reads what takes no waiting for the disk.
+func readCached(fd int, buf []byte, off int64) (int, error) {
+	n, err := unix.Preadv2(fd, [][]byte{buf}, off, unix.RWF_NOWAIT)
+	return max(n, 0), err
+}
+
+func readAll(fd int, buf []byte, off int64) error {
+	for len(buf) > 0 {
+		n, err := unix.Pread(fd, buf, off)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return err
+		case n == 0:
+			return io.EOF
+		default:
+			buf, off = buf[n:], off+int64(n)
+		}
+	}
+	return nil
+}
+
+// NoReadahead keeps the kernel from reading more of a file than is asked for,
+// which nobody would take out of the cache again.
+func NoReadahead(fd int) { _ = unix.Fadvise(fd, 0, 0, unix.FADV_RANDOM) }
+
+// WillNeed begins to read a range of a file.
+func WillNeed(fd int, r Range) { _ = unix.Fadvise(fd, r.Off, r.Len, unix.FADV_WILLNEED) }
+
+// Drop takes a range of a file out of the cache, as far as the disk has it.
+func Drop(fd int, r Range) { _ = unix.Fadvise(fd, r.Off, r.Len, unix.FADV_DONTNEED) }
+
+// Missing returns the parts of a range that are not in the cache: none if the
+// kernel does not say. The range begins at a multiple of the page size.
+func Missing(fd int, r Range) []Range {
+	page := int64(unix.Getpagesize())
+	if r.Off%page != 0 || r.Len <= 0 {
+		return nil
+	}
+	m, err := unix.Mmap(fd, r.Off, int(r.Len), unix.PROT_NONE, unix.MAP_SHARED)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = unix.Munmap(m) }()
+	in := make([]byte, (r.Len+page-1)/page)
+	if err := mincore(m, in); err != nil {
+		return nil
+	}
+	var missing []Range
+	for i := int64(0); i < int64(len(in)); i++ {
+		if in[i]&1 != 0 {
+			continue
+		}
+		from := i
+		for i < int64(len(in)) && in[i]&1 == 0 {
+			i++
+		}
+		missing = append(missing, Range{r.Off + from*page, min(i*page, r.Len) - from*page})
+	}
+	return missing
+}
+
+// Quietly runs fn with the lowest I/O priority that is not starved: others go
+// first where the disk's scheduler tells them apart (mq-deadline, bfq).
+func Quietly(fn func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before, err := ioprioGet()
+	if err == nil {
+		err = ioprioSet(lowest)
+	}
+	fn()
+	if err == nil {
+		_ = ioprioSet(before)
+	}
+}

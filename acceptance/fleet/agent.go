@@ -121,8 +121,17 @@ func (a *Agent) Running() bool {
 	}
 }
 
+// Pid is the number of the process that was started last.
+func (a *Agent) Pid() int { return a.process.Pid }
+
 // Kill ends the process at once (SIGKILL) and waits for its end.
 func (a *Agent) Kill() { a.end(syscall.SIGKILL) }
+
+// Dump has the process write the stacks of its goroutines to its log and end.
+func (a *Agent) Dump() {
+	a.fleet.t.Helper()
+	a.end(syscall.SIGQUIT)
+}
 
 // Stop asks the process to end (SIGTERM), and waits until it has.
 func (a *Agent) Stop() {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -101,14 +102,18 @@ func TestFetchAfterInterruption(t *testing.T) {
 // What changed between two parts is never glued together.
 func TestFetchOfWhatChanges(t *testing.T) {
 	for name, change := range map[string]func(*site){
-		"etag":          func(s *site) { s.etag = `"b"` },
-		"last modified": func(s *site) { s.modified = longAgo.Add(time.Minute) },
-		"shorter":       func(s *site) { s.data, s.etag = s.data[:1<<20], `"b"` },
-		"no validators": func(s *site) { s.etag, s.modified = "", time.Time{} },
+		"etag":                   func(s *site) { s.etag = `"b"` },
+		"last modified":          func(s *site) { s.modified = longAgo.Add(time.Minute) },
+		"shorter":                func(s *site) { s.data, s.etag = s.data[:1<<20], `"b"` },
+		"no validators any more": func(s *site) { s.etag, s.modified = "", time.Time{} },
+		"no validators":          func(*site) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &site{data: content("a", 4<<20), modified: longAgo}
-			if name != "last modified" {
+			s := &site{data: content("a", 4<<20)}
+			if name != "no validators" {
+				s.modified = longAgo
+			}
+			if name != "last modified" && name != "no validators" {
 				s.etag = `"a"`
 			}
 			once := sync.OnceFunc(func() {
@@ -129,6 +134,27 @@ func TestFetchOfWhatChanges(t *testing.T) {
 			_, err := New(quick()).Fetch(t.Context(), job)
 			wantGot(t, job, err, s.data)
 		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	const date, earlier = "Sun, 22 Nov 2026 06:00:10 GMT", "Sun, 22 Nov 2026 06:00:09 GMT"
+	for _, c := range []struct{ etag, modified, date, validator, shown string }{
+		{`"a"`, earlier, date, `"a"`, `etag:"a"`},
+		{`W/"a"`, earlier, date, earlier, `etag:W/"a"`},
+		{`W/"a"`, "", date, "", `etag:W/"a"`},
+		{"", earlier, date, earlier, "modified:" + earlier + ", 9 bytes"},
+		{"", date, date, "", "modified:" + date + ", 9 bytes"}, // it may change within the second
+		{"", earlier, "", "", "modified:" + earlier + ", 9 bytes"},
+		{"", "yesterday", date, "", ""},
+		{"a", "", date, "", "etag:a"},
+		{`"` + strings.Repeat("a", 2000) + `"`, "", date, "", ""},
+		{"", "", date, "", ""},
+	} {
+		v := versionOf(http.Header{"Etag": {c.etag}, "Last-Modified": {c.modified}, "Date": {c.date}}, 9)
+		if v.validator() != c.validator || v.String() != c.shown {
+			t.Errorf("%+v: validator %q, shown %q", c, v.validator(), v)
+		}
 	}
 }
 

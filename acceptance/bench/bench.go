@@ -17,7 +17,8 @@ type bench struct {
 	sizes sizes
 	tools *tools
 	dir   string // of content that moves, on a tmpfs
-	disk  string // of what the disk is measured with
+	disk  string // on the disk
+	trees string // where the disk's cases write: see placeDisk
 	log   io.Writer
 
 	sources *sources
@@ -68,8 +69,12 @@ func (b *bench) prepare(ctx context.Context, rep *report) (cleanup func() error,
 	if b.disk, err = os.MkdirTemp(b.diskDir, "rsbench-"); err != nil {
 		return cleanup, fmt.Errorf("make a directory on the disk (-disk): %w", err)
 	}
-	cleanup = func() error { return errors.Join(undo(), os.RemoveAll(b.disk)) }
-	fmt.Fprintf(b.log, "content is on %s\n", kind)
+	var disk string
+	var unmount func() error
+	b.trees, disk, unmount = placeDisk(b.disk)
+	rep.Machine.Disk = disk
+	cleanup = func() error { return errors.Join(undo(), unmount(), os.RemoveAll(b.disk)) }
+	fmt.Fprintf(b.log, "content is on %s; the disk's cases write to %s\n", kind, disk)
 	return cleanup, makePKI(ctx, b.tools, maxReceivers+1)
 }
 
@@ -161,7 +166,7 @@ func (b *bench) round(ctx context.Context, s *series) {
 		seen, err = r.run(bounded, s.system.move)
 	}
 	if r != nil && r.sync && err == nil {
-		err = syncFilesystem(b.disk) // what was removed is not for the next one to write
+		err = syncFilesystem(b.trees) // what was removed is not for the next one to write
 	}
 	name := s.kase.name + "/" + s.system.name
 	if s.system.traced {
@@ -185,7 +190,7 @@ func (b *bench) newRound(s *series) (*round, error) {
 	r := &round{dir: filepath.Join(b.dir, "round"), content: s.kase.content(b.sources), receivers: s.kase.receivers,
 		sync: s.kase.disk, traced: s.system.traced, tools: b.tools, net: net}
 	if s.kase.disk {
-		r.dir = filepath.Join(b.disk, "round")
+		r.dir = filepath.Join(b.trees, "round")
 	}
 	return r, nil
 }

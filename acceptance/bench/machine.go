@@ -18,6 +18,7 @@ type machine struct {
 	Kernel   string            `json:"kernel"`
 	Load     string            `json:"load"`    // before the first round
 	Content  string            `json:"content"` // the filesystem that content is on
+	Disk     string            `json:"disk"`    // the one of the disk's cases
 	Versions map[string]string `json:"versions"`
 }
 

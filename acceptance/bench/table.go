@@ -93,7 +93,8 @@ func (r *report) notes() []string {
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%d cores of %s, %d MiB of memory, Linux %s, load %s before the run; content on %s", m.Cores, m.CPU, m.Memory, m.Kernel, m.Load, m.Content)
+	return fmt.Sprintf("%d cores of %s, %d MiB of memory, Linux %s, load %s before the run; content on %s, the disk's cases on %s", m.Cores, m.CPU, m.Memory, m.Kernel, m.Load,
+		m.Content, m.Disk)
 }
 
 // text is what is shown at the end.

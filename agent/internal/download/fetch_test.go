@@ -3,6 +3,8 @@ package download
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -268,10 +270,19 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// secure is a server whose complaints about clients nobody reads.
+func secure(t *testing.T, h http.Handler) *httptest.Server {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(h)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	return srv
+}
+
 func TestTLS(t *testing.T) {
 	s := &site{data: content("a", 1<<20), etag: `"a"`}
-	srv := httptest.NewTLSServer(s)
-	t.Cleanup(srv.Close)
+	srv := secure(t, s)
 	u, err := url.Parse(srv.URL + "/x.bin")
 	must(t, err)
 	job := jobFor(t, u)
@@ -281,10 +292,9 @@ func TestTLS(t *testing.T) {
 	cfg.CAs = srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	_, err = New(cfg).Fetch(t.Context(), job)
 	wantGot(t, job, err, s.data)
-	back := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	back := secure(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://127.0.0.1/x", http.StatusFound)
 	}))
-	t.Cleanup(back.Close)
 	if job.URL, err = url.Parse(back.URL); err != nil {
 		t.Fatal(err)
 	}

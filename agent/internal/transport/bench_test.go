@@ -1,6 +1,10 @@
 package transport
 
 import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -8,22 +12,40 @@ import (
 	"github.com/rackswarm/rackswarm/core/wire"
 )
 
-// BenchmarkOneToOne requests blocks of 256 KiB over loopback, eight ahead (a
-// window of 2 MiB).
+// BenchmarkOneToOne requests blocks of 1 MiB of a file over loopback, two ahead (a
+// window of 2 MiB), and small ones.
 func BenchmarkOneToOne(b *testing.B) {
-	for name, secure := range map[string]bool{"plain": false, "tls": true} {
-		b.Run(name, func(b *testing.B) { benchmarkBlocks(b, secure, 256<<10, 8) })
+	for _, secure := range []bool{false, true} {
+		for _, size := range []uint32{1 << 20, 256 << 10, 16 << 10} {
+			name := map[bool]string{false: "plain", true: "tls"}[secure]
+			b.Run(fmt.Sprintf("%s/%dKiB", name, size>>10), func(b *testing.B) { benchmarkBlocks(b, secure, size, 2<<20/int(size)) })
+		}
 	}
 }
 
+// benchmarkFile is larger than the processor's caches.
+const benchmarkFile = 128 << 20
+
 func benchmarkBlocks(b *testing.B, secure bool, size uint32, window int) {
+	file := filepath.Join(b.TempDir(), "file")
+	if err := os.WriteFile(file, bytes.Repeat([]byte("rackswarm"), benchmarkFile/9+1), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
 	fetcher, holder := loopback(b, secure)
 	buf := make([]byte, size)
 	done := make(chan struct{}, window)
 	served := newJournal()
 	served.message = func(c *Conn, m wire.Message) {
 		r := m.(wire.SpanRequest)
-		c.SendSpan(r.Span, r.Begin, r.Length, func([]byte) error { return nil })
+		c.SendSpan(r.Span, r.Begin, r.Length, func(b []byte) error {
+			_, err := f.ReadAt(b, int64(r.Span)*int64(size)%benchmarkFile)
+			return err
+		})
 	}
 	ended := []<-chan error{run(holder, served), run(fetcher, blockSink{buf, done})}
 	b.SetBytes(int64(size))

@@ -102,15 +102,17 @@ func TestPanicEndsOneConnectionOnly(t *testing.T) {
 }
 
 func TestPanicOfAReadFunctionEndsItsConnection(t *testing.T) {
-	log, lines := logLines()
-	a, b := connect(t, listenLogging(t, "n1", nil, log), listen(t, "n2", nil))
-	eb := run(b, newJournal())
-	a.SendSpan(1, 0, 10, func([]byte) error { panic("boom") })
-	if err := reason(t, run(a, newJournal())); !strings.Contains(err.Error(), "boom") {
-		t.Errorf("ended by %v", err)
+	for _, length := range []uint32{10, readAhead} {
+		log, lines := logLines()
+		a, b := connect(t, listenLogging(t, "n1", nil, log), listen(t, "n2", nil))
+		eb := run(b, newJournal())
+		a.SendSpan(1, 0, length, func([]byte) error { panic("boom") })
+		if err := reason(t, run(a, newJournal())); !strings.Contains(err.Error(), "boom") {
+			t.Errorf("ended by %v", err)
+		}
+		awaitLine(t, lines, "panic recovered")
+		reason(t, eb)
 	}
-	awaitLine(t, lines, "panic recovered")
-	reason(t, eb)
 }
 
 func TestPanicInAHandshakeIsRecovered(t *testing.T) {

@@ -99,11 +99,11 @@ func (q *queue) takeControl() []byte {
 	return batch
 }
 
-// takeUpload returns the block that waits longest.
-func (q *queue) takeUpload() (upload, bool) {
+// takeUpload returns the block that waits longest, if it has so many bytes.
+func (q *queue) takeUpload(atLeast uint32) (upload, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.uploads) == 0 {
+	if len(q.uploads) == 0 || q.uploads[0].length < atLeast {
 		return upload{}, false
 	}
 	u := q.uploads[0]

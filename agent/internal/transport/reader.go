@@ -48,12 +48,22 @@ func (c *Conn) Run(sink Sink) error {
 
 // guard runs one half of the connection and closes it afterwards.
 func (c *Conn) guard(where string, half func() error) {
+	c.contain(where, func() error {
+		c.Close(half())
+		return nil
+	})
+}
+
+// contain has f end this connection, and nothing else, by an error or a panic.
+func (c *Conn) contain(where string, f func() error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.Close(panicked(c.log.With("peer", string(c.peer)), fmt.Sprintf("%s of the connection to %s", where, c.peer), p))
 		}
 	}()
-	c.Close(half())
+	if err := f(); err != nil {
+		c.Close(err)
+	}
 }
 
 func (c *Conn) read(sink Sink) error {

@@ -54,11 +54,13 @@ func (c *Conn) closeOn(err error) {
 }
 
 // write sends what is queued until the connection ends: all control messages
-// first, again before each block.
+// first, again before each block. While a block is written the next one is read
+// from disk, so that neither waits for the other.
 func (c *Conn) write() error {
 	idle := time.NewTimer(keepAliveAfter)
 	defer idle.Stop()
-	var next *block // read from disk, to be written
+	loads := newLoads(c)
+	defer loads.wait()
 	for {
 		if batch := c.queue.takeControl(); len(batch) > 0 {
 			if err := c.writeControl(batch); err != nil {
@@ -66,19 +68,16 @@ func (c *Conn) write() error {
 			}
 			continue
 		}
-		if next != nil {
-			if err := c.writeBlock(next); err != nil {
+		if b := loads.next(); b != nil {
+			if err := c.writeBlock(b); err != nil {
 				return err
 			}
-			next = nil
-			continue
-		}
-		if u, ok := c.queue.takeUpload(); ok {
-			next = c.load(u)
 			continue
 		}
 		idle.Reset(keepAliveAfter)
 		select {
+		case b := <-loads.done:
+			loads.take(b)
 		case <-c.queue.wake:
 		case <-idle.C:
 			c.Send(wire.KeepAlive{})
@@ -101,19 +100,6 @@ func (c *Conn) writeBlock(b *block) error {
 	c.stats.payloadOut.Add(int64(len(b.payload)))
 	c.stats.overheadOut.Add(int64(len(b.frame) - len(b.payload)))
 	return nil
-}
-
-// load reads a block from disk; nil if that failed and the peer was told.
-func (c *Conn) load(u upload) *block {
-	b := newBlock(wire.SpanData{Span: u.span, Begin: u.begin, Length: u.length}, c.ext)
-	if err := u.read(b.payload); err != nil {
-		b.release()
-		c.log.Warn("block not read, request rejected", "span", u.span, "begin", u.begin, "peer", string(c.peer), "digest", c.digest.String(), "error", err)
-		c.Send(wire.SpanReject{Span: u.span, Begin: u.begin, Length: u.length,
-			Reason: wire.ReasonReadFailed, RetryAfterMs: uint32(retryAfterReadError.Milliseconds())})
-		return nil
-	}
-	return b
 }
 
 func (c *Conn) writeAll(b []byte) error {

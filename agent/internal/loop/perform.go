@@ -244,7 +244,7 @@ func (l *Loop) verifySpan(t *transfer, a node.VerifySpan) {
 		err := guarded(func() error { return content.VerifySpan(int(a.Span)) })
 		<-l.hashers
 		if err != nil {
-			l.log.Warn("content is not what it was, it is withdrawn", "transfer", t.digest, "span", a.Span, "error", err)
+			l.log.Debug("content is not what it was, it is withdrawn", "transfer", t.digest, "span", a.Span, "error", err)
 		}
 		l.post(func(unit.Time) {
 			if !t.ended {

@@ -124,6 +124,9 @@ func (r *Reconciler) withdrawLost() {
 		r.log.Info("changed content is withdrawn from peers", "digest", t.digest, "distribution", t.owner,
 			"spans_left", have.Count(), "spans", have.Len())
 		r.cfg.Swarm.SpansLost(t.digest, have)
+		if s := r.sources[t.digest]; s != nil && t.content == swarmapi.Content(s) {
+			r.log.Warn("published source was changed in place; publish it again", "path", s.path, "files", some(s.Spoilt()))
+		}
 		if x != nil {
 			x.nextCheck = r.cfg.Now()
 		}

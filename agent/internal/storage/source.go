@@ -186,6 +186,22 @@ func (s *Source) Check(ctx context.Context, deep bool) (Drift, error) {
 	return Drift{Missing: c.names(f.missing), Changed: c.names(f.changed)}, nil
 }
 
+// Spoilt are the paths of files that were found to be wrong, or gone.
+func (s *Source) Spoilt() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var files []int
+	for i, r := range s.rejected {
+		if r != (stamp{}) {
+			files = append(files, i)
+		}
+	}
+	if s.content == nil {
+		return nil
+	}
+	return s.content.names(files)
+}
+
 // apply takes over what inspect saw. A file that was rejected since, which before
 // does not know of, stays out of service until the next time.
 func (s *Source) apply(f *findings, before []stamp) error {

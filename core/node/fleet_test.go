@@ -30,6 +30,8 @@ type fleet struct {
 	down    bool // the store
 	// crossed counts payload that entered a location, duplicates included.
 	crossed map[unit.Location]int64
+	// control counts control messages, if it is not nil.
+	control tally
 	// most representatives that any location ever had at once
 	maxSlots map[unit.Location]int
 }
@@ -365,6 +367,9 @@ func (f *fleet) dial(h, peer *host) {
 
 func (f *fleet) send(h, peer *host, msg wire.Message) {
 	if h.conns[peer.id] {
+		if f.control != nil {
+			f.control.add(msg)
+		}
 		f.notify(peer, node.MessageReceived{Transfer: f.digest, Peer: h.id, Message: msg})
 	}
 }
@@ -444,6 +449,11 @@ func (f *fleet) run(until unit.Time) {
 		ev.do()
 	}
 	f.now = until
+}
+
+// complete reports whether every host has everything.
+func (f *fleet) complete() bool {
+	return !slices.ContainsFunc(f.order, func(id unit.NodeID) bool { return !f.hosts[id].disk.Full() })
 }
 
 func (f *fleet) size() int64 {

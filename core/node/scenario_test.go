@@ -191,11 +191,11 @@ func (s *scenario) play() {
 func (s *scenario) check(w []string) error {
 	switch w[0] {
 	case "all":
-		return s.complete(s.order)
+		return s.completed(s.order)
 	case "complete":
-		return s.complete(nodeIDs(w[1:]))
+		return s.completed(nodeIDs(w[1:]))
 	case "incomplete":
-		if s.complete(nodeIDs(w[1:])) == nil {
+		if s.completed(nodeIDs(w[1:])) == nil {
 			return fmt.Errorf("complete")
 		}
 		return nil
@@ -235,7 +235,7 @@ func nodeIDs(words []string) []unit.NodeID {
 	return ids
 }
 
-func (s *scenario) complete(ids []unit.NodeID) error {
+func (s *scenario) completed(ids []unit.NodeID) error {
 	for _, id := range ids {
 		if h := s.hosts[id]; !h.disk.Full() || h.doneAt == unit.Never {
 			return fmt.Errorf("%s has %d of %d spans", id, h.disk.Count(), len(s.lengths))

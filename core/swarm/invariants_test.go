@@ -203,29 +203,32 @@ func (w *world) owes(node unit.NodeID, x int32, grain int) bool {
 
 // Whatever happens, the books balance; and once a faithful peer with everything
 // is there and time passes, the swarm completes.
-func TestBooksBalanceAndItCompletes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
-		for range rapid.IntRange(1, 80).Draw(t, "steps") {
-			w.step()
-			w.check()
+func TestBooksBalanceAndItCompletes(t *testing.T) { rapid.Check(t, booksBalance) }
+
+// FuzzEvents is the same with events that the fuzzer finds.
+func FuzzEvents(f *testing.F) { f.Fuzz(rapid.MakeFuzz(booksBalance)) }
+
+func booksBalance(t *rapid.T) {
+	w := newWorld(t)
+	for range rapid.IntRange(1, 80).Draw(t, "steps") {
+		w.step()
+		w.check()
+	}
+	w.calm = true
+	w.s.PeerJoined(w.now, PeerInfo{Node: "faithful", Location: "x/y"})
+	w.take(w.s.PeerHas(w.now, "faithful", artifact.All(spans), nil))
+	for range 2000 {
+		if w.s.Complete() {
+			return
 		}
-		w.calm = true
-		w.s.PeerJoined(w.now, PeerInfo{Node: "faithful", Location: "x/y"})
-		w.take(w.s.PeerHas(w.now, "faithful", artifact.All(spans), nil))
-		for range 2000 {
-			if w.s.Complete() {
-				return
-			}
-			w.now = w.now.Add(200 * time.Millisecond)
-			for len(w.asked["faithful"]) > 0 {
-				b := w.asked["faithful"][0]
-				w.asked["faithful"] = w.asked["faithful"][1:]
-				w.take(w.s.Received(w.now, "faithful", b, true, nil))
-			}
-			w.take(w.s.Tick(w.now, nil))
-			w.check()
+		w.now = w.now.Add(200 * time.Millisecond)
+		for len(w.asked["faithful"]) > 0 {
+			b := w.asked["faithful"][0]
+			w.asked["faithful"] = w.asked["faithful"][1:]
+			w.take(w.s.Received(w.now, "faithful", b, true, nil))
 		}
-		t.Fatalf("not complete: %d spans left, active %v", w.s.left, w.s.actives)
-	})
+		w.take(w.s.Tick(w.now, nil))
+		w.check()
+	}
+	t.Fatalf("not complete: %d spans left, active %v", w.s.left, w.s.actives)
 }

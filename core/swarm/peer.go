@@ -41,7 +41,27 @@ type peer struct {
 	lastData unit.Time
 	stalled  bool
 	refused  map[int32]refusal // spans that it rejected
+	away     away
 }
+
+// away is how an initial seeder sends us away: it has given most spans to others.
+// To ask it for one span after the other would tell everybody START and STOP of
+// each. Until it serves us again we begin new spans with it ever more seldom.
+type away struct {
+	times int
+	until unit.Time
+}
+
+// sent notes that we were sent away.
+func (a *away) sent(now unit.Time) {
+	if now < a.until {
+		return // of requests made together
+	}
+	a.until = now.Add(min(firstAway<<a.times, askAgain))
+	a.times = min(a.times+1, 8)
+}
+
+const firstAway = 10 * time.Millisecond
 
 // debt is a request that was not answered. alone: nothing was owed before it.
 type debt struct {
@@ -245,7 +265,7 @@ func (p *peer) clears(now unit.Time) time.Duration {
 
 // receive takes n bytes of payload that arrived into account.
 func (p *peer) receive(now unit.Time, b Block, d debt, owed bool) {
-	p.lastData, p.stalled = now, false
+	p.lastData, p.stalled, p.away = now, false, away{}
 	p.account.Down += unit.Bytes(b.Length)
 	if owed {
 		p.pace.received(now, d.at, d.alone)

@@ -23,7 +23,7 @@ const (
 func (s *Swarm) pick(now unit.Time, p *peer) (x int32, best rank) {
 	s.redivide()
 	best = rankNever
-	if !s.candidates(now, p) {
+	if now < p.away.until || !s.candidates(now, p) {
 		return 0, best
 	}
 	length := s.division.runLength

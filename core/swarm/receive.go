@@ -183,6 +183,9 @@ func (s *Swarm) Refused(now unit.Time, node unit.NodeID, b Block, retryAfter tim
 		return out
 	}
 	p.account.Rejects++
+	if p.Initial {
+		p.away.sent(now)
+	}
 	p.refuse(now, b.Span, now.Add(max(retryAfter, 10*time.Millisecond)))
 	s.unrequest(b, p.seat)
 	out = s.releaseEmpty(out)

@@ -22,8 +22,8 @@ func (s *Swarm) Started() []uint32 {
 	return spans
 }
 
-// PeerStarted takes a peer's START. If we have STARTed the same span and have
-// received nothing of it, one of us yields: the one that is farther from owning
+// PeerStarted takes a peer's START. If we have STARTed the same span, have
+// received nothing of it, and it would come in twice, one of us yields: the one that is farther from owning
 // it by the division's hash (requirement 16).
 func (s *Swarm) PeerStarted(now unit.Time, node unit.NodeID, spans []uint32, out []Action) []Action {
 	p, ok := s.sane(node, spans)
@@ -47,8 +47,8 @@ func (s *Swarm) yields(a *active, p *peer) bool {
 		return false
 	}
 	from := s.known[a.primary].peer
-	if from == nil || s.conflicts(from, p) == noConflict {
-		return false
+	if from == nil || s.conflicts(from, p) != secondCopy {
+		return false // to yield to the same work would be to start it again at once
 	}
 	run := int(a.span) / s.division.runLength
 	return mix(nodeHash(p.Node), run) > mix(nodeHash(s.cfg.Self), run)

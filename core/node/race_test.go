@@ -1,0 +1,6 @@
+//go:build race
+
+package node_test
+
+// raced: the race detector makes these tests twenty times as slow.
+const raced = true

@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"crypto/sha256"
+	"math/bits"
 
 	"github.com/anacrolix/torrent/merkle"
 )
@@ -22,22 +23,44 @@ func PieceHash(data []byte, pieceLength int64, wholeFile bool) [32]byte {
 		return sha256.Sum256(data)
 	}
 	n := (len(data) + LeafSize - 1) / LeafSize
+	width := 1 << bits.Len(uint(n-1))
 	if !wholeFile {
-		n = int(pieceLength / LeafSize)
+		width = int(pieceLength / LeafSize)
 	}
-	leaves := make([]hash, n)
-	for i := 0; len(data) > 0; i++ {
-		size := min(len(data), LeafSize)
-		leaves[i] = sha256.Sum256(data[:size])
-		data = data[size:]
+	var space [64]hash // for a piece of 1 MiB
+	leaves := space[:]
+	if width > len(space) {
+		leaves = make([]hash, width)
 	}
-	return merkle.RootWithPadHash(leaves, hash{})
+	for i := range n {
+		leaves[i] = sha256.Sum256(data[i*LeafSize : min((i+1)*LeafSize, len(data))])
+	}
+	return root(leaves[:width])
+}
+
+// root is the root of a power of two of hashes, which it overwrites.
+func root(level []hash) hash {
+	for len(level) > 1 {
+		half := level[:len(level)/2]
+		for i := range half {
+			half[i] = parentHash(level[2*i], level[2*i+1])
+		}
+		level = half
+	}
+	return level[0]
+}
+
+func parentHash(left, right hash) hash {
+	var pair [2 * sha256.Size]byte
+	copy(pair[:], left[:])
+	copy(pair[sha256.Size:], right[:])
+	return sha256.Sum256(pair[:])
 }
 
 // LayerRoot returns the root of a file from the hashes of its pieces, one or
 // more. A file of one piece has that piece's hash for a root.
 func LayerRoot(layer [][32]byte, pieceLength int64) [32]byte {
-	return merkle.RootWithPadHash(layer, zeroPiece(pieceLength))
+	return padded(layer, 1<<bits.Len(uint(len(layer)-1)), zeroPiece(pieceLength))
 }
 
 // Coarsen turns the piece hashes of one file at one piece length into those at a
@@ -61,25 +84,19 @@ func Coarsen(layer [][32]byte, from, to int64) [][32]byte {
 
 // padded is the root of n hashes, those that are missing being pad.
 func padded(part []hash, n int, pad hash) hash {
-	if len(part) == n {
-		return merkle.Root(part)
-	}
 	all := make([]hash, n)
 	for i := copy(all, part); i < n; i++ {
 		all[i] = pad
 	}
-	return merkle.Root(all)
+	return root(all)
 }
 
 // zeroPiece is the hash of a piece beyond the end of the file: a tree of zero
 // leaves.
 func zeroPiece(pieceLength int64) hash {
 	var h hash
-	var pair [2 * sha256.Size]byte
 	for n := pieceLength / LeafSize; n > 1; n /= 2 {
-		copy(pair[:sha256.Size], h[:])
-		copy(pair[sha256.Size:], h[:])
-		h = sha256.Sum256(pair[:])
+		h = parentHash(h, h)
 	}
 	return h
 }

@@ -39,10 +39,7 @@ func zeroTree(n, length int64) hash {
 	if length < n*LeafSize {
 		right = zeroTree(half, length-half*LeafSize)
 	}
-	var pair [2 * sha256.Size]byte
-	copy(pair[:], left[:])
-	copy(pair[sha256.Size:], right[:])
-	return sha256.Sum256(pair[:])
+	return parentHash(left, right)
 }
 
 // ZeroPieces is the set of pieces that hold nothing but zeros, in files of

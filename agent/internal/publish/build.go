@@ -17,6 +17,8 @@ type Options struct {
 	Name        string // the base name of the path by default
 	PieceLength int64  // a power of two from 16 KiB to 16 MiB; 0 chooses by the content
 	Workers     int    // goroutines that hash; 0 is one per core
+	// Checksum asks for the checksum of a file that is mostly holes, too.
+	Checksum bool
 	// Progress hears about ten times a second what has been hashed, one call at
 	// a time.
 	Progress func(api.Progress)
@@ -26,7 +28,8 @@ type Options struct {
 type Result struct {
 	Manifest *artifact.Manifest // not signed
 	// Checksum is "sha256:" and the hexadecimal SHA-256 of a single file's
-	// content, "" for a tree.
+	// content, "" for a tree and for a file with more than 4 GiB of holes, unless
+	// it was asked for.
 	Checksum    string
 	Fingerprint Fingerprint
 }
@@ -50,6 +53,9 @@ func Build(ctx context.Context, path string, o Options) (Result, error) {
 	h := newHasher(s, o)
 	if err := h.run(ctx); err != nil {
 		return Result{}, named("hash", path, err)
+	}
+	if err := s.DirsUnchanged(); err != nil {
+		return Result{}, err
 	}
 	m, err := describe(s, o, h.layers)
 	if err != nil {

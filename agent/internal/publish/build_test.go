@@ -234,6 +234,91 @@ func TestBuildNoticesChange(t *testing.T) {
 	}
 }
 
+// TestBuildNoticesNames adds and removes names while files are hashed.
+func TestBuildNoticesNames(t *testing.T) {
+	for name, change := range map[string]func(dir string) error{
+		"added":     func(dir string) error { return os.WriteFile(dir+"/small/new", nil, 0o600) },
+		"a link":    func(dir string) error { return os.Symlink("x", dir+"/small/new") },
+		"a removed": func(dir string) error { return os.Remove(dir + "/small/empty") },
+	} {
+		dir := sample(t)
+		must(t, os.Mkdir(dir+"/small/empty", 0o700))
+		once := true
+		_, err := Build(context.Background(), dir, Options{Progress: func(api.Progress) {
+			if once {
+				must(t, change(dir))
+			}
+			once = false
+		}})
+		if refused(t, err, api.CodeSourceUnsuited, dir+"/small", "changed while it was read"); t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
+// sparse makes a file of 100 GB with a few MB of data.
+func sparse(t *testing.T, path string) (data map[int64][]byte) {
+	t.Helper()
+	const size = 100_000_000_000
+	data = map[int64][]byte{0: pattern(3), 30 << 30: pattern(2_000_000), size - 5: pattern(5)}
+	f, err := os.Create(path)
+	must(t, err)
+	defer f.Close()
+	if err := f.Truncate(size); errors.Is(err, syscall.EFBIG) {
+		t.Skip("the filesystem of the test takes no file of 100 GB, sparse or not")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	for at, content := range data {
+		_, err := f.WriteAt(content, at)
+		must(t, err)
+	}
+	return data
+}
+
+func TestBuildSparse(t *testing.T) {
+	dir := t.TempDir()
+	data := sparse(t, dir+"/huge")
+	for _, path := range []string{dir, dir + "/huge"} {
+		r := build(t, path, Options{})
+		if r.Checksum != "" {
+			t.Error("a checksum over 100 GB of zeros")
+		}
+		m := r.Manifest
+		zeros := m.ZeroPieces()
+		if n := m.NumPieces() - zeros.Count(); n != len(data) {
+			t.Errorf("%d of %d pieces are not zeros", n, m.NumPieces())
+		}
+		for at, content := range data {
+			piece := int(at / m.PieceLength())
+			p := m.Piece(piece)
+			whole := make([]byte, p.Length)
+			copy(whole[at-p.Offset:], content)
+			if !m.VerifyPiece(piece, whole) {
+				t.Errorf("the piece at %d is hashed wrong", at)
+			}
+		}
+	}
+}
+
+// What has a few holes only, and what is asked for, gets its checksum.
+func TestChecksumOfHoles(t *testing.T) {
+	path := t.TempDir() + "/f"
+	must(t, os.WriteFile(path, nil, 0o600))
+	must(t, os.Truncate(path, 64<<20+1))
+	want := sha256.Sum256(make([]byte, 64<<20+1))
+	if r := build(t, path, Options{}); r.Checksum != "sha256:"+hex.EncodeToString(want[:]) {
+		t.Error(r.Checksum)
+	}
+	must(t, os.Truncate(path, maxHoles+1<<20))
+	source, err := pack.Scan(context.Background(), path)
+	must(t, err)
+	defer source.Close()
+	if newHasher(source, Options{PieceLength: blockSize}).summed() || !newHasher(source, Options{PieceLength: blockSize, Checksum: true}).summed() {
+		t.Error("a file of holes is summed though nobody asks for it, or not though somebody does")
+	}
+}
+
 // overwrite changes content but not size.
 func overwrite(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)

@@ -3,12 +3,11 @@ package publish
 import (
 	"cmp"
 	"context"
-	"errors"
-	"io"
 	"os"
 	"sync"
 	"sync/atomic"
 
+	"github.com/rackswarm/rackswarm/agent/internal/pagecache"
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/client/pack"
 )
@@ -24,6 +23,7 @@ type hasher struct {
 	block   int64 // bytes that a job has at most: blockSize, or a shorter piece
 	meter   *pack.Meter
 	buffers sync.Pool // of *[]byte with block bytes
+	trail   *pagecache.Trail[hashed]
 
 	// layers[i] is written by the workers that have jobs of file i: at first one
 	// hash per block, by the last of them one per piece.
@@ -43,6 +43,7 @@ type job struct {
 // openFile is a file that several jobs read. The last of them closes it.
 type openFile struct {
 	*os.File
+	fd   int
 	left atomic.Int64
 }
 
@@ -51,6 +52,7 @@ func newHasher(s *pack.Source, o Options) *hasher {
 		src: s, o: o, block: min(blockSize, o.PieceLength),
 		meter:  pack.NewMeter("hashing", s.Size, o.Progress),
 		layers: make([][][32]byte, len(s.Files)),
+		trail:  pagecache.NewTrail[hashed](pagecache.Budget()),
 	}
 	h.buffers.New = func() any {
 		buf := make([]byte, h.block)
@@ -64,7 +66,7 @@ func (h *hasher) run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	h.meter.Flush()
-	if !h.src.Tree {
+	if h.summed() {
 		h.sum = newChecksummer(2*h.o.Workers, h.release)
 	}
 	jobs := make(chan job)
@@ -118,7 +120,8 @@ func (h *hasher) produceBlocks(i int, size int64, jobs chan<- job) error {
 	}
 	blocks := (size + h.block - 1) / h.block
 	h.layers[i] = make([][32]byte, blocks)
-	open := &openFile{File: f}
+	open := &openFile{File: f, fd: int(f.Fd())}
+	pagecache.NoReadahead(open.fd)
 	open.left.Store(blocks)
 	for index := range int(blocks) {
 		jobs <- job{file: i, index: index, open: open, turn: h.nextTurn()}
@@ -162,10 +165,15 @@ func (h *hasher) hashBlock(j job, buf []byte) (int, error) {
 	}
 	offset := int64(j.index) * h.block
 	buf = buf[:min(h.block, h.src.Files[j.file].Stamp.Size-offset)]
-	if err := h.read(j.file, j.open.File, buf, offset); err != nil {
-		return 0, err
+	if isHole(j.open.fd, offset, int64(len(buf))) {
+		clear(buf) // for the checksum
+		h.layers[j.file][j.index] = artifact.ZeroPieceHash(int64(len(buf)), h.block, false)
+	} else {
+		if err := h.read(j.file, j.open.fd, buf, offset); err != nil {
+			return 0, err
+		}
+		h.layers[j.file][j.index] = artifact.PieceHash(buf, h.block, false)
 	}
-	h.layers[j.file][j.index] = artifact.PieceHash(buf, h.block, false)
 	h.meter.Add(int64(len(buf)), 0)
 	return len(buf), nil
 }
@@ -178,7 +186,7 @@ func (h *hasher) hashSmall(i int, buf []byte) (int, error) {
 	}
 	defer f.Close()
 	buf = buf[:h.src.Files[i].Stamp.Size]
-	if err := h.read(i, f, buf, 0); err != nil {
+	if err := h.read(i, int(f.Fd()), buf, 0); err != nil {
 		return 0, err
 	}
 	if len(buf) > 0 {
@@ -198,15 +206,4 @@ func (h *hasher) finishFile(i int, f *os.File) error {
 	h.layers[i] = artifact.Coarsen(h.layers[i], h.block, h.o.PieceLength)
 	h.meter.Add(0, 1)
 	return nil
-}
-
-func (h *hasher) read(i int, f *os.File, buf []byte, offset int64) error {
-	n, err := f.ReadAt(buf, offset)
-	switch {
-	case n == len(buf):
-		return nil
-	case errors.Is(err, io.EOF):
-		return pack.Changed(h.src.Full(h.src.Files[i].Path))
-	}
-	return h.src.ReadError(i, err)
 }

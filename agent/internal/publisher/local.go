@@ -56,7 +56,7 @@ func (p *Publisher) publishInPlace(ctx context.Context, from origin, req api.Pub
 	if err := checkFile(from.path, req.Checksum); err != nil {
 		return api.Artifact{}, err
 	}
-	built, err := p.build(ctx, from.path, publish.Options{Name: name, PieceLength: req.PieceSize, Progress: progress})
+	built, err := p.build(ctx, from.path, publish.Options{Name: name, PieceLength: req.PieceSize, Checksum: req.Checksum != "", Progress: progress})
 	if err == nil {
 		err = checkSum(req.Source, req.Checksum, built.Checksum)
 	}

@@ -50,7 +50,7 @@ func (p *Publisher) receiveInto(ctx context.Context, dir string, req api.StreamR
 		return api.Artifact{}, err
 	}
 	built, err := p.build(ctx, filepath.Join(dir, contentName),
-		publish.Options{Name: req.Name, PieceLength: req.PieceSize, Progress: progress})
+		publish.Options{Name: req.Name, PieceLength: req.PieceSize, Checksum: req.Checksum != "", Progress: progress})
 	if err == nil {
 		err = checkSum(req.Name, req.Checksum, built.Checksum)
 	}

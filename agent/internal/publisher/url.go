@@ -167,7 +167,7 @@ func (p *Publisher) publishAgain(ctx context.Context, d artifact.Digest, m memor
 }
 
 func (m memory) options(progress func(api.Progress)) publish.Options {
-	return publish.Options{Name: m.Name, PieceLength: m.PieceSize, Progress: progress}
+	return publish.Options{Name: m.Name, PieceLength: m.PieceSize, Checksum: true, Progress: progress}
 }
 
 func (m memory) save(dir string) error {

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -60,18 +61,28 @@ func TestNeighbourStaysCached(t *testing.T) {
 func memoryGroup(t *testing.T, limit string) (procs string) {
 	t.Helper()
 	name := fmt.Sprintf("rackswarm-test-%d", os.Getpid())
-	for top, file := range map[string]string{"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"} {
-		group := filepath.Join(top, name)
-		if err := os.Mkdir(group, 0o755); err != nil {
+	for _, group := range []struct{ top, file string }{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"}} {
+		dir := filepath.Join(group.top, name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
 			continue
 		}
-		t.Cleanup(func() { os.Remove(group) })
-		if os.WriteFile(filepath.Join(group, file), []byte(limit), 0) == nil {
-			return filepath.Join(group, "cgroup.procs")
+		t.Cleanup(func() { os.Remove(dir) })
+		if set(filepath.Join(dir, group.file), limit) == nil {
+			return filepath.Join(dir, "cgroup.procs")
 		}
 	}
 	t.Skip("no memory control group can be made here: that needs root and the controller")
 	return ""
+}
+
+// set writes to a file that is there already.
+func set(path, value string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
 }
 
 // TestCacheChild is the process in the control group.
@@ -80,7 +91,7 @@ func TestCacheChild(t *testing.T) {
 	if procs == "" {
 		return // this is not the child
 	}
-	must(t, os.WriteFile(procs, []byte(strconv.Itoa(os.Getpid())), 0))
+	must(t, set(procs, strconv.Itoa(os.Getpid())))
 	var limit, beside, passing int64
 	_, err := fmt.Sscanf(os.Getenv(cacheSizes), "%d,%d,%d", &limit, &beside, &passing)
 	must(t, err)

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"os"
+	"path"
 	"syscall"
 )
 
@@ -19,18 +20,33 @@ func (s *Source) Open(i int) (*os.File, error) {
 // Unchanged checks that f, which Open(i) returned, is what Scan saw and still
 // stands at its path.
 func (s *Source) Unchanged(i int, f *os.File) error {
-	path := s.Full(s.Files[i].Path)
+	full := s.Full(s.Files[i].Path)
 	opened, err := f.Stat()
 	if err != nil {
-		return unreadable(path, err)
+		return unreadable(full, err)
 	}
 	standing, err := s.root.Lstat(s.name(i))
 	if err != nil {
-		return unreadable(path, err)
+		return unreadable(full, err)
 	}
 	for _, info := range []os.FileInfo{opened, standing} {
 		if stamp, _ := stampOf(info); !info.Mode().IsRegular() || !stamp.Same(s.Files[i].Stamp) {
-			return Changed(path)
+			return Changed(full)
+		}
+	}
+	return nil
+}
+
+// DirsUnchanged checks that no name was added to, removed from or replaced in a
+// directory since Scan saw it.
+func (s *Source) DirsUnchanged() error {
+	for _, d := range s.Dirs {
+		info, err := s.root.Lstat(path.Join(".", d.Path))
+		if err != nil {
+			return unreadable(s.Full(d.Path), err)
+		}
+		if stamp, _ := stampOf(info); !info.IsDir() || stamp.Mtime != d.Stamp.Mtime || stamp.Inode != d.Stamp.Inode {
+			return Changed(s.Full(d.Path))
 		}
 	}
 	return nil

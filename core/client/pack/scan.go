@@ -20,8 +20,9 @@ type File struct {
 
 // Dir is a directory of a source.
 type Dir struct {
-	Path string // "" is the source itself
-	Mode uint32 // 07777
+	Path  string // "" is the source itself
+	Mode  uint32 // 07777
+	Stamp Stamp  // from before its names were read
 }
 
 // Link is a symbolic link of a source.
@@ -88,12 +89,15 @@ func Scan(ctx context.Context, path string) (*Source, error) {
 // files with (10 ms at 100 Hz).
 const tick = 20 * time.Millisecond
 
-// settle waits until any further change of a file is sure to give it another
+// settle waits until any further change of a file or directory is sure to give it another
 // stamp: two changes within one step of the clock look alike.
 func (s *Source) settle(ctx context.Context) error {
 	newest := int64(math.MinInt64)
 	for _, f := range s.Files {
 		newest = max(newest, f.Stamp.Mtime)
+	}
+	for _, d := range s.Dirs {
+		newest = max(newest, d.Stamp.Mtime)
 	}
 	wait := tick - time.Since(time.Unix(0, newest))
 	if wait <= 0 {
@@ -203,8 +207,8 @@ func (s *Source) addFile(path string, info fs.FileInfo) {
 }
 
 func (s *Source) addDir(path string, info fs.FileInfo) {
-	_, mode := stampOf(info)
-	s.Dirs = append(s.Dirs, Dir{path, mode})
+	stamp, mode := stampOf(info)
+	s.Dirs = append(s.Dirs, Dir{path, mode, stamp})
 }
 
 func namesIn(dir *os.Root) ([]string, error) {

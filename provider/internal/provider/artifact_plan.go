@@ -57,13 +57,18 @@ func (r *artifactResource) planFingerprint(ctx context.Context, plan, config, st
 	case !plan.SourceHash.IsNull():
 		plan.SourceFingerprint = types.StringNull()
 		return
-	case plan.Source.IsUnknown():
+	case plan.Source.IsUnknown(), config.Checksum.IsUnknown():
 		plan.SourceFingerprint = types.StringUnknown()
+		return
+	case api.IsRemote(plan.Source.ValueString()) && !config.Checksum.IsNull(): // which pins the content
+		plan.SourceFingerprint = types.StringValue(config.Checksum.ValueString())
 		return
 	}
 	source := plan.Source.ValueString()
 	f, err := r.fingerprint(ctx, source, config.SourceHeaders)
 	switch {
+	case err == nil && f == noVersion && state != nil && plan.Source.Equal(state.Source):
+		plan.SourceFingerprint = state.SourceFingerprint
 	case err == nil:
 		plan.SourceFingerprint = types.StringValue(f)
 	case !missing(err):
@@ -105,7 +110,10 @@ func (r *artifactResource) fingerprint(ctx context.Context, source string, heade
 	return remoteVersion(st.Version), err
 }
 
-func remoteVersion(version string) string { return "version:" + version }
+func remoteVersion(version string) string { return noVersion + version }
+
+// noVersion is the fingerprint of a remote source that tells no version.
+const noVersion = "version:"
 
 // headersOf reads the headers of a configuration.
 func headersOf(m types.Map) (map[string]string, error) {

@@ -56,7 +56,7 @@ func (r *artifactResource) Schema(ctx context.Context, _ resource.SchemaRequest,
 			},
 			"source_fingerprint": schema.StringAttribute{
 				Computed: true,
-				MarkdownDescription: "What the names, sizes, modes and modification times in `source` were when it was published, as one hash; of a URL, the version that its server tells (`ETag` or `Last-Modified`). " +
+				MarkdownDescription: "What the names, sizes, modes and modification times in `source` were when it was published, as one hash; of a URL, the version that its server tells (`ETag` or `Last-Modified`), or `checksum` if that is given. " +
 					"A plan looks anew and publishes again if it differs. A server that tells no version needs `source_hash` or `checksum` for changes to be seen. Null if `source_hash` is given.",
 			},
 			"piece_size": schema.Int64Attribute{

@@ -24,7 +24,14 @@ import (
 type website struct {
 	mu    sync.Mutex
 	text  string
+	down  bool
 	sends int
+}
+
+func (w *website) fail(down bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down = down
 }
 
 func (w *website) set(text string) {
@@ -38,6 +45,10 @@ func (w *website) ServeHTTP(out http.ResponseWriter, req *http.Request) {
 	defer w.mu.Unlock()
 	if req.Header.Get("Authorization") != "Bearer "+siteToken {
 		http.Error(out, "who are you?", http.StatusUnauthorized)
+		return
+	}
+	if w.down {
+		http.Error(out, "later", http.StatusServiceUnavailable)
 		return
 	}
 	if req.Method == http.MethodGet && req.Header.Get("Range") != "bytes=0-0" { // which only asks for the version
@@ -71,7 +82,7 @@ func TestAccURL(t *testing.T) {
 		resource.TestStep{Config: config(""), ExpectError: regexp.MustCompile(`401`)},
 		resource.TestStep{Config: config(headers + sum("something else")), ExpectError: regexp.MustCompile(`checksum|sha256`)},
 		resource.TestStep{
-			Config: config(headers + sum("first")),
+			Config: config(headers),
 			Check: resource.ComposeTestCheckFunc(stands(f, path, "", "first"), noToken,
 				resource.TestCheckResourceAttr(a, "name", "motd"), resource.TestCheckResourceAttr(a, "kind", "file")),
 		},
@@ -94,9 +105,24 @@ func TestAccURL(t *testing.T) {
 			Check: resource.ComposeTestCheckFunc(stands(f, path, "", "second"), noToken),
 		},
 		resource.TestStep{ // what is published outlives its server
-			PreConfig:        server.Close,
+			PreConfig:        func() { site.fail(true) },
 			Config:           config(headers),
 			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+		},
+		resource.TestStep{ // a checksum pins what is there already, whatever the server has
+			PreConfig: func() { site.fail(false); site.set("third"); sent = site.sends },
+			Config:    config(headers + sum("second")),
+			Check:     stands(f, path, "", "second"),
+		},
+		resource.TestStep{
+			Config:           config(headers + sum("second")),
+			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+			Check: func(*terraform.State) error {
+				if site.sends != sent {
+					return fmt.Errorf("the server sent %d times", site.sends-sent)
+				}
+				return nil
+			},
 		},
 	)
 }

@@ -217,18 +217,6 @@ func TestClientThatDoesNotAnswer(t *testing.T) {
 	})
 }
 
-// A client has verified what it announces; when the loop doubts, it is told so.
-func TestSuspicionIsAnswered(t *testing.T) {
-	c := newContent(16<<10, 40_000)
-	tell(t, c, hello, func(t *testing.T, s *story) {
-		s.Send(wire.SpanSuspect{Spans: []uint32{1}})
-		synctest.Wait()
-		if heard := s.sink.take(); !has(heard, wire.Message(wire.SpanHave{Spans: []uint32{1}})) {
-			t.Errorf("the loop hears %v", heard)
-		}
-	})
-}
-
 func TestHashesAreSent(t *testing.T) {
 	c := newContent(16<<10, 100_000)
 	r := wire.HashRange{Root: c.Files()[0].Root, Length: 8}

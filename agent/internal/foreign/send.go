@@ -44,9 +44,6 @@ func (c *Conn) say(m wire.Message) {
 		}
 	case wire.SpanReject:
 		c.rejected(block{m.Span, m.Begin, m.Length})
-	case wire.SpanSuspect:
-		// A client has verified what it announces: there is nothing to look at.
-		c.out.tell(wire.SpanHave(m))
 	}
 	c.interest()
 }

@@ -9,9 +9,16 @@ func appendUint32s(dst []byte, vs ...uint32) []byte {
 	return dst
 }
 
+// appendSpans writes each span as its distance from the one before, the first
+// from 0, in encoding/binary's signed varint: most take a byte or two. Among many
+// nodes these lists are most of what is not payload.
 func appendSpans(dst []byte, spans []uint32) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(spans)))
-	return appendUint32s(dst, spans...)
+	last := int64(0)
+	for _, x := range spans {
+		dst = binary.AppendVarint(dst, int64(x)-last)
+		last = int64(x)
+	}
+	return dst
 }
 
 func (KeepAlive) appendBody(dst []byte) []byte      { return dst }

@@ -12,7 +12,9 @@ import (
 
 const (
 	// maxBody bounds frames whose body is parsed in place in the read buffer.
-	maxBody = 2 + 4*MaxSpans
+	maxBody = maxList
+	// maxList is the largest body of a list of spans: five bytes for each.
+	maxList = 5 * MaxSpans
 	// bufferSize holds the largest of them, with its ids. It is small so that
 	// little of a data frame's payload is copied through the buffer.
 	bufferSize = maxBody + 64

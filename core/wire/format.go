@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 
 	pp "github.com/anacrolix/torrent/peer_protocol"
 )
@@ -116,17 +117,33 @@ func bits(name string, msg func([]byte) Message) format {
 }
 
 func list(name string, msg func([]uint32) Message) format {
-	return inPlace(name, 2, 2+4*MaxSpans, func(b fields) (Message, error) {
-		count := int(binary.BigEndian.Uint16(b))
-		if len(b) != 2+4*count {
-			return nil, fmt.Errorf("%w: it lists %d spans in %d bytes", ErrMalformed, count, len(b)-2)
-		}
-		spans := make([]uint32, count)
-		for i := range spans {
-			spans[i] = b[2:].u32(i)
-		}
-		return msg(spans), nil
+	return inPlace(name, 0, maxList, func(b fields) (Message, error) {
+		spans, err := parseSpans(b)
+		return msg(spans), err
 	})
+}
+
+// parseSpans reads what appendSpans writes, to the end of the body.
+func parseSpans(b fields) ([]uint32, error) {
+	count := 0
+	for _, c := range b {
+		count += int(^c >> 7) // the last byte of a number has no high bit
+	}
+	if count > MaxSpans {
+		return nil, fmt.Errorf("%w: it lists %d spans, at most %d are allowed", ErrTooLarge, count, MaxSpans)
+	}
+	spans, last := make([]uint32, 0, count), int64(0)
+	for len(b) > 0 {
+		d, n := binary.Varint(b)
+		if n <= 0 || d > math.MaxUint32 || d < -math.MaxUint32 {
+			return nil, fmt.Errorf("%w: a list of spans with a broken number", ErrMalformed)
+		}
+		if last += d; last < 0 || last > math.MaxUint32 {
+			return nil, fmt.Errorf("%w: span %d", ErrMalformed, last)
+		}
+		spans, b = append(spans, uint32(last)), b[n:]
+	}
+	return spans, nil
 }
 
 func parseSpanReject(b fields) (Message, error) {

@@ -5,7 +5,7 @@ const (
 	MaxRequest       = 1 << 20   // bytes of payload in one data frame
 	MaxManifestChunk = 256 << 10 // bytes of a manifest in one frame
 	MaxManifest      = 128 << 20 // bytes of a whole manifest
-	MaxSpans         = 4096      // spans listed in one frame
+	MaxSpans         = 3072      // spans listed in one frame
 	MaxBitfield      = 1 << 20   // bytes of a Bitfield or SpanBitfield
 )
 

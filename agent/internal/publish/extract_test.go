@@ -93,7 +93,7 @@ func TestExtractFile(t *testing.T) {
 }
 
 // archive writes headers as they are, files with content of as many bytes.
-func archive(t *testing.T, headers ...tar.Header) []byte {
+func archive(t testing.TB, headers ...tar.Header) []byte {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
 	for _, h := range headers {

@@ -170,3 +170,19 @@ func TestClientThatWantsWhatIsNotThere(t *testing.T) {
 	}
 	awaitLog(t, target, "does not offer an artifact with info-hash")
 }
+
+func TestClientThatTalksNonsenseIsBanned(t *testing.T) {
+	_, target, _, s := wanting(t)
+	nc, ok := s.dial(target)
+	if !ok {
+		t.Fatal("it is not let in")
+	}
+	if _, err := nc.Write(wire.Append(nil, wire.Have{Piece: 1 << 20}, 0)); err != nil {
+		t.Fatal(err)
+	}
+	awaitLog(t, target, "malformed message: piece 1048576 of")
+	if _, ok := s.dial(target); ok {
+		t.Error("it is let in again")
+	}
+	awaitLog(t, target, "clients of this address are banned")
+}

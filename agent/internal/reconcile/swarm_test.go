@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
@@ -68,6 +69,8 @@ type memSwarm struct {
 	notices chan swarmapi.Notice
 	ctx     context.Context
 	entered map[artifact.Digest]int // times; guarded by the network's mu
+	// visitors is how many other BitTorrent clients lack something.
+	visitors atomic.Int32
 }
 
 func (n *network) join(ctx context.Context) *memSwarm {
@@ -112,7 +115,7 @@ func (s *memSwarm) Notices() <-chan swarmapi.Notice { return s.notices }
 func (s *memSwarm) Stats(d artifact.Digest) (st swarmapi.Stats, ok bool) {
 	s.with(d, func(m *membership) {
 		st, ok = swarmapi.Stats{Received: api.Received{ByLevel: []int64{m.received}}, Sent: m.sent,
-			Rate: memRate, Peers: len(s.net.members[d]) - 1, Role: "member"}, true
+			Rate: memRate, Peers: len(s.net.members[d]) - 1, Role: "member", Visitors: int(s.visitors.Load())}, true
 	})
 	return st, ok
 }

@@ -78,6 +78,9 @@ func (s *Swarm) newActive(n int) *active {
 // end takes a span out of transfer. Nothing uses a after that.
 func (s *Swarm) end(a *active) {
 	delete(s.active, a.span)
+	if a.received == len(a.grains) {
+		s.storing -= int(s.cfg.Lengths[a.span])
+	}
 	s.actives = slices.Delete(s.actives, slices.Index(s.actives, a), slices.Index(s.actives, a)+1)
 	s.busy.Clear(int(a.span))
 	s.idle = append(s.idle, a)

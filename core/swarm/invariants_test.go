@@ -158,8 +158,15 @@ func (w *world) check() {
 	if s.checks.underway > min(maxChecks, len(s.checks.list)) || len(s.checks.list) > maxWaiting {
 		w.t.Fatalf("%d of %d checks are under way", s.checks.underway, len(s.checks.list))
 	}
+	storing := 0
 	for x, a := range s.active {
 		w.checkActive(x, a)
+		if a.received == len(a.grains) {
+			storing += int(s.cfg.Lengths[x])
+		}
+	}
+	if storing != s.storing {
+		w.t.Fatalf("%d bytes are being stored, booked %d", storing, s.storing)
 	}
 	for x := range spans {
 		if s.busy.Has(x) != (s.active[int32(x)] != nil) || s.startedSet.Has(x) != (len(s.starts[int32(x)]) > 0) {

@@ -52,6 +52,7 @@ func (s *Swarm) take(from seat, b Block, kept bool, out []Action) []Action {
 		out = s.settle(b, out)
 	}
 	if a.received == len(a.grains) {
+		s.storing += int(s.cfg.Lengths[b.Span])
 		out = append(out, Store{Span: b.Span})
 	}
 	return out
@@ -94,11 +95,15 @@ func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action
 		return s.fillAll(now, s.reject(now, a, out))
 	}
 	s.trust(a)
+	behind := s.storing >= maxStoring
 	s.end(a)
 	s.removeStarts(x)
 	s.gain(x)
 	if s.left == 0 {
 		out = append(out, Completed{})
+	}
+	if behind {
+		return s.fillAll(now, out)
 	}
 	return out
 }

@@ -27,7 +27,7 @@ func (s *Swarm) fill(now unit.Time, p *peer, out []Action) []Action {
 }
 
 func (s *Swarm) mayRequest(now unit.Time, p *peer) bool {
-	return s.left > 0 && !s.halted && p.accepts(now) && s.inFlight < maxInFlight && s.cfg.Download.Allows(now)
+	return s.left > 0 && !s.halted && p.accepts(now) && s.inFlight < maxInFlight && s.storing < maxStoring && s.cfg.Download.Allows(now)
 }
 
 // accepts reports whether a peer is to be asked for more now.

@@ -11,6 +11,9 @@ import (
 const (
 	// maxInFlight bounds what is requested from all peers together, in bytes.
 	maxInFlight = 32 << 20
+	// maxStoring bounds the bytes of spans that wait for the disk: while it is
+	// behind by so much nothing is requested.
+	maxStoring = 32 << 20
 	// startTTL is how long a START counts without a HAVE; patience is how long
 	// what somebody inside the location STARTed is left to him although there
 	// is nothing else to do.
@@ -63,6 +66,7 @@ type Swarm struct {
 	busy       set               // the same spans
 	maxGrains  int               // of the longest span
 	inFlight   int               // bytes requested, not received
+	storing    int               // bytes of active spans that are all here
 	starts     map[int32][]start // STARTs of peers per span
 	startedSet set               // the same spans
 	emptied    [][]start         // lists of starts, to be used again

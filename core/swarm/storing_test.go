@@ -1,0 +1,46 @@
+package swarm
+
+import (
+	"testing"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// A disk that falls behind the network has the requests stop, so that what waits
+// for it in memory is bounded; with the first span that is stored they go on.
+func TestRequestsWaitForTheDisk(t *testing.T) {
+	const spans, length = 200, 1 << 20
+	lengths := make([]int32, spans)
+	for i := range lengths {
+		lengths[i] = length
+	}
+	s := New(Config{
+		Self: "a", Location: "r", Lengths: lengths, Have: artifact.NewBitset(spans),
+		Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
+	})
+	s.PeerJoined(0, PeerInfo{Node: "b", Location: "r"})
+	todo := s.PeerHas(0, "b", artifact.All(spans), nil)
+	var waiting []int32
+	for len(todo) > 0 {
+		a := todo[0]
+		todo = todo[1:]
+		switch a := a.(type) {
+		case Request:
+			todo = append(todo, s.Received(0, "b", a.Block, true, nil)...)
+		case Store:
+			waiting = append(waiting, a.Span)
+		}
+	}
+	if held := len(waiting) * length; held < maxStoring || held > maxStoring+maxWindow {
+		t.Fatalf("%d bytes wait for the disk", held)
+	}
+	out := s.Stored(0, waiting[0], true, nil)
+	for _, x := range waiting[1:] {
+		out = s.Stored(0, x, true, out)
+	}
+	if len(requests(out, "b")) == 0 {
+		t.Error("nothing is requested when the disk has caught up")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
@@ -22,8 +23,8 @@ const (
 	// node may hold the content, and be about to offer it.
 	maxVisitors     = 64
 	visitorPatience = 5 * time.Second
-	// A configured client that is not reached, or does not know the artifact, is
-	// tried again after courtMin, later less often.
+	// A configured client that is not reached, or does not stay, is tried again
+	// after courtMin, later less often.
 	courtMin = time.Second
 	courtMax = time.Minute
 )
@@ -118,7 +119,7 @@ func (l *Loop) welcome(now unit.Time, t *transfer, g *transport.Guest) conn {
 }
 
 func (l *Loop) turnAway(g *transport.Guest, why error) {
-	l.log.Warn("connection refused", "from", g.RemoteAddr().String(), "error", why)
+	l.cfg.Transport.LogRefused(slog.LevelWarn, g.RemoteAddr(), why)
 	g.Close()
 }
 
@@ -177,9 +178,12 @@ func (k *link) foreign() bool {
 func (l *Loop) court(t *transfer, addr string) {
 	wait := courtMin
 	for {
+		began := time.Now()
 		if c := l.call(t, addr); c != nil {
 			<-c.Done()
-			wait = courtMin
+			if time.Since(began) > courtMax {
+				wait = courtMin
+			}
 		}
 		select {
 		case <-time.After(wait):

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/transport"
@@ -22,6 +24,7 @@ type link struct {
 	peer unit.NodeID
 	into *assembly // where the block that is being read goes
 	from *assembler
+	sent atomic.Int64 // bytes of payload that the loop has not been told of
 }
 
 // Message implements transport.Sink.
@@ -74,6 +77,7 @@ func (k *link) Block(_ *transport.Conn, span, begin, length uint32) []byte {
 // BlockDone implements transport.Sink. A block that the connection's end cut off
 // is no event: the peer's leaving follows and sees to it.
 func (k *link) BlockDone(_ *transport.Conn, span, begin, length uint32, kept bool) {
+	k.t.loop.moved.Add(1)
 	b := swarm.Block{Span: int32(span), Begin: int32(begin), Length: int32(length)}
 	if k.into != nil {
 		cut := !kept
@@ -93,6 +97,21 @@ func (k *link) BlockDone(_ *transport.Conn, span, begin, length uint32, kept boo
 		k.contain(func() {
 			t.loop.step(node.BlockReceived{Transfer: t.digest, Peer: k.peer, Block: b, Kept: current})
 		})
+	})
+}
+
+// noteSent tells the loop of payload that goes out, once for all that does until
+// the loop comes to it.
+func (k *link) noteSent(n int) {
+	k.t.loop.moved.Add(1)
+	if k.sent.Add(int64(n)) > int64(n) {
+		return // it will be told anyway
+	}
+	t := k.t
+	t.loop.post(func(unit.Time) {
+		if sent := k.sent.Swap(0); !t.ended {
+			t.loop.step(node.BlockSent{Transfer: t.digest, Peer: k.peer, Length: int32(sent)})
+		}
 	})
 }
 
@@ -118,10 +137,14 @@ func (l *Loop) attach(t *transfer, c conn) {
 	})
 }
 
+// maxDials bounds the connections that are being made at a time: peers that do
+// not answer take 10 seconds each.
+const maxDials = 64
+
 // dial connects to a peer and reports once.
 func (l *Loop) dial(t *transfer, a node.Dial) {
 	l.workers.Go(func() {
-		c, err := l.cfg.Transport.Dial(t.ctx, a.Addr, a.Peer, t.digest)
+		c, err := l.connect(t, a)
 		if err != nil {
 			l.post(func(unit.Time) {
 				if !t.ended {
@@ -133,6 +156,16 @@ func (l *Loop) dial(t *transfer, a node.Dial) {
 		}
 		l.post(func(now unit.Time) { l.dialed(now, t, c) })
 	})
+}
+
+func (l *Loop) connect(t *transfer, a node.Dial) (*transport.Conn, error) {
+	select {
+	case l.dials <- struct{}{}:
+		defer func() { <-l.dials }()
+	case <-t.ctx.Done():
+		return nil, t.ctx.Err()
+	}
+	return l.cfg.Transport.Dial(t.ctx, a.Addr, a.Peer, t.digest)
 }
 
 func (l *Loop) dialed(now unit.Time, t *transfer, c *transport.Conn) {
@@ -223,7 +256,7 @@ func (l *Loop) reconsider() {
 		case l.admit(now, s.conn):
 		case s.until.Reached(now):
 			err := fmt.Errorf("node %s is not a peer of this node in transfer %s", s.conn.Peer(), s.conn.Digest())
-			l.log.Warn("connection refused", "from", s.conn.Addr().String(), "error", err)
+			l.cfg.Transport.LogRefused(slog.LevelWarn, s.conn.Addr(), err)
 			s.conn.Close(err)
 		default:
 			l.waiting = append(l.waiting, s)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
@@ -41,7 +42,9 @@ type Loop struct {
 	out     chan swarmapi.Notice
 	done    chan struct{} // closed when Run returns
 	hashers chan struct{} // one token for each span that may be verified at a time
+	dials   chan struct{} // one token for each connection that may be in the making
 	workers sync.WaitGroup
+	moved   atomic.Int64 // blocks received and sent
 	// records is the context of what is written to the store.
 	records    context.Context
 	endRecords context.CancelFunc
@@ -73,6 +76,7 @@ func New(c Config) *Loop {
 		notices: newQueue[swarmapi.Notice](), out: make(chan swarmapi.Notice),
 		done:      make(chan struct{}),
 		hashers:   make(chan struct{}, runtime.GOMAXPROCS(0)),
+		dials:     make(chan struct{}, maxDials),
 		transfers: map[artifact.Digest]*transfer{},
 	}
 	l.records, l.endRecords = context.WithCancel(context.Background())
@@ -92,6 +96,7 @@ func (l *Loop) Run(ctx context.Context) {
 	l.workers.Go(func() { l.accept(ctx) })
 	l.workers.Go(func() { l.acceptForeign(ctx) })
 	l.workers.Go(func() { l.tell(ctx) })
+	l.workers.Go(func() { l.giveBack(ctx) })
 	timer := time.NewTimer(time.Hour)
 	for {
 		select {

@@ -124,11 +124,7 @@ func (l *Loop) sendBlock(t *transfer, a node.SendBlock) {
 			l.withdraw(t, content, a, err)
 			return err
 		}
-		l.post(func(unit.Time) {
-			if !t.ended {
-				l.step(node.BlockSent{Transfer: t.digest, Peer: a.Peer, Length: a.Block.Length})
-			}
-		})
+		k.noteSent(len(buf))
 		return nil
 	})
 }

@@ -66,6 +66,7 @@ type Transport struct {
 	ctx      context.Context // ends with Close
 	stop     context.CancelFunc
 	workers  sync.WaitGroup // the accept loop and its handshakes
+	refused  refusals
 }
 
 // ErrClosed is returned by Accept and Dial after Close.
@@ -84,7 +85,7 @@ func Listen(config Config) (*Transport, error) {
 }
 
 func newTransport(config Config) *Transport {
-	t := &Transport{config: config, log: config.Logger, accepted: make(chan *Conn), guests: make(chan *Guest)}
+	t := &Transport{config: config, log: config.Logger, refused: refusals{hosts: map[string]*refuser{}}, accepted: make(chan *Conn), guests: make(chan *Guest)}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -187,7 +188,7 @@ func (t *Transport) welcome(raw net.Conn, done func()) {
 		if errors.Is(err, errObfuscated) {
 			level = slog.LevelDebug
 		}
-		t.log.Log(t.ctx, level, "connection refused", "from", raw.RemoteAddr().String(), "error", err)
+		t.LogRefused(level, raw.RemoteAddr(), err)
 		if t.ctx.Err() == nil {
 			linger(raw)
 		}

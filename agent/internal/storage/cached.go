@@ -86,6 +86,16 @@ func (c *content) uncache() {
 	c.fds.trail.Forget(func(f inCache) bool { return f.open == c.open })
 }
 
+// distrust takes all files out of the cache, so that what the disk has is read.
+func (c *content) distrust() {
+	for i := range c.files {
+		c.inCache(i).Use(func(fd int) error {
+			pagecache.Drop(fd, pagecache.Range{})
+			return nil
+		})
+	}
+}
+
 // flushed fails if some of what was written could not be brought to the disk.
 func (c *content) flushed() error {
 	if err := c.open.lost.Load(); err != nil {

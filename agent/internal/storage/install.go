@@ -154,10 +154,12 @@ func stampsOf(found []fs.FileInfo) []stamp {
 }
 
 // sync makes the staging durable, once for all of its files. After an error of
-// a write-back nobody knows what is on the disk: all of it is hashed again.
+// a write-back nobody knows what is on the disk, and the cache says what should be
+// there: all of it is read and hashed again.
 func (s *swap) sync(context.Context) error {
 	err := cmp.Or(syncFilesystem(s.p.stage.dir), s.p.stage.content.flushed())
 	if err != nil {
+		s.p.stage.content.distrust()
 		err = errors.Join(err, s.p.stage.dir.Remove(recordName))
 	}
 	return err

@@ -23,7 +23,8 @@ import (
 //	 8  version
 //	12  number of spans
 //	16  digest
-//	48  boot id: spans count without hashing only while the machine runs on
+//	48  boot id and number of the mount: spans count without hashing only while
+//	    the machine runs on and the filesystem stays mounted
 //	64  inode of the staged tree or file: the record is of that one only
 //	72  nonce
 //	80  CRC-32C of bytes 0 to 79

@@ -127,7 +127,11 @@ func (r *repair) metadata(ctx context.Context) error {
 }
 
 func (r *repair) sync(context.Context) error {
-	return cmp.Or(syncFilesystem(r.p.stage.dir), r.p.stage.content.flushed())
+	err := cmp.Or(syncFilesystem(r.p.stage.dir), r.p.stage.content.flushed())
+	if err != nil {
+		r.p.stage.content.distrust()
+	}
+	return err
 }
 
 func (r *repair) place(ctx context.Context) error {

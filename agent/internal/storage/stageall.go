@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -80,6 +81,17 @@ func (p *Placement) nonEmpty() []int {
 	return list
 }
 
+// era is the same as long as what was written is there: while the machine runs,
+// and the filesystem stays mounted.
+func (p *Placement) era() (bootID, error) {
+	era := p.m.boot
+	on, err := mountOf(p.stage.dir)
+	for i, b := range binary.LittleEndian.AppendUint64(nil, on.id) {
+		era[len(era)-8+i] ^= b
+	}
+	return era, err
+}
+
 // begin opens the staged content and its record, after it made sure that the
 // record says nothing that is not true.
 func (p *Placement) begin(ctx context.Context, m *meter) error {
@@ -100,15 +112,19 @@ func (p *Placement) begin(ctx context.Context, m *meter) error {
 	if err := s.discardOther(ctx, p.mf.Kind()); err != nil {
 		return err
 	}
+	era, err := p.era()
+	if err != nil {
+		return err
+	}
 	top, err := s.stage(p.mf, p.m.fds)
 	if err != nil {
 		return err
 	}
 	known := readable && head.top == top && have.Len() == p.mf.NumSpans()
-	if have, err = p.trueSpans(ctx, have, stagedRecord{known, known && head.boot == p.m.boot, top}, m); err != nil {
+	if have, err = p.trueSpans(ctx, have, stagedRecord{known, known && head.boot == era, top}, m); err != nil {
 		return err
 	}
-	s.rec, err = createRecord(s.dir, recordHead{digest: p.mf.Digest(), boot: p.m.boot, top: top}, have)
+	s.rec, err = createRecord(s.dir, recordHead{digest: p.mf.Digest(), boot: era, top: top}, have)
 	p.replaceHave(have)
 	return err
 }

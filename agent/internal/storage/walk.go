@@ -140,7 +140,7 @@ func openForRemoval(parent *os.Root, name string) (*os.Root, error) {
 }
 
 // mount tells mounts apart, bind mounts of one filesystem too where the kernel
-// says so (Linux 5.8).
+// says so (Linux 5.8), and one that was mounted again (Linux 6.8).
 type mount struct {
 	id           uint64
 	major, minor uint32
@@ -149,7 +149,7 @@ type mount struct {
 func mountOf(dir *os.Root) (m mount, err error) {
 	err = withDir(dir, ".", func(fd int) error {
 		var st unix.Statx_t
-		if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st); err != nil {
+		if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID|unix.STATX_MNT_ID_UNIQUE, &st); err != nil {
 			return fmt.Errorf("statx: %w", err)
 		}
 		m = mount{st.Mnt_id, st.Dev_major, st.Dev_minor}

@@ -19,7 +19,8 @@ type world struct {
 	s     *Swarm
 	now   unit.Time
 	asked map[unit.NodeID][]Block
-	calm  bool // the disk and what arrives are good from now on
+	late  map[unit.NodeID][]Block // cancelled, and may come all the same
+	calm  bool                    // the disk and what arrives are good from now on
 }
 
 const spans = 6
@@ -30,7 +31,7 @@ func newWorld(t *rapid.T) *world {
 		lengths[i] = int32(rapid.IntRange(1, 20*Grain).Draw(t, "length"))
 	}
 	rate := rapid.SampledFrom([]unit.Rate{unit.Unlimited, 1 << 20}).Draw(t, "rate")
-	return &world{t: t, asked: map[unit.NodeID][]Block{}, s: New(Config{
+	return &world{t: t, asked: map[unit.NodeID][]Block{}, late: map[unit.NodeID][]Block{}, s: New(Config{
 		Self: "m", Location: "x/y", Lengths: lengths, Have: artifact.NewBitset(spans),
 		Download: bandwidth.NewBucket(0, rate), Division: true, Stealing: true,
 	})}
@@ -43,6 +44,7 @@ func (w *world) take(out []Action) {
 			w.checkRequest(a)
 			w.asked[a.Peer] = append(w.asked[a.Peer], a.Block)
 		case Cancel:
+			w.late[a.Peer] = append(w.late[a.Peer], a.Block)
 			w.asked[a.Peer] = slices.DeleteFunc(w.asked[a.Peer], func(b Block) bool { return b == a.Block })
 		case Store:
 			good := w.calm || rapid.IntRange(0, 9).Draw(w.t, "good") > 0
@@ -79,7 +81,7 @@ func (w *world) step() {
 	peer := rapid.SampledFrom([]unit.NodeID{"a", "n", "z"}).Draw(w.t, "peer")
 	list := rapid.SliceOfNDistinct(rapid.Uint32Range(0, spans-1), 0, spans, rapid.ID).Draw(w.t, "spans")
 	known := w.s.peers[peer] != nil
-	switch rapid.IntRange(0, 13).Draw(w.t, "event") {
+	switch rapid.IntRange(0, 14).Draw(w.t, "event") {
 	case 0:
 		if !known {
 			at := rapid.SampledFrom([]unit.Location{"x/y", "x/z", "q"}).Draw(w.t, "at")
@@ -111,6 +113,12 @@ func (w *world) step() {
 	case 11:
 		highest := rapid.SampledFrom([]unit.Location{"x/y", "x", ""}).Draw(w.t, "highest")
 		w.take(w.s.Moved(w.now, highest, []PeerInfo{{Node: peer, Location: "x/y"}}, nil, nil))
+	case 14:
+		if late := w.late[peer]; len(late) > 0 {
+			w.late[peer] = late[1:]
+			w.asked[peer] = slices.DeleteFunc(w.asked[peer], func(b Block) bool { return b == late[0] })
+			w.take(w.s.Received(w.now, peer, late[0], true, nil))
+		}
 	case 12:
 		w.take(w.s.PeerSuspects(w.now, peer, list, nil))
 	case 13:

@@ -107,6 +107,46 @@ func TestSimultaneousStarts(t *testing.T) {
 	}
 }
 
+// Nobody yields to a fellow that fetches the same from inside: it would start the
+// span again at once, and the other would yield in turn, for ever.
+func TestFellowsDoNotYield(t *testing.T) {
+	for _, self := range []unit.NodeID{"a", "b"} {
+		other := unit.NodeID("b")
+		if self == "b" {
+			other = "a"
+		}
+		s := newTest(self, "r", 1)
+		s.PeerJoined(0, PeerInfo{Node: "holder", Location: "r"})
+		s.PeerJoined(0, PeerInfo{Node: other, Location: "r"})
+		s.Moved(0, "r", []PeerInfo{{Node: "holder", Location: "r"}, {Node: other, Location: "r"}}, nil, nil)
+		s.PeerHas(0, "holder", artifact.All(1), nil)
+		if out := s.PeerStarted(0, other, []uint32{0}, nil); len(out) > 0 {
+			t.Errorf("%s, when %s STARTs the same: %v", self, other, out)
+		}
+	}
+}
+
+// Whom an initial seeder sends away does not ask it for every other span in turn.
+func TestSentAwayBacksOff(t *testing.T) {
+	s := newTest("a", "r", 1000)
+	s.PeerJoined(0, PeerInfo{Node: "origin", Location: "r", Initial: true})
+	out, asked := s.PeerHas(0, "origin", artifact.All(1000), nil), 0
+	for now := unit.Time(0); now < seconds(1); now = now.Add(time.Millisecond) {
+		todo := out
+		out = nil
+		for _, a := range todo {
+			if r, ok := a.(Request); ok {
+				asked++
+				out = s.Refused(now, "origin", r.Block, askAgain, out)
+			}
+		}
+		out = s.Tick(now, out)
+	}
+	if asked < 8 || asked > 400 {
+		t.Errorf("asked %d times in a second", asked)
+	}
+}
+
 // A peer that owes blocks and is silent loses them to others, and its
 // connection in the end.
 func TestSilentPeerLosesItsBlocks(t *testing.T) {

@@ -1,0 +1,114 @@
+package swarm
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// line is a peer behind a line of some rate and latency, which sends what it was
+// asked for one after the other.
+type line struct {
+	rate    unit.Rate
+	latency time.Duration // from a request to the first byte of its data
+	free    unit.Time     // when the line has sent everything
+	coming  []arrival
+}
+
+type arrival struct {
+	at unit.Time
+	b  Block
+}
+
+func (l *line) ask(now unit.Time, b Block) {
+	l.free = max(l.free, now.Add(l.latency)).Add(unit.Bytes(b.Length).Over(l.rate))
+	l.coming = append(l.coming, arrival{l.free, b})
+}
+
+// drive moves bytes over the line until the time and returns the peer.
+func drive(l *line, until time.Duration) (*Swarm, *peer) {
+	lengths := make([]int32, 2000)
+	for i := range lengths {
+		lengths[i] = 16 << 20
+	}
+	s := New(Config{
+		Self: "self", Location: "r", Lengths: lengths, Have: artifact.NewBitset(len(lengths)),
+		Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
+	})
+	s.PeerJoined(0, PeerInfo{Node: "p", Location: "r", MaxRequest: MaxRequest})
+	out := s.PeerHas(0, "p", artifact.All(len(lengths)), nil)
+	for now := unit.Time(0); ; {
+		for _, a := range out {
+			switch a := a.(type) {
+			case Request:
+				l.ask(now, a.Block)
+			case Store:
+				s.Stored(now, a.Span, true, nil)
+			}
+		}
+		next := l.coming[0]
+		if now = next.at; now > unit.Time(until) {
+			return s, s.peers["p"]
+		}
+		l.coming = l.coming[1:]
+		out = s.Received(now, "p", next.b, true, nil)
+	}
+}
+
+// The window comes to hold about twice what is under way on the line, and the
+// line is not left idle.
+func TestWindowFollowsTheLine(t *testing.T) {
+	for _, c := range []struct {
+		rate               unit.Rate
+		latency            time.Duration
+		window, request    int // at most
+		least, leastToTake int
+	}{
+		{62_500, 20 * time.Millisecond, 32 << 10, 16 << 10, 32 << 10, 16 << 10},         // 500 kbit/s
+		{1_250_000, 5 * time.Millisecond, 256 << 10, 48 << 10, 64 << 10, 16 << 10},      // 10 Mbit/s
+		{125e6, 200 * time.Microsecond, 1 << 20, 256 << 10, 300_000, 64 << 10},          // 1 Gbit/s in a rack
+		{12_500_000, 50 * time.Millisecond, 2 << 20, 512 << 10, 1_250_000, 256 << 10},   // 100 Mbit/s across a country
+		{1_250_000_000, 100 * time.Microsecond, 2 << 20, 512 << 10, 1 << 20, 256 << 10}, // 10 Gbit/s
+	} {
+		l := &line{rate: c.rate, latency: c.latency}
+		const long = 20 * time.Second
+		s, p := drive(l, long)
+		if w := p.pace.window; w > c.window || w < c.least {
+			t.Errorf("%v at %v: the window is %d, want %d to %d", c.rate, c.latency, w, c.least, c.window)
+		}
+		if n := p.pace.request(); n > c.request || n < c.leastToTake {
+			t.Errorf("%v at %v: requests of %d, want %d to %d", c.rate, c.latency, n, c.leastToTake, c.request)
+		}
+		if got, can := s.counters.Received, c.rate.In(long); got < can*9/10 {
+			t.Errorf("%v at %v: %d bytes, the line carries %d", c.rate, c.latency, got, can)
+		}
+	}
+}
+
+// A latency that grows is noticed, though the peer is never idle by itself.
+func TestLatencyThatGrows(t *testing.T) {
+	p := newPace(MaxRequest)
+	p.ask(0)
+	p.received(unit.Time(time.Millisecond), 0, true)
+	later := unit.Time(0).Add(latencyTTL + time.Second)
+	p.received(later, later-unit.Time(30*time.Millisecond), false)
+	if p.latency != time.Millisecond {
+		t.Fatalf("the wait behind others counts as latency: %v", p.latency)
+	}
+	p.received(later, later-unit.Time(20*time.Millisecond), true)
+	if p.latency != 20*time.Millisecond {
+		t.Errorf("the latency is %v, want the 20 ms that it is now", p.latency)
+	}
+}
+
+// To measure again, a busy peer is let run dry once, not more often.
+func TestRunsDryForTheLatency(t *testing.T) {
+	l := &line{rate: 125e6, latency: 200 * time.Microsecond}
+	_, p := drive(l, 25*time.Second)
+	if got := p.pace.measured; got < unit.Time(20*time.Second) || p.pace.latency > 2*time.Millisecond {
+		t.Errorf("measured last at %v: %v", time.Duration(got), p.pace.latency)
+	}
+}

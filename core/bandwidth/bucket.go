@@ -39,6 +39,9 @@ func (b *Bucket) SetRate(now unit.Time, rate unit.Rate) {
 	b.tokens = min(b.tokens, b.burst)
 }
 
+// Rate is the rate that it has now.
+func (b *Bucket) Rate() unit.Rate { return b.rate }
+
 func (b *Bucket) refill(now unit.Time) {
 	if b.rate == unit.Unlimited || now <= b.at {
 		return

@@ -209,7 +209,7 @@ func (t *transfer) swarmActions(now unit.Time, actions []swarm.Action, out []Act
 		case swarm.Reject:
 			out = t.send(a.Peer, rejection(a), out)
 		case swarm.Upload:
-			out = t.upload(now, a, out)
+			out = t.upload(a, out)
 		case swarm.Store:
 			out = append(out, StoreSpan{t.digest, a.Span})
 		case swarm.Drop:
@@ -226,16 +226,6 @@ func (t *transfer) swarmActions(now unit.Time, actions []swarm.Action, out []Act
 		}
 	}
 	return out
-}
-
-// upload queues a block until the budget admits it. A peer that asks for more
-// than any window allows is given up.
-func (t *transfer) upload(now unit.Time, a swarm.Upload, out []Action) []Action {
-	if t.m.uploads.add(SendBlock{t.digest, a.Peer, a.Block}) {
-		return out
-	}
-	out = append(out, Hangup{Transfer: t.digest, Peer: a.Peer, Reason: "has asked for more than it may at a time", Ban: true})
-	return t.disconnected(now, a.Peer, out)
 }
 
 func (t *transfer) send(peer unit.NodeID, msg wire.Message, out []Action) []Action {

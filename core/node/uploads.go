@@ -2,72 +2,101 @@ package node
 
 import (
 	"slices"
+	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// maxQueued bounds what one peer may have waiting here, in bytes: twice the
-// largest window of our own requests.
-const maxQueued = 4 << 20
+// What may wait here for the upload budget, in bytes: of one peer in one
+// transfer, twice the largest window of our own requests; and of all together.
+const (
+	maxQueued    = 4 << 20
+	maxQueuedAll = 64 << 20
+)
 
-// uploads admits blocks to be sent as the budget allows, peers in turn so that
-// none starves the others.
+// uploads admits blocks to be sent as the budget allows. Peers take turns, one
+// block each, so that none starves the others; who has waited longest comes first
+// in each turn.
 type uploads struct {
 	bucket *bandwidth.Bucket
-	queue  []SendBlock
+	queue  []upload // in the order of sending
+	bytes  int64    // of queue
+	turn   int      // of the block that was admitted last
 }
 
-// add queues a block; false if the peer has asked for too much.
+// upload is a block that waits. A peer's blocks have turns one after the other.
+type upload struct {
+	SendBlock
+	turn int
+}
+
+// add queues a block; false if that is more than may wait.
 func (u *uploads) add(b SendBlock) bool {
-	waiting := int64(b.Block.Length)
+	waiting, turn := int64(0), u.turn
 	for _, q := range u.queue {
 		if q.Peer == b.Peer && q.Transfer == b.Transfer {
 			waiting += int64(q.Block.Length)
+			turn = q.turn
 		}
 	}
-	if waiting > maxQueued {
+	n := int64(b.Block.Length)
+	if waiting+n > maxQueued || u.bytes+n > maxQueuedAll {
 		return false
 	}
-	u.queue = append(u.queue, b)
+	turn++
+	i, _ := slices.BinarySearchFunc(u.queue, turn+1, func(q upload, t int) int { return q.turn - t })
+	u.queue = slices.Insert(u.queue, i, upload{b, turn})
+	u.bytes += n
 	return true
+}
+
+// retryAfter is when a peer may ask again that was refused: when half of what
+// waits will have been sent.
+func (u *uploads) retryAfter() time.Duration {
+	const least, most = 50 * time.Millisecond, 2 * time.Second
+	return min(max(unit.Bytes(u.bytes/2).Over(u.bucket.Rate()), least), most)
 }
 
 // cancel takes a block out of the queue; false if it was admitted before.
 func (u *uploads) cancel(b SendBlock) bool {
-	i := slices.Index(u.queue, b)
-	if i < 0 {
-		return false
-	}
-	u.queue = slices.Delete(u.queue, i, i+1)
-	return true
+	before := len(u.queue)
+	u.drop(func(q SendBlock) bool { return q == b })
+	return len(u.queue) < before
 }
 
 func (u *uploads) dropPeer(d artifact.Digest, peer unit.NodeID) {
-	u.queue = slices.DeleteFunc(u.queue, func(b SendBlock) bool { return b.Transfer == d && b.Peer == peer })
+	u.drop(func(b SendBlock) bool { return b.Transfer == d && b.Peer == peer })
 }
 
 func (u *uploads) dropTransfer(d artifact.Digest) {
-	u.queue = slices.DeleteFunc(u.queue, func(b SendBlock) bool { return b.Transfer == d })
+	u.drop(func(b SendBlock) bool { return b.Transfer == d })
 }
 
-// admit appends what may be sent now: in each round one block of every peer.
-func (u *uploads) admit(now unit.Time, out []Action) []Action {
-	for len(u.queue) > 0 && u.bucket.Allows(now) {
-		var later []SendBlock
-		served := map[unit.NodeID]bool{}
-		for _, b := range u.queue {
-			if served[b.Peer] || !u.bucket.Allows(now) {
-				later = append(later, b)
-				continue
-			}
-			served[b.Peer] = true
-			u.bucket.Take(now, unit.Bytes(b.Block.Length))
-			out = append(out, b)
+func (u *uploads) drop(which func(SendBlock) bool) {
+	u.queue = slices.DeleteFunc(u.queue, func(q upload) bool {
+		if !which(q.SendBlock) {
+			return false
 		}
-		u.queue = later
+		u.bytes -= int64(q.Block.Length)
+		return true
+	})
+}
+
+// admit appends what may be sent now.
+func (u *uploads) admit(now unit.Time, out []Action) []Action {
+	n := 0
+	for n < len(u.queue) && u.bucket.Allows(now) {
+		b := u.queue[n]
+		n++
+		u.turn = b.turn
+		u.bytes -= int64(b.Block.Length)
+		u.bucket.Take(now, unit.Bytes(b.Block.Length))
+		out = append(out, b.SendBlock)
 	}
+	u.queue = slices.Delete(u.queue, 0, n)
 	return out
 }
 
@@ -76,4 +105,14 @@ func (u *uploads) nextDeadline(now unit.Time) unit.Time {
 		return unit.Never
 	}
 	return u.bucket.ReadyAt(now)
+}
+
+// upload queues a block until the budget admits it. Whoever asks for more than
+// may wait is told to ask again.
+func (t *transfer) upload(a swarm.Upload, out []Action) []Action {
+	u := &t.m.uploads
+	if u.add(SendBlock{t.digest, a.Peer, a.Block}) {
+		return out
+	}
+	return t.send(a.Peer, rejection(swarm.Reject{Peer: a.Peer, Block: a.Block, Reason: swarm.Busy, RetryAfter: u.retryAfter()}), out)
 }

@@ -45,7 +45,7 @@ func (t *tools) pki(name string) string { return filepath.Join(t.dir, "pki", nam
 func (t *tools) versions() map[string]string {
 	all := map[string]string{"go": runtime.Version()}
 	for name, args := range map[string][]string{
-		"rackswarm":  {t.rackswarm, "--version"},
+		"rackswarm":  {t.rackswarm, "version"},
 		"rtorrent":   {t.rtorrent, "-h"},
 		"aria2":      {t.aria2, "--version"},
 		"rsync":      {"rsync", "--version"},

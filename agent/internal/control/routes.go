@@ -15,9 +15,10 @@ import (
 // written anything.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	for pattern, h := range map[string]handler{
+// table is every call that the roles of callers are checked for. All of them are
+// described in docs/openapi.yaml.
+func (s *Server) table() map[string]handler {
+	return map[string]handler{
 		"GET /v1/agent":                          s.getAgent,
 		"GET /v1/nodes":                          s.listNodes,
 		"DELETE /v1/nodes/{name}":                s.forgetNode,
@@ -38,14 +39,24 @@ func (s *Server) routes() http.Handler {
 		"POST /v1/distributions/{name}/activate": s.activate,
 		"POST /v1/distributions/{name}/rollback": s.rollback,
 		"POST /v1/gc":                            s.collect,
-		"/":                                      notThere,
-	} {
-		mux.Handle(pattern, s.guard(h, caller.authorize))
 	}
-	for pattern, h := range map[string]handler{
+}
+
+// nodeTable is what nodes ask of one another.
+func (s *Server) nodeTable() map[string]handler {
+	return map[string]handler{
 		"POST /v1/node/artifacts": s.publishForNode,
 		"POST /v1/node/sources":   s.inspectForNode,
-	} {
+	}
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range s.table() {
+		mux.Handle(pattern, s.guard(h, caller.authorize))
+	}
+	mux.Handle("/", s.guard(notThere, caller.authorize))
+	for pattern, h := range s.nodeTable() {
 		mux.Handle(pattern, s.guard(h, caller.authorizeNode))
 	}
 	return mux

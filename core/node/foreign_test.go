@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -66,6 +67,13 @@ func TestForeignPeerIsLetInOnceTheContentIsReady(t *testing.T) {
 	if len(asked) == 0 || asked[0].Peer != "foreign:x" {
 		t.Errorf("it has all spans, and is asked for %v", asked)
 	}
+	a.step(node.PeerConnected{Transfer: a.digest, Peer: "foreign:seed", Foreign: true})
+	a.says("foreign:seed", wire.SpanBitfield{Bits: []byte{0xc0}})
+	told := pick[node.Send](a.step(node.ContentChanged{Transfer: a.digest, Have: artifact.All(2)}))
+	if !slices.ContainsFunc(told, func(s node.Send) bool { _, have := s.Message.(wire.SpanHave); return have && s.Peer == "foreign:seed" }) {
+		t.Errorf("a seed is not told that nothing is lacking: %v", told)
+	}
+	a.step(node.PeerDisconnected{Transfer: a.digest, Peer: "foreign:seed"})
 	a.step(node.PeerDisconnected{Transfer: a.digest, Peer: "foreign:x"})
 	if s, _ := a.Status(a.digest); s.Peers != 0 {
 		t.Errorf("%d peers are left", s.Peers)

@@ -31,7 +31,7 @@ func (s *Swarm) Flush(out []Action) []Action {
 	s.pending = announcements{}
 	for _, p := range s.list {
 		out = announce(out, p, DontHave, a.lost)
-		if p.complete(len(s.cfg.Lengths)) && !p.Initial {
+		if p.complete(len(s.cfg.Lengths)) && !p.Initial && !p.Foreign {
 			continue
 		}
 		out = announce(out, p, Have, s.unknownTo(p, a.haves))
@@ -49,9 +49,10 @@ func announce(out []Action, p *peer, what Announcement, spans []uint32) []Action
 }
 
 // unknownTo returns the spans that the peer lacks. An initial seeder is told
-// everything: it leaves the spreading of a span to who has it.
+// everything: it leaves the spreading of a span to who has it. So is a foreign
+// peer, which stays until it hears that nothing is lacking.
 func (s *Swarm) unknownTo(p *peer, spans []uint32) []uint32 {
-	if p.Initial {
+	if p.Initial || p.Foreign {
 		return spans
 	}
 	n := 0

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -93,10 +94,18 @@ type peer struct {
 	completed atomic.Int32
 	manifests chan []byte
 	failures  chan error
+	asked     atomic.Int32 // notices
 }
 
 // start runs a node until it is stopped, or the test ends.
 func (n *nodes) start(name string, at unit.Location) *peer {
+	n.t.Helper()
+	return n.startWith(name, at, nil, nil)
+}
+
+// startWith is start with other BitTorrent clients: who may connect, and whom the
+// node connects to.
+func (n *nodes) startWith(name string, at unit.Location, accept []netip.Prefix, clients []string) *peer {
 	n.t.Helper()
 	files, err := pki.Issue(n.pki, pki.Request{Name: name, Role: pki.RoleNode, Out: n.t.TempDir()})
 	if err != nil {
@@ -108,7 +117,7 @@ func (n *nodes) start(name string, at unit.Location) *peer {
 	}
 	p := &peer{name: unit.NodeID(name), ns: n, log: &journal{}, manifests: make(chan []byte, 10), failures: make(chan error, 10)}
 	log := slog.New(slog.NewTextHandler(p.log, nil)).With("node", name)
-	tr, err := transport.Listen(transport.Config{Self: p.name, Listen: "127.0.0.1:0", TLS: certificates{creds}, Logger: log})
+	tr, err := transport.Listen(transport.Config{Self: p.name, Listen: "127.0.0.1:0", TLS: certificates{creds}, Logger: log, Foreign: accept})
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -117,7 +126,7 @@ func (n *nodes) start(name string, at unit.Location) *peer {
 			Self: p.name, Addr: tr.Addr().String(), Location: at, Seed: unit.Seed(name),
 			Download: unit.Unlimited, Upload: unit.Unlimited,
 		},
-		Store: n.store, Transport: tr, Logger: log,
+		Store: n.store, Transport: tr, Logger: log, Foreign: clients,
 	})
 	p.run(tr)
 	return p
@@ -151,6 +160,8 @@ func (p *peer) take(ctx context.Context) {
 				p.manifests <- n.Torrent
 			case swarmapi.Failed:
 				p.failures <- n.Err
+			case swarmapi.Asked:
+				p.asked.Add(1)
 			}
 		}
 	}

@@ -44,3 +44,19 @@ func TestRequestsWaitForTheDisk(t *testing.T) {
 		t.Error("nothing is requested when the disk has caught up")
 	}
 }
+
+// A block that was cancelled too late arrives after its span was stored: it was
+// received, and it is a duplicate.
+func TestLateBlockIsADuplicate(t *testing.T) {
+	s := newTest("a", "r", 1)
+	s.PeerJoined(0, PeerInfo{Node: "b", Location: "r"})
+	out := s.PeerHas(0, "b", artifact.All(1), nil)
+	if len(requests(out, "b")) != 1 {
+		t.Fatalf("decided %v", out)
+	}
+	s.Replace(0, artifact.All(1), nil) // it was found on the disk
+	s.Received(seconds(1), "b", Block{Span: 0, Length: Grain}, false, nil)
+	if c := s.Counters(); c.Received != Grain || c.Duplicate != Grain {
+		t.Errorf("received %d, of which %d are duplicates", c.Received, c.Duplicate)
+	}
+}

@@ -31,7 +31,7 @@ const (
 
 // nodes are loops with real transports, mutual TLS and one store.
 type nodes struct {
-	t     *testing.T
+	t     testing.TB
 	pki   string
 	store *store.Store
 	// What is moved: a file of random bytes.
@@ -39,7 +39,7 @@ type nodes struct {
 	data     []byte
 }
 
-func newNodes(t *testing.T, pieces int) *nodes {
+func newNodes(t testing.TB, pieces int) *nodes {
 	t.Helper()
 	n := &nodes{t: t, pki: t.TempDir()}
 	if _, err := pki.InitCA(n.pki, pki.InitOptions{}); err != nil {
@@ -60,7 +60,7 @@ func newNodes(t *testing.T, pieces int) *nodes {
 	return n
 }
 
-func manifestOf(t *testing.T, data []byte) *artifact.Manifest {
+func manifestOf(t testing.TB, data []byte) *artifact.Manifest {
 	t.Helper()
 	var layer [][32]byte
 	for at := 0; at < len(data); at += pieceLength {

@@ -15,12 +15,15 @@ const (
 	// a peer is taken to answer that does not say.
 	MaxRequest     = 1 << 20
 	defaultRequest = 128 << 10
-	// firstRequest and firstWindow hold until the peer's rate is known.
+	// firstRequest and firstWindow hold until the peer's rate is known, and
+	// firstRequest when its latency is measured.
 	firstRequest = 64 << 10
 	firstWindow  = 512 << 10
 	// A request takes the connection at most requestTime, so that what is slow
-	// can be stolen in parts.
-	requestTime = 50 * time.Millisecond
+	// can be stolen in parts, and as control messages wait until a block is
+	// sent. For the latter reason usualRequest is the most, too.
+	requestTime  = 30 * time.Millisecond
+	usualRequest = 512 << 10
 	// The window is a few requests, at most what the peer sends in windowTime,
 	// and at most maxWindow, as control shares the connection.
 	minWindow  = 2 * Grain
@@ -48,8 +51,8 @@ const (
 // bounds it from above. As a busy peer always owes something, it is asked for
 // nothing more when the measurement is older than latencyTTL, until it owes
 // nothing: that costs one latency every latencyTTL. The time that the block
-// itself takes is part of the measurement. So is a wait for the sender's upload
-// budget; windowTime bounds what comes of it.
+// itself takes is part of the measurement, so it is a short one. So is a wait for
+// the sender's upload budget; windowTime bounds what comes of it.
 type pace struct {
 	rate     unit.Rate     // 0: not known
 	latency  time.Duration // 0: not known
@@ -72,12 +75,14 @@ func newPace(maxRequest int32) pace {
 	return pace{window: firstWindow, largest: min(max(largest, Grain), MaxRequest)}
 }
 
-// request is how many bytes to ask for at a time, a multiple of Grain.
-func (p *pace) request() int {
-	n := min(p.window/4, p.largest)
-	if p.rate == 0 {
+// request is how many bytes to ask for at a time, a multiple of Grain: little if
+// that measures the latency, which alone does while it is stale.
+func (p *pace) request(now unit.Time, alone bool) int {
+	n := min(p.window/2, p.largest, usualRequest)
+	if p.rate == 0 || alone && p.stale(now) {
 		n = min(n, firstRequest)
-	} else {
+	}
+	if p.rate > 0 {
 		n = min(n, int(p.rate.In(requestTime)))
 	}
 	return max(n/Grain*Grain, Grain)

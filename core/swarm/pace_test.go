@@ -68,10 +68,10 @@ func TestWindowFollowsTheLine(t *testing.T) {
 		least, leastToTake int
 	}{
 		{62_500, 20 * time.Millisecond, 32 << 10, 16 << 10, 32 << 10, 16 << 10},         // 500 kbit/s
-		{1_250_000, 5 * time.Millisecond, 256 << 10, 48 << 10, 64 << 10, 16 << 10},      // 10 Mbit/s
-		{125e6, 200 * time.Microsecond, 1 << 20, 256 << 10, 300_000, 64 << 10},          // 1 Gbit/s in a rack
-		{12_500_000, 50 * time.Millisecond, 2 << 20, 512 << 10, 1_250_000, 256 << 10},   // 100 Mbit/s across a country
-		{1_250_000_000, 100 * time.Microsecond, 2 << 20, 512 << 10, 1 << 20, 256 << 10}, // 10 Gbit/s
+		{1_250_000, 5 * time.Millisecond, 256 << 10, 32 << 10, 64 << 10, 32 << 10},      // 10 Mbit/s
+		{125e6, 200 * time.Microsecond, 1 << 20, 512 << 10, 300_000, 128 << 10},         // 1 Gbit/s in a rack
+		{12_500_000, 50 * time.Millisecond, 2 << 20, 352 << 10, 1_250_000, 352 << 10},   // 100 Mbit/s across a country
+		{1_250_000_000, 100 * time.Microsecond, 2 << 20, 512 << 10, 1 << 20, 512 << 10}, // 10 Gbit/s
 	} {
 		l := &line{rate: c.rate, latency: c.latency}
 		const long = 20 * time.Second
@@ -79,7 +79,7 @@ func TestWindowFollowsTheLine(t *testing.T) {
 		if w := p.pace.window; w > c.window || w < c.least {
 			t.Errorf("%v at %v: the window is %d, want %d to %d", c.rate, c.latency, w, c.least, c.window)
 		}
-		if n := p.pace.request(); n > c.request || n < c.leastToTake {
+		if n := p.pace.request(0, false); n > c.request || n < c.leastToTake {
 			t.Errorf("%v at %v: requests of %d, want %d to %d", c.rate, c.latency, n, c.leastToTake, c.request)
 		}
 		if got, can := s.counters.Received, c.rate.In(long); got < can*9/10 {

@@ -48,14 +48,13 @@ func (s *Swarm) request(now unit.Time, p *peer, a *active, out []Action) []Actio
 	for a.grains[a.next] != 0 {
 		a.next++
 	}
-	i := a.next
-	for most := min(i+p.pace.request()/Grain, len(a.grains)); a.next < most && a.grains[a.next] == 0; a.next++ {
+	i, alone := a.next, len(p.debts) == 0
+	for most := min(i+p.pace.request(now, alone)/Grain, len(a.grains)); a.next < most && a.grains[a.next] == 0; a.next++ {
 		a.grains[a.next] = grain(p.seat)
 	}
 	a.free -= a.next - i
 	a.asked = now
 	b := s.block(a.span, i, a.next)
-	alone := len(p.debts) == 0
 	if alone {
 		p.lastData = now
 		p.pace.ask(now)

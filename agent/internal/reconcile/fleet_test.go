@@ -94,6 +94,7 @@ type node struct {
 	store   *store.Store
 	cancel  context.CancelFunc
 	ended   chan error
+	now     func() time.Time // nil is time.Now
 }
 
 // add starts a node in a location, with labels "key=value".
@@ -124,7 +125,7 @@ func (n *node) start() {
 		n.f.t.Fatalf("storage of %s: %v", n.api.Name, err)
 	}
 	n.r, err = New(Config{Self: n.api, Store: n.store, Swarm: n.swarm, Storage: n.storage, StateDir: n.state,
-		Trust: n.trust, Hooks: n.hooks, CheckInterval: 100 * time.Millisecond, Logger: log})
+		Trust: n.trust, Hooks: n.hooks, CheckInterval: 100 * time.Millisecond, Logger: log, Now: n.now})
 	if err != nil {
 		n.f.t.Fatalf("reconciler of %s: %v", n.api.Name, err)
 	}

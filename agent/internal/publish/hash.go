@@ -88,6 +88,9 @@ func (h *hasher) run(ctx context.Context) error {
 	if h.sum != nil {
 		h.checksum = h.sum.finish()
 	}
+	if h.src.Size > pagecache.Budget() { // the end of it helps nobody who begins at the beginning
+		h.trail.Forget(func(hashed) bool { return true })
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

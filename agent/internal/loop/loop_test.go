@@ -92,6 +92,29 @@ func TestWrongBytesAmongGood(t *testing.T) {
 	n.eventually("the victim has everything", func() bool { return c.is(n.data) })
 }
 
+// A source that changed in place is told so: it looks again, withdraws the span
+// that is wrong and serves the rest.
+func TestChangedSourceIsNotBanned(t *testing.T) {
+	n := newNodes(t, 24)
+	changed := n.full()
+	changed.data[5*pieceLength] ^= 1
+	seed := n.start("changed", rack)
+	seed.join(changed, true)
+	p, c := n.start("p", rack), n.empty()
+	p.join(c, false)
+	n.eventually("all but the changed span came", func() bool { return c.Have().Count() == c.Have().Len()-1 })
+	n.eventually("the source has withdrawn it", func() bool { return !changed.Have().Has(5) })
+	n.start("whole", rack).join(n.full(), false)
+	n.eventually("everything came", func() bool { return c.is(n.data) })
+	n.eventually("the source is still connected", func() bool {
+		st, ok := seed.Stats(n.manifest.Digest())
+		return ok && st.Peers == 2
+	})
+	if strings.Contains(p.log.String(), "peer banned") {
+		t.Errorf("the source was banned:\n%s", p.log)
+	}
+}
+
 // A bug in the handling of what one peer sends costs that connection, not the
 // agent.
 func TestPanicWhileReceiving(t *testing.T) {

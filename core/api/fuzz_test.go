@@ -1,28 +1,10 @@
 package api_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/rackswarm/rackswarm/core/api"
 )
-
-// FuzzSource: a source is one of the kinds, or an error that says what to do.
-func FuzzSource(f *testing.F) {
-	for _, seed := range []string{"/srv/x", "https://user:pw@h/x?y#z", "http://[::1]:80/", "node://a/b", "node:///", "ftp://x", "", "://", "/\x00", "https://%zz/", "/../..", "HTTP://x"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		s, err := api.ParseSource(text)
-		var e *api.Error
-		if err != nil && (!errors.As(err, &e) || e.Fix == "") {
-			t.Fatalf("%q: %v", text, err)
-		}
-		if err == nil && (s.Path == "") == (s.URL == nil) {
-			t.Fatalf("%q is %+v", text, s)
-		}
-	})
-}
 
 // FuzzSelector: a selector is refused or can be asked, and agrees with itself.
 func FuzzSelector(f *testing.F) {

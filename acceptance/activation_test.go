@@ -265,3 +265,70 @@ func TestRollbackMovesNothing(t *testing.T) {
 	f.CLI("rm", "--artifact", d.Previous)
 	wantError(t, f.TryCLI("rollback", "app"), d.Previous, "not published any more")
 }
+
+// A node that may not hold a second version says so, and takes it when what
+// nothing needs is gone. Nothing that is needed ever goes.
+func TestQuotaAndCollection(t *testing.T) {
+	t.Parallel()
+	nodes := fleet.Racks("ams1/r1", 2)
+	nodes[1].NoPublisherKey = true
+	f := fleet.New(t, fleet.Options{Nodes: nodes})
+	seed, small := f.Agents()[0], f.Agents()[1]
+	small.Configure(map[string]any{"storage": map[string]any{"quota": "8MB"}})
+	seed.Start()
+	small.Start()
+	f.WaitRegistered()
+	src, dest := makeTree(t), filepath.Join(f.Root, "app")
+	f.CLI("distribute", "app", "--source", src, "--path", dest, "--wait")
+	next := nextVersion(t, src, "2")
+	r := f.TryCLI("distribute", "app", "--source", next, "--path", dest, "--wait")
+	if r.Code != 3 {
+		t.Errorf("distribute ends with %d:\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	n := awaitOn(t, f, "app", small, "is full", func(n api.NodeStatus) bool { return n.Phase == api.PhaseFailed && n.Error.Code == api.CodeQuota })
+	if n.Error.Fix == "" || received(n) != 0 {
+		t.Errorf("it reports %+v, %+v", n, n.Error)
+	}
+	wantSame(t, src, dest, small)
+	awaitSame(t, next, dest, seed)
+
+	var nodesNow api.NodeList
+	f.JSON(&nodesNow, "nodes")
+	for _, n := range nodesNow.Nodes {
+		if n.UsedBytes == 0 || (n.Name == small.Name) != (n.QuotaBytes == 8_000_000) {
+			t.Errorf("%s holds %d of %d bytes", n.Name, n.UsedBytes, n.QuotaBytes)
+		}
+	}
+	small.Stop()
+	small.Configure(map[string]any{"storage": nil})
+	small.Restart()
+	awaitSame(t, next, dest, small)
+
+	// A manifest that nothing is about any more, and a foreign directory.
+	manifests := filepath.Join(small.StateDir, "manifests")
+	rubbish := filepath.Join(manifests, fmt.Sprintf("%064d.torrent", 7))
+	write(t, rubbish, "of nothing")
+	foreign := filepath.Join(small.Root, ".rackswarm-other@12345678")
+	must(t, os.Mkdir(foreign, 0o700))
+	then := time.Now().Add(-48 * time.Hour)
+	for _, path := range []string{rubbish, foreign} {
+		must(t, os.Chtimes(path, then, then))
+	}
+	var dry, done api.Collection
+	for i, out := range []*api.Collection{&dry, &done} {
+		args := [][]string{{"gc", "--dry-run"}, {"gc"}}[i]
+		f.JSON(out, append(args, "--endpoint", small.Endpoint())...)
+		if len(out.Items) != 1 || out.Items[0].Path != rubbish || out.DryRun != (i == 0) || out.Node != small.Name || out.UsedBytes == 0 {
+			t.Errorf("%v: %+v", args, out)
+		}
+	}
+	if _, err := os.Stat(rubbish); err == nil {
+		t.Error("the manifest is still there")
+	}
+	if _, err := os.Stat(foreign); err != nil {
+		t.Errorf("another agent's staging: %v", err)
+	}
+	wantSame(t, next, dest, small, seed)
+	seed.Stop() // with the store
+	wantError(t, f.TryCLI("gc", "--endpoint", small.Endpoint()), "store")
+}

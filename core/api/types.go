@@ -10,6 +10,10 @@ type Node struct {
 	DataAddr string            `json:"data_addr"`          // host:port other agents fetch from
 	APIAddr  string            `json:"api_addr,omitempty"` // host:port of the API on mutual TLS, if it listens there
 	Version  string            `json:"version"`
+	// UsedBytes is what the node holds for rackswarm, QuotaBytes what it may hold;
+	// 0 is any amount.
+	UsedBytes  int64 `json:"used_bytes,omitempty"`
+	QuotaBytes int64 `json:"quota_bytes,omitempty"`
 	// Alive is whether the node's expiring record is still there. LastSeen is
 	// when the node last refreshed it, by its own clock.
 	Alive    bool      `json:"alive"`

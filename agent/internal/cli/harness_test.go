@@ -81,7 +81,7 @@ func (f *fleet) must(err error) {
 func (f *fleet) nodes() {
 	f.Helper()
 	for _, n := range []api.Node{
-		{Name: "web1", Location: "ams1/r1", Labels: map[string]string{"role": "web", "tier": "a"}, APIAddr: "10.0.0.1:7422"},
+		{Name: "web1", Location: "ams1/r1", Labels: map[string]string{"role": "web", "tier": "a"}, APIAddr: "10.0.0.1:7422", UsedBytes: 7 << 30, QuotaBytes: 10 << 30},
 		{Name: "web2", Location: "ams1/r1", Labels: map[string]string{"role": "web"}},
 		{Name: "db1", Location: "ams1/r2"},
 	} {

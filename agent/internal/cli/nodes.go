@@ -29,13 +29,21 @@ func (r *run) nodesCommand() *cobra.Command {
 }
 
 func (r *run) nodesTable(w io.Writer, nodes []api.Node) {
-	rows := [][]string{{"NODE", "LOCATION", "STATE", "SEEN", "LABELS", "DATA", "API", "VERSION"}}
+	rows := [][]string{{"NODE", "LOCATION", "STATE", "SEEN", "LABELS", "HOLDS", "DATA", "API", "VERSION"}}
 	for _, n := range nodes {
 		state := "down"
 		if n.Alive {
 			state = "up"
 		}
-		rows = append(rows, []string{n.Name, place(n.Location), state, ago(r.now(), n.LastSeen), dash(pairs(n.Labels)), dash(n.DataAddr), dash(n.APIAddr), dash(n.Version)})
+		rows = append(rows, []string{n.Name, place(n.Location), state, ago(r.now(), n.LastSeen), dash(pairs(n.Labels)), holds(n), dash(n.DataAddr), dash(n.APIAddr), dash(n.Version)})
 	}
 	table(w, rows)
+}
+
+// holds is how much a node holds, of what it may hold.
+func holds(n api.Node) string {
+	if n.QuotaBytes > 0 {
+		return size(n.UsedBytes) + " of " + size(n.QuotaBytes)
+	}
+	return size(n.UsedBytes)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/loop"
 	"github.com/rackswarm/rackswarm/agent/internal/pki"
 	"github.com/rackswarm/rackswarm/agent/internal/publisher"
+	"github.com/rackswarm/rackswarm/agent/internal/quota"
 	"github.com/rackswarm/rackswarm/agent/internal/reconcile"
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/agent/internal/transport"
@@ -48,6 +49,7 @@ type daemon struct {
 	self      api.Node
 	loop      *loop.Loop
 	reconcile *reconcile.Reconciler
+	budget    *quota.Budget
 	publisher *publisher.Publisher
 	control   *control.Server
 }
@@ -232,9 +234,10 @@ func (d *daemon) openSwarm(context.Context) (err error) {
 		Foreign: d.cfg.Foreign.Peers, Client: d.client(),
 		Store: d.store, Transport: d.transport, Logger: d.log,
 	})
+	d.budget = quota.New(d.cfg.Storage.Quota)
 	d.reconcile, err = reconcile.New(reconcile.Config{
 		Self: d.self, Store: d.store, Swarm: d.loop, Storage: d.storage, StateDir: d.cfg.StateDir,
-		Trust: d.trust, Hooks: d.cfg.Hooks, CheckInterval: d.cfg.CheckInterval, Logger: d.log,
+		Trust: d.trust, Hooks: d.cfg.Hooks, Budget: d.budget, CheckInterval: d.cfg.CheckInterval, Logger: d.log,
 	})
 	return err
 }
@@ -271,7 +274,12 @@ func (d *daemon) openControl(context.Context) (err error) {
 	if d.publisher, err = d.newPublisher(); err != nil {
 		return err
 	}
-	c.Publisher, c.Torrent = d.publisher, d.torrent
+	c.Publisher, c.Torrent, c.Collector = d.publisher, d.torrent, collector{d}
+	d.budget.OnFull(func(ctx context.Context) {
+		if _, err := (collector{d}).Collect(ctx, false); err != nil {
+			d.log.Warn("not all that nothing needs is deleted", "error", err)
+		}
+	})
 	d.control, err = control.New(c)
 	return err
 }
@@ -292,7 +300,7 @@ func (d *daemon) newPublisher() (*publisher.Publisher, error) {
 	}
 	c := publisher.Config{
 		Self: d.self.Name, Key: d.signer, StateDir: d.cfg.StateDir, Roots: d.cfg.Publish.Roots,
-		Store: d.store, Sources: d.reconcile, Logger: d.log,
+		Store: d.store, Sources: d.reconcile, Budget: d.budget, Logger: d.log,
 		Fetcher: download.Config{CAs: authorities, Logger: d.log},
 	}
 	if d.creds != nil {

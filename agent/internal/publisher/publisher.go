@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/download"
+	"github.com/rackswarm/rackswarm/agent/internal/quota"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/store"
@@ -42,6 +43,8 @@ type Config struct {
 	// NodeTLS is for connections to the API of a node; nil if there is no TLS, so
 	// that no node answers.
 	NodeTLS func(node string) *tls.Config
+	// Budget is what may be held on this node's disk; nil is no limit.
+	Budget *quota.Budget
 	// Fetcher downloads; it has usable defaults.
 	Fetcher download.Config
 	Logger  *slog.Logger     // nil discards
@@ -73,8 +76,9 @@ func New(cfg Config) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Publisher{cfg: cfg, kept: kept, fetcher: download.New(cfg.Fetcher),
-		hashing: make(chan struct{}, maxHashing), receiving: make(chan struct{}, maxReceiving)}, nil
+	p := &Publisher{cfg: cfg, kept: kept, fetcher: download.New(cfg.Fetcher),
+		hashing: make(chan struct{}, maxHashing), receiving: make(chan struct{}, maxReceiving)}
+	return p, p.accountAll()
 }
 
 // ready checks, before anything long begins, that the end can be reached.

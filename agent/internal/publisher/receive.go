@@ -30,23 +30,28 @@ func (p *Publisher) Receive(ctx context.Context, req api.StreamRequest, body io.
 	if err != nil {
 		return api.Artifact{}, err
 	}
-	a, err := p.receiveInto(ctx, dir, req, body, progress)
-	if err != nil {
-		return api.Artifact{}, errors.Join(err, p.kept.drop(dir))
+	limited, room := p.arrive(ctx, dir, req.Name)
+	a, err := p.receiveInto(limited, room, dir, req, body, room.watch(limited, progress))
+	dropped := p.kept.drop(dir)
+	if err = room.end(limited, dir, err); err != nil {
+		return api.Artifact{}, errors.Join(err, dropped)
 	}
-	if err := p.kept.drop(dir); err != nil {
-		p.cfg.Logger.Warn("the copy that was replaced stays until the agent starts again", "dir", dir, "error", err)
+	if dropped != nil {
+		p.cfg.Logger.Warn("the copy that was replaced stays until the agent starts again", "dir", dir, "error", dropped)
 	}
 	return a, nil
 }
 
 // receiveInto publishes the content out of dir, which may be gone, or hold an
 // older copy, afterwards.
-func (p *Publisher) receiveInto(ctx context.Context, dir string, req api.StreamRequest, body io.Reader, progress func(api.Progress)) (api.Artifact, error) {
+func (p *Publisher) receiveInto(ctx context.Context, room *arrival, dir string, req api.StreamRequest, body io.Reader, progress func(api.Progress)) (api.Artifact, error) {
 	if req.Checksum != "" && req.Kind != artifact.KindFile.String() {
 		return api.Artifact{}, &api.Error{Code: api.CodeInvalid, Subject: "checksum", Message: "a checksum is that of a file, and this is a tree", Fix: "leave it out"}
 	}
 	if err := extract(ctx, dir, req, body, progress); err != nil {
+		return api.Artifact{}, err
+	}
+	if err := room.complete(ctx, dir); err != nil {
 		return api.Artifact{}, err
 	}
 	built, err := p.build(ctx, filepath.Join(dir, contentName),
@@ -78,6 +83,7 @@ func (p *Publisher) keep(ctx context.Context, dir string, built publish.Result, 
 	if err == nil {
 		p.noteStore(ctx, d)
 	}
+	p.account(p.kept.path(d))
 	return a, err
 }
 

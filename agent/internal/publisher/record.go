@@ -78,11 +78,13 @@ func (p *Publisher) Unpublish(ctx context.Context, digest string) error {
 		return err
 	}
 	p.cfg.Sources.RemoveSource(d)
+	defer p.account(p.kept.path(d))
 	return p.kept.remove(d)
 }
 
 // discard deletes a streamed copy that nothing is served from any more.
 func (p *Publisher) discard(d artifact.Digest) {
+	defer p.account(p.kept.path(d))
 	if err := p.kept.remove(d); err != nil {
 		p.cfg.Logger.Warn("a copy that is not needed stays", "digest", d, "error", err)
 	}

@@ -8,11 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/store"
 )
 
 const (
@@ -52,7 +50,7 @@ func (p *Publisher) Run(ctx context.Context) {
 func (p *Publisher) Tidy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tidyTimeout)
 	defer cancel()
-	if err := p.tidyDownloads(); err != nil {
+	if _, err := p.tidyDownloads(downloadLife, false); err != nil {
 		return err
 	}
 	id, err := p.cfg.Store.Identity(ctx)
@@ -75,47 +73,15 @@ func (p *Publisher) Tidy(ctx context.Context) error {
 func (p *Publisher) tidyOne(ctx context.Context, d artifact.Digest, id string) error {
 	p.commit.Lock()
 	defer p.commit.Unlock()
-	_, err := p.cfg.Store.Artifact(ctx, d.String())
-	if !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	if p.kept.recordedBy(d) != id {
-		return nil
-	}
-	// After the answer: a store that was emptied before it has another identity.
-	if now, err := p.cfg.Store.Identity(ctx); err != nil || now != id {
+	if needless, err := p.needless(ctx, d, id); err != nil || !needless {
 		return err
 	}
 	p.cfg.Sources.RemoveSource(d)
 	if err := p.kept.remove(d); err != nil {
 		return err
 	}
+	p.account(p.kept.path(d))
 	p.cfg.Logger.Info("streamed copy deleted with its artifact", "digest", d)
-	return nil
-}
-
-// tidyDownloads deletes what has arrived of downloads that nobody went on with.
-func (p *Publisher) tidyDownloads() error {
-	entries, err := os.ReadDir(p.kept.dir)
-	if err != nil {
-		return keepError(p.kept.dir, err)
-	}
-	for _, e := range entries {
-		key, ok := strings.CutPrefix(e.Name(), downloadPrefix)
-		info, err := e.Info()
-		if !ok || err != nil || p.cfg.Now().Sub(info.ModTime()) < downloadLife {
-			continue
-		}
-		unlock, held := p.underWay.try(key)
-		if held != nil {
-			continue
-		}
-		err = p.kept.drop(filepath.Join(p.kept.dir, e.Name()))
-		unlock()
-		if err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

@@ -119,9 +119,16 @@ func (p *Publisher) downloadAndPublish(ctx context.Context, source api.Source, r
 	if err != nil {
 		return api.Artifact{}, err
 	}
-	want.Version, err = p.fetcher.Fetch(ctx, download.Job{URL: source.URL, Headers: req.Headers, Dir: dir, Name: contentName,
-		Known: known, Checked: want.Checksum != "", Progress: progress})
-	if err != nil {
+	defer p.account(dir)
+	limited, room := p.arrive(ctx, dir, source.String())
+	want.Version, err = p.fetcher.Fetch(limited, download.Job{URL: source.URL, Headers: req.Headers, Dir: dir, Name: contentName,
+		Known: known, Checked: want.Checksum != "", Progress: room.watch(limited, progress)})
+	if err == nil {
+		if err = room.complete(limited, dir); err != nil {
+			err = errors.Join(err, p.kept.drop(dir))
+		}
+	}
+	if err = room.end(limited, dir, err); err != nil {
 		if !download.Kept(dir) {
 			err = errors.Join(err, p.kept.drop(dir))
 		}

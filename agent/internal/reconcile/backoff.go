@@ -32,7 +32,7 @@ func retryDelay(n int, err *api.Error, rng *unit.Rand) time.Duration {
 
 func mendedByHand(code string) bool {
 	switch code {
-	case api.CodeNoSpace, api.CodeForeignContent, api.CodeOutsideRoots, api.CodeUntrusted, api.CodeInvalid:
+	case api.CodeNoSpace, api.CodeQuota, api.CodeForeignContent, api.CodeOutsideRoots, api.CodeUntrusted, api.CodeInvalid:
 		return true
 	}
 	return false

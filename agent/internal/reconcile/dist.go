@@ -197,6 +197,7 @@ func (r *Reconciler) startWorker(ctx context.Context, x *dist, w *worker) {
 	readers := r.readers()
 	r.shared.Store(&readers)
 	w.name, w.rec, w.placement, w.sources = x.name, *x.rec, x.placement, r.sharedReaders
+	w.budget = r.cfg.Budget
 	w.storage, w.trust, w.hooks, w.slots, w.send = r.cfg.Storage, r.cfg.Trust, r.cfg.Hooks, r.slots, r.mail.put
 	if switches(w.task) {
 		w.staged, w.stagedFor = x.staged, x.rec.staged
@@ -269,6 +270,7 @@ func (r *Reconciler) current(w *worker) bool {
 }
 
 func (r *Reconciler) save(x *dist) {
+	r.account(x)
 	if err := r.state.saveRecord(x.rec); err != nil {
 		r.log.Error("placement is not recorded for a restart", "distribution", x.name, "error", err)
 	}

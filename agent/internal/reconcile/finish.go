@@ -88,6 +88,8 @@ func (r *Reconciler) placed(x *dist, e finished) {
 	x.rec.Verified = r.verifiedBy(before, &wanted, x.rec.Verified)
 	x.rec.Standing, x.rec.Leftover, x.rec.Drifted = &wanted, nil, false
 	x.rec.Trial, x.rec.Refused = nil, nil
+	x.rec.StandingBytes = int64(x.placement.Manifest().Size())
+	r.cfg.Budget.Set(stagedPurpose(x.name), 0)
 	r.noteKept(x, e)
 	now := r.cfg.Now()
 	x.rec.Status.InstalledAt = &now
@@ -184,6 +186,7 @@ func (r *Reconciler) forgotten(x *dist) {
 		r.log.Error("placement is not forgotten", "distribution", x.name, "error", err)
 	}
 	delete(r.dists, x.name)
+	r.unaccount(x)
 	r.reporter.drop(x.name)
 	r.dropManifest(x.rec.Wanted.Digest)
 	r.dropManifest(x.rec.Kept)

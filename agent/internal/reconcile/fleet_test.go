@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/hook"
+	"github.com/rackswarm/rackswarm/agent/internal/quota"
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -87,6 +88,7 @@ type node struct {
 	root, state string
 	trust       []ed25519.PublicKey
 	hooks       hook.Set
+	budget      *quota.Budget
 
 	r       *Reconciler
 	swarm   *memSwarm
@@ -125,7 +127,7 @@ func (n *node) start() {
 		n.f.t.Fatalf("storage of %s: %v", n.api.Name, err)
 	}
 	n.r, err = New(Config{Self: n.api, Store: n.store, Swarm: n.swarm, Storage: n.storage, StateDir: n.state,
-		Trust: n.trust, Hooks: n.hooks, CheckInterval: 100 * time.Millisecond, Logger: log, Now: n.now})
+		Trust: n.trust, Hooks: n.hooks, Budget: n.budget, CheckInterval: 100 * time.Millisecond, Logger: log, Now: n.now})
 	if err != nil {
 		n.f.t.Fatalf("reconciler of %s: %v", n.api.Name, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/hook"
+	"github.com/rackswarm/rackswarm/agent/internal/quota"
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
 	"github.com/rackswarm/rackswarm/core/api"
@@ -32,6 +33,7 @@ type Config struct {
 	StateDir string              // for what has to survive a restart
 	Trust    []ed25519.PublicKey // publishers whose artifacts are accepted
 	Hooks    hook.Set            // commands that distributions may name
+	Budget   *quota.Budget       // of this node's disk; nil is no limit
 	// CheckInterval is how often placements are looked at for drift; 10 s if 0.
 	CheckInterval time.Duration
 	Now           func() time.Time // time.Now if nil
@@ -108,6 +110,7 @@ func New(cfg Config) (*Reconciler, error) {
 	}
 	for name, rec := range records {
 		r.dists[name] = recall(rec)
+		r.account(r.dists[name])
 	}
 	for _, rec := range state.loadSources() {
 		r.published[rec.Digest] = rec.Path
@@ -182,7 +185,7 @@ func (r *Reconciler) pumpNotices(ctx context.Context) *mailbox[swarmapi.Notice] 
 func (r *Reconciler) startHelpers(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
-	for _, run := range []func(context.Context){r.register, r.reader.run, r.reporter.run, r.pending.run, r.demand.run, r.activator.run} {
+	for _, run := range []func(context.Context){r.register, r.reader.run, r.reporter.run, r.pending.run, r.demand.run, r.activator.run, r.collectNowAndThen} {
 		wg.Go(func() { run(ctx) })
 	}
 	return func() { cancel(); wg.Wait() }

@@ -12,6 +12,8 @@ type Record struct {
 	// Standing is what stands: the distribution as it was when its content was
 	// installed. Nil until then.
 	Standing *api.Distribution `json:"standing,omitempty"`
+	// StandingBytes is the size of that content.
+	StandingBytes int64 `json:"standing_bytes,omitempty"`
 	// Leftover is what was begun at another path and never came to stand.
 	Leftover *api.Distribution `json:"leftover,omitempty"`
 	// Trial is what was switched to, or is about to be, while its hooks have not

@@ -57,6 +57,7 @@ func (r *Reconciler) putNode(ctx context.Context) error {
 func (r *Reconciler) self() api.Node {
 	n := r.cfg.Self
 	n.Alive, n.LastSeen = true, r.cfg.Now()
+	n.UsedBytes, n.QuotaBytes = r.cfg.Budget.Used(), r.cfg.Budget.Limit()
 	return n
 }
 

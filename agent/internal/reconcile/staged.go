@@ -49,6 +49,7 @@ func (r *Reconciler) dropUnwanted(x *dist) {
 		return
 	}
 	r.closeStaged(x)
+	r.account(x)
 }
 
 func (r *Reconciler) closeStaged(x *dist) {
@@ -76,6 +77,7 @@ func (r *Reconciler) refusedAfter(x *dist, e finished) {
 	x.rec.Trial, x.rec.Drifted = nil, false
 	x.rec.Refused = &Refusal{wanted.Generation, r.cfg.Hooks.Fingerprint(wanted.Hooks.After...), err}
 	x.rec.Kept, x.rec.KeptBytes = e.out.kept, e.out.keptBytes
+	r.cfg.Budget.Set(stagedPurpose(x.name), 0)
 	r.log.Warn("refused; what stood before is back", "distribution", x.name, "digest", wanted.Digest, "error", &err)
 	r.fail(x, &err)
 	r.save(x)

@@ -83,6 +83,7 @@ func (r *Reconciler) standing(x *dist) {
 	s.Phase, s.Error = api.PhaseInstalled, nil
 	s.BytesTotal = int64(x.placement.Manifest().Size())
 	s.BytesDone = s.BytesTotal
+	x.rec.StandingBytes = s.BytesTotal
 	if before.Phase != s.Phase || before.Drifted || before.Generation != x.rec.Standing.Generation ||
 		before.Verified != x.rec.Verified || before.BytesTotal != s.BytesTotal || x.told != s.Repaired {
 		x.told = s.Repaired

@@ -62,6 +62,9 @@ func (w *worker) stage(ctx context.Context, out *outcome) error {
 			return err
 		}
 	}
+	if err := w.reserve(ctx, m); err != nil {
+		return err
+	}
 	if out.opened, err = w.open(&w.wanted, m); err != nil {
 		return err
 	}

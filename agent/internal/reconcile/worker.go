@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/hook"
+	"github.com/rackswarm/rackswarm/agent/internal/quota"
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -31,6 +32,7 @@ type worker struct {
 	stagedFor *api.Distribution
 	storage   *storage.Manager
 	hooks     hook.Set
+	budget    *quota.Budget
 	trust     []ed25519.PublicKey
 	slots     chan struct{}
 	send      func(event)

@@ -147,7 +147,7 @@ func (p *Placement) keep(s *staging, name string) error {
 	if err != nil {
 		return errors.Join(s.discard(s.dir, name), s.dir.Remove(wasName))
 	}
-	k, err := openStaging(p.parent, p.keptName(), true)
+	k, err := p.openStagingNamed(p.keptName(), true)
 	if err != nil {
 		return fmt.Errorf("keep the version before: %w", err)
 	}
@@ -265,12 +265,12 @@ func (p *Placement) setAsideInstalled(ctx context.Context) error {
 	if err != nil || !ours {
 		return err
 	}
-	s, err := openStaging(p.parent, p.wholeName(), true)
+	s, err := p.openStagingNamed(p.wholeName(), true)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	k, err := openStaging(p.parent, p.keptName(), true)
+	k, err := p.openStagingNamed(p.keptName(), true)
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,7 @@ func TestForeignKeptDirectoryIsNotUsed(t *testing.T) {
 	p.Close()
 	p = b.prepare(b.request(site(3)))
 	fill(t, p, site(3))
-	wantCode(t, p.InstallKeeping(t.Context()), api.CodeIO)
+	wantCode(t, p.InstallKeeping(t.Context()), api.CodeConflict)
 }
 
 // The process dies after each step of an installation that keeps what it

@@ -31,6 +31,7 @@ type Manager struct {
 	manifests, placements, source *os.Root // directories in the state directory
 	log                           *slog.Logger
 	boot                          bootID
+	owner                         string // see ownerName
 	fds                           *fdCache
 
 	mu sync.Mutex
@@ -93,7 +94,7 @@ func (m *Manager) openState(dir string) error {
 			return err
 		}
 	}
-	return nil
+	return m.openOwner()
 }
 
 // parseBootID reads a UUID.

@@ -49,6 +49,12 @@ func (p *Placement) openStagingNamed(name string, create bool) (*staging, error)
 	} else if errors.Is(err, errNotOurs) {
 		return nil, p.stagingError(name, "the staging directory is not one that this agent made", "remove it")
 	}
+	if err == nil && create {
+		if err := p.m.mark(s.dir); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
 	return s, err
 }
 

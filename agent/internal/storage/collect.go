@@ -1,0 +1,212 @@
+package storage
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/atomicfile"
+)
+
+// ownerName, in a staging directory, and in the state directory, holds a number
+// that tells agents apart which share a root.
+const ownerName = "owner"
+
+// openOwner reads the number, which is drawn once for a state directory.
+func (m *Manager) openOwner() error {
+	b, err := m.placements.ReadFile(ownerName)
+	if err == nil && len(b) > 0 {
+		m.owner = string(b)
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	m.owner = rand.Text()
+	return atomicfile.WriteIn(m.placements, ownerName, []byte(m.owner))
+}
+
+// mark says in a staging directory whose it is.
+func (m *Manager) mark(dir *os.Root) error {
+	if b, err := dir.ReadFile(ownerName); err == nil && string(b) == m.owner {
+		return nil
+	}
+	return dir.WriteFile(ownerName, []byte(m.owner), 0o600)
+}
+
+// Needed is what must stay when the rest is collected. Placements that the state
+// directory knows, and manifests of what they hold, always do.
+type Needed struct {
+	IDs     map[string]bool          // of placements
+	Paths   []string                 // of destinations: beside them is looked
+	Digests map[artifact.Digest]bool // of manifests
+	// Before bounds what is collected to what was not touched since: a task may
+	// just begin.
+	Before time.Time
+}
+
+// Collect deletes what this agent left beside destinations and in its state
+// directory and nothing needs, or only lists it if dry is true. What cannot be
+// deleted is left, and is no error.
+func (m *Manager) Collect(ctx context.Context, n Needed, dry bool) ([]api.CollectedItem, error) {
+	items, err := m.collectStagings(ctx, n, dry)
+	if err != nil {
+		return items, userError("collect in", m.placements.Name(), err)
+	}
+	more, err := m.collectManifests(n, dry)
+	return append(items, more...), userError("collect in", m.manifests.Name(), err)
+}
+
+// known are the names of staging directories that belong to placements, and the
+// digests that these are about.
+func (m *Manager) known(n *Needed) (names map[string]bool, digests map[artifact.Digest]bool) {
+	names, digests = map[string]bool{}, map[artifact.Digest]bool{}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, info := range m.placed {
+		names[stagingPrefix+safeName(id)] = true
+		digests[info.Digest] = true
+	}
+	for id, c := range m.claims {
+		names[stagingPrefix+safeName(id)] = true
+		n.Paths = append(n.Paths, c.path)
+	}
+	for id := range n.IDs {
+		names[stagingPrefix+safeName(id)] = true
+	}
+	return names, digests
+}
+
+func (m *Manager) collectStagings(ctx context.Context, n Needed, dry bool) ([]api.CollectedItem, error) {
+	names, _ := m.known(&n)
+	var items []api.CollectedItem
+	seen := map[string]bool{}
+	look := func(dir *os.Root, path string) error {
+		if seen[path] {
+			return nil
+		}
+		seen[path] = true
+		entries, err := listNames(dir)
+		if err != nil {
+			return nil // it is not readable, or gone
+		}
+		for _, name := range entries {
+			base := strings.TrimSuffix(strings.TrimSuffix(name, mendSuffix), keptDirSuffix)
+			if !strings.HasPrefix(name, stagingPrefix) || names[base] {
+				continue
+			}
+			item, err := m.collectStaging(ctx, dir, name, n.Before, dry)
+			if err != nil {
+				m.log.Warn("a staging directory of no distribution is not deleted", "path", filepath.Join(path, name), "error", err)
+			}
+			if item != nil {
+				item.Path = filepath.Join(path, name)
+				items = append(items, *item)
+			}
+		}
+		return ctx.Err()
+	}
+	for _, r := range m.roots {
+		if err := look(r.dir, r.path); err != nil {
+			return items, err
+		}
+	}
+	for _, path := range n.Paths {
+		dest, err := m.resolve(path)
+		if err != nil {
+			continue // not allowed any more
+		}
+		parent, err := m.openParent(dest, false)
+		if err != nil {
+			continue
+		}
+		err = look(parent, filepath.Dir(path))
+		parent.Close()
+		if err != nil {
+			return items, err
+		}
+	}
+	return items, nil
+}
+
+// collectStaging returns nil if the directory is in use, another agent's, or was
+// touched too lately.
+func (m *Manager) collectStaging(ctx context.Context, parent *os.Root, name string, before time.Time, dry bool) (*api.CollectedItem, error) {
+	s, err := openStaging(parent, name, false)
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, errNotOurs) || errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	owner, err := s.dir.ReadFile(ownerName)
+	if err != nil || string(owner) != m.owner {
+		return nil, nil
+	}
+	if info, err := s.dir.Stat("."); err != nil || info.ModTime().After(before) {
+		return nil, err
+	}
+	item := &api.CollectedItem{Reason: "staging of no distribution"}
+	err = walk(ctx, s.dir, func(_ *os.Root, _ string, info fs.FileInfo) error {
+		if info.Mode().IsRegular() {
+			item.Bytes += info.Size()
+		}
+		return nil
+	})
+	if err == nil && !dry {
+		err = s.remove(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return item, nil
+}
+
+func (m *Manager) collectManifests(n Needed, dry bool) ([]api.CollectedItem, error) {
+	_, needed := m.known(&n)
+	entries, err := fs.ReadDir(m.manifests.FS(), ".")
+	if err != nil {
+		return nil, err
+	}
+	var items []api.CollectedItem
+	for _, e := range entries {
+		text, ok := strings.CutSuffix(e.Name(), ".torrent")
+		b, err := hex.DecodeString(text)
+		if !ok || err != nil || len(b) != len(artifact.Digest{}) || needed[artifact.Digest(b)] || n.Digests[artifact.Digest(b)] {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil || info.ModTime().After(n.Before) {
+			continue
+		}
+		if !dry {
+			if err := m.DropManifest(artifact.Digest(b)); err != nil {
+				return items, fmt.Errorf("manifest %s: %w", e.Name(), err)
+			}
+		}
+		items = append(items, api.CollectedItem{Path: filepath.Join(m.manifests.Name(), e.Name()), Bytes: info.Size(), Reason: "manifest of nothing that is here"})
+	}
+	return items, nil
+}
+
+// DropKept deletes the version that stands by, if there is one.
+func (p *Placement) DropKept(ctx context.Context) error {
+	p.op.Lock()
+	defer p.op.Unlock()
+	if p.parent == nil {
+		return nil
+	}
+	return userError("drop the version kept beside", p.dest.path, p.dropNamed(ctx, p.keptName()))
+}

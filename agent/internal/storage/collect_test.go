@@ -1,0 +1,85 @@
+package storage
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+)
+
+// collect is what an hour later can go, by name.
+func (b *box) collect(n Needed, dry bool) map[string]int64 {
+	b.t.Helper()
+	if n.Before.IsZero() {
+		n.Before = time.Now().Add(time.Hour)
+	}
+	items, err := b.m.Collect(b.t.Context(), n, dry)
+	must(b.t, err)
+	found := map[string]int64{}
+	for _, item := range items {
+		if item.Reason == "" || !filepath.IsAbs(item.Path) {
+			b.t.Fatalf("%+v", item)
+		}
+		found[filepath.Base(item.Path)] = item.Bytes
+	}
+	return found
+}
+
+// Stagings that belong to no placement go, if this agent made them, nobody works
+// in them and nobody touched them lately; and manifests of nothing.
+func TestCollect(t *testing.T) {
+	b := newBox(t)
+	b.install(b.request(site(1)), site(1)).Close()
+	p, _ := b.replace(site(2))
+	p.Close()
+
+	lost := b.request(site(3))
+	lost.ID, lost.Path = "lost", b.path("deep/lost")
+	q := b.prepare(lost)
+	fill(t, q, site(3))
+	must(t, q.Stage(t.Context()))
+	must(t, b.m.Forget("lost"))
+	digests := map[artifact.Digest]bool{site(1).manifest(t).Digest(): true, site(2).manifest(t).Digest(): true}
+	n := Needed{Digests: digests, Paths: []string{b.path("deep/lost")}}
+	if got := b.collect(n, false); len(got) != 1 { // the manifest
+		t.Fatalf("while somebody works there: %v", got)
+	}
+	q.Close()
+	must(t, b.m.SaveManifest(site(3).manifest(t).Encode()))
+
+	kept := n
+	kept.IDs = map[string]bool{"lost": true}
+	kept.Digests = map[artifact.Digest]bool{site(3).manifest(t).Digest(): true, site(1).manifest(t).Digest(): true}
+	if got := b.collect(kept, false); len(got) != 0 {
+		t.Fatalf("a distribution needs it: %v", got)
+	}
+	fresh := n
+	fresh.Before = time.Now().Add(-time.Minute)
+	if got := b.collect(fresh, false); len(got) != 0 {
+		t.Fatalf("a task may have just begun: %v", got)
+	}
+	other := newBox(t)
+	other.root = b.root
+	other.restart()
+	if got := other.collect(Needed{Paths: n.Paths}, false); len(got) != 0 {
+		t.Fatalf("it is another agent's: %v", got)
+	}
+	dry := b.collect(n, true)
+	if len(dry) != 2 || dry[".rackswarm-lost"] < 100_000 {
+		t.Fatalf("to be collected: %v", dry)
+	}
+	if got := b.collect(n, false); len(got) != 2 {
+		t.Fatalf("collected: %v", got)
+	}
+	if got := b.collect(n, false); len(got) != 0 {
+		t.Fatalf("again: %v", got)
+	}
+	if _, err := os.Lstat(b.path("deep/.rackswarm-lost")); err == nil {
+		t.Fatal("it is still there")
+	}
+	b.restart()
+	p = b.prepare(b.request(site(2)))
+	b.stands(p, site(2), site(1))
+}

@@ -33,6 +33,7 @@ type Manager struct {
 	boot                          bootID
 	owner                         string // see ownerName
 	fds                           *fdCache
+	saving                        sync.Mutex // held while the stamps of a source are written
 
 	mu sync.Mutex
 	// placed are the placements by id that are in the state directory, without

@@ -106,6 +106,8 @@ func (s *Source) remember(mf *artifact.Manifest) error {
 func (s *Source) save() error {
 	d := s.content.mf.Digest()
 	x := &index{ID: "source", Path: s.path, Digest: &d, Kind: s.content.mf.Kind().String(), Files: s.content.stamps}
+	s.m.saving.Lock() // published again, the same content is open twice for a moment
+	defer s.m.saving.Unlock()
 	return atomicfile.WriteIn(s.m.source, sourceName(s.path, d), x.encode())
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -77,4 +78,24 @@ func TestSourceThatDoesNotFit(t *testing.T) {
 	if _, err := b.m.OpenSource(b.path("nowhere"), site(1).manifest(t)); !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
+}
+
+// Published again, a source is open twice for a moment, and both are looked at.
+func TestSourceIsOpenTwice(t *testing.T) {
+	b, s := memoryBox(t), site(1)
+	s.write(t, b.path("published"))
+	var both sync.WaitGroup
+	for range 2 {
+		src, err := b.m.OpenSource(b.path("published"), s.manifest(t))
+		must(t, err)
+		t.Cleanup(func() { src.Close() })
+		both.Go(func() {
+			for range 50 {
+				if _, err := src.Check(t.Context(), false); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	both.Wait()
 }

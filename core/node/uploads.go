@@ -15,6 +15,9 @@ import (
 const (
 	maxQueued    = 4 << 20
 	maxQueuedAll = 64 << 20
+	// leastBlock is what a block counts as at least: a queue of bytes would take
+	// more memory, and more time, than what is in it.
+	leastBlock = 4 << 10
 )
 
 // uploads admits blocks to be sent as the budget allows. Peers take turns, one
@@ -23,7 +26,7 @@ const (
 type uploads struct {
 	bucket *bandwidth.Bucket
 	queue  []upload // in the order of sending
-	bytes  int64    // of queue
+	bytes  int64    // what the queue counts as
 	turn   int      // of the block that was admitted last
 }
 
@@ -33,16 +36,19 @@ type upload struct {
 	turn int
 }
 
+// weight is what a block counts as, in bytes.
+func weight(b SendBlock) int64 { return max(int64(b.Block.Length), leastBlock) }
+
 // add queues a block; false if that is more than may wait.
 func (u *uploads) add(b SendBlock) bool {
 	waiting, turn := int64(0), u.turn
 	for _, q := range u.queue {
 		if q.Peer == b.Peer && q.Transfer == b.Transfer {
-			waiting += int64(q.Block.Length)
+			waiting += weight(q.SendBlock)
 			turn = q.turn
 		}
 	}
-	n := int64(b.Block.Length)
+	n := weight(b)
 	if waiting+n > maxQueued || u.bytes+n > maxQueuedAll {
 		return false
 	}
@@ -80,7 +86,7 @@ func (u *uploads) drop(which func(SendBlock) bool) {
 		if !which(q.SendBlock) {
 			return false
 		}
-		u.bytes -= int64(q.Block.Length)
+		u.bytes -= weight(q.SendBlock)
 		return true
 	})
 }
@@ -92,7 +98,7 @@ func (u *uploads) admit(now unit.Time, out []Action) []Action {
 		b := u.queue[n]
 		n++
 		u.turn = b.turn
-		u.bytes -= int64(b.Block.Length)
+		u.bytes -= weight(b.SendBlock)
 		u.bucket.Take(now, unit.Bytes(b.Block.Length))
 		out = append(out, b.SendBlock)
 	}

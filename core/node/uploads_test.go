@@ -88,3 +88,22 @@ func TestCancelledUpload(t *testing.T) {
 		t.Errorf("nothing waits, yet %v", out)
 	}
 }
+
+// A peer that asks for single bytes has no longer a queue than others.
+func TestTinyRequestsAreBounded(t *testing.T) {
+	m, d := giver(t)
+	waiting := 0
+	for i := range uint32(5000) {
+		sent := false
+		for _, a := range want(m, d, "greedy", i, 1) {
+			_, refused := a.(node.Send)
+			sent = sent || refused
+		}
+		if !sent {
+			waiting++
+		}
+	}
+	if waiting > 1024 {
+		t.Errorf("%d requests of a byte wait", waiting)
+	}
+}

@@ -28,7 +28,8 @@ type Config struct {
 	// Read fills buf from byte begin of a span of ours; the hashes of leaves come
 	// from there.
 	Read   func(span, begin int, buf []byte) error
-	Client string // name and version of this program
+	Effort *Effort // of all connections together; nil has no bound
+	Client string  // name and version of this program
 	Logger *slog.Logger
 }
 
@@ -41,6 +42,9 @@ type Conn struct {
 	trees trees         // touched only by Run
 	fast  bool          // both sides speak BEP 6
 	stats counters
+	// The reader's.
+	met    bool  // the client has said what it has
+	chokes tally // how often it choked us
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -66,7 +70,7 @@ func New(c Config) *Conn {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	k := &Conn{
-		cfg: c, nc: c.Guest.Conn, trees: trees{manifest: c.Manifest, read: c.Read},
+		cfg: c, nc: c.Guest.Conn, trees: trees{manifest: c.Manifest, read: c.Read, effort: c.Effort},
 		fast:  c.Guest.Handshake.Extensions.SupportsFast(),
 		spans: newSpans(c.Manifest), choked: true, done: make(chan struct{}),
 	}

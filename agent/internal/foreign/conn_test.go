@@ -320,3 +320,53 @@ func TestSilence(t *testing.T) {
 		}
 	})
 }
+
+// Tiny requests count for more than their bytes: what waits takes memory.
+func TestClientThatAsksForSingleBytes(t *testing.T) {
+	c := newContent(16<<10, 16<<10)
+	tell(t, c, hello, func(t *testing.T, s *story) {
+		s.Send(c.all())
+		s.tell(wire.Interested{})
+		for i := range uint32(2000) {
+			s.tell(wire.Request{Begin: i, Length: 1})
+		}
+		if n := len(s.sink.take()); n != maxServing/leastRequest {
+			t.Errorf("%d requests of a byte wait", n)
+		}
+		s.tell(wire.Cancel{Begin: 0, Length: 1}, wire.Request{Begin: 5000, Length: 1})
+		if n := len(s.sink.take()); n != 2 {
+			t.Errorf("the loop hears %d messages after one was taken back", n)
+		}
+	})
+}
+
+// What has the loop look at all pieces is said once, or now and then.
+func TestClientThatWavers(t *testing.T) {
+	c := newContent(16<<10, 40_000)
+	waver := []wire.Message{wire.Unchoke{}, wire.Choke{}}
+	tell(t, c, hello, func(t *testing.T, s *story) {
+		s.Send(c.none())
+		s.tell(wire.HaveAll{})
+		for range 3 {
+			for range maxChokes {
+				s.tell(waver...)
+			}
+			time.Sleep(chokePeriod)
+		}
+		if n := len(s.sink.take()); n != 2*3*maxChokes {
+			t.Errorf("the loop hears %d messages", n)
+		}
+		for range maxChokes {
+			s.tell(waver...)
+		}
+		s.tell(wire.Choke{})
+		s.wantEnd(wire.ErrMalformed)
+	})
+	for _, again := range []wire.Message{wire.HaveAll{}, wire.HaveNone{}, wire.Bitfield{Bits: []byte{0xe0}}} {
+		tell(t, c, hello, func(t *testing.T, s *story) {
+			s.Send(c.none())
+			s.tell(wire.HaveNone{}, again)
+			s.wantEnd(wire.ErrMalformed)
+		})
+	}
+}

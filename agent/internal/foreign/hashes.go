@@ -1,8 +1,10 @@
 package foreign
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"math/bits"
+	"slices"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/wire"
@@ -35,6 +37,9 @@ type trees struct {
 	manifest *artifact.Manifest
 	read     func(span, begin int, buf []byte) error
 
+	effort *Effort
+
+	roots []int32  // the files by root, nil before the first request
 	file  int      // what layers are of
 	upper [][]hash // from the layer of pieces up to the root, nil before the first
 }
@@ -67,6 +72,9 @@ func (t *trees) answer(r wire.HashRange) ([]hash, bool) {
 		return nil, false
 	}
 	base, index, length := int(r.Base), int(r.Index), int(r.Length)
+	if !t.effort.take(t.cost(file, s, base, index, length)) {
+		return nil, false
+	}
 	node, ok := t.nodes(file, s, base, index, length)
 	if !ok {
 		return nil, false
@@ -91,13 +99,45 @@ func (s shape) valid(r wire.HashRange) bool {
 		int64(r.ProofLayers) < int64(s.height)-int64(r.Base)
 }
 
+// find looks a file up by its root. The first time that takes an index, which is
+// of the files that have one.
 func (t *trees) find(root hash) (int, bool) {
-	for i, f := range t.manifest.Files() {
-		if f.Pieces > 0 && f.Root == root {
-			return i, true
+	files := t.manifest.Files()
+	if t.roots == nil {
+		if !t.effort.take(int64(len(files)) * indexCost) {
+			return 0, false
 		}
+		t.roots = make([]int32, 0, len(files))
+		for i, f := range files {
+			if f.Pieces > 0 {
+				t.roots = append(t.roots, int32(i))
+			}
+		}
+		slices.SortFunc(t.roots, func(a, b int32) int { return bytes.Compare(files[a].Root[:], files[b].Root[:]) })
 	}
-	return 0, false
+	i, found := slices.BinarySearchFunc(t.roots, root, func(f int32, r hash) int { return bytes.Compare(files[f].Root[:], r[:]) })
+	if !found {
+		return 0, false
+	}
+	return int(t.roots[i]), true
+}
+
+// cost is what an answer takes, as bytes that are hashed.
+func (t *trees) cost(file int, s shape, base, index, length int) (n int64) {
+	if t.upper == nil || t.file != file {
+		n = 2 * sha256.Size << (s.height - s.pieces)
+	}
+	if base < s.pieces {
+		from, to := s.under(base, index, length)
+		n += int64(to-from) << s.pieces * artifact.LeafSize
+	}
+	return n
+}
+
+// under is the range of pieces that a range of a layer below them is of.
+func (s shape) under(base, index, length int) (from, to int) {
+	perPiece := 1 << (s.pieces - base)
+	return index / perPiece, (index + length + perPiece - 1) / perPiece
 }
 
 // nodes returns how to look up the nodes of a range in layer base and what is
@@ -107,8 +147,7 @@ func (t *trees) nodes(file int, s shape, base, index, length int) (node func(lay
 	if base >= s.pieces {
 		return func(layer, i int) hash { return above[layer-s.pieces][i] }, true
 	}
-	perPiece := 1 << (s.pieces - base)
-	from, to := index/perPiece, (index+length+perPiece-1)/perPiece
+	from, to := s.under(base, index, length)
 	below, ok := t.below(file, s, from, to)
 	return func(layer, i int) hash {
 		if layer >= s.pieces {

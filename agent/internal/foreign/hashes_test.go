@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -102,4 +104,62 @@ func TestLeavesOfTooMuchAreRejected(t *testing.T) {
 	if _, ok := tr.answer(wire.HashRange{Root: root, Length: 2 * maxHashed / artifact.LeafSize}); ok {
 		t.Error("more is answered")
 	}
+}
+
+// However many requests come, over however many connections, no more is hashed
+// than what all clients together may have hashed; time gives it back.
+func TestHashingIsBounded(t *testing.T) {
+	const length = 4 << 20
+	c := newContent(1<<20, length, 7)
+	r := wire.HashRange{Root: c.Files()[0].Root, Length: length / artifact.LeafSize}
+	synctest.Test(t, func(t *testing.T) {
+		var hashed int64
+		read := func(span, begin int, buf []byte) error {
+			hashed += int64(len(buf))
+			return c.read(span, begin, buf)
+		}
+		e := NewEffort()
+		ask := func() {
+			for range 50 {
+				(&trees{manifest: c.Manifest, read: read, effort: e}).answer(r)
+			}
+		}
+		ask()
+		if hashed == 0 || hashed > 2*length {
+			t.Errorf("%d bytes hashed at once", hashed)
+		}
+		hashed = 0
+		time.Sleep(time.Second)
+		ask()
+		if hashed == 0 || hashed > 2*length {
+			t.Errorf("%d bytes hashed a second later", hashed)
+		}
+	})
+}
+
+// Layers of the piece hashes are cheaper than content, and files are found by an
+// index; neither is free.
+func TestTreesCountToo(t *testing.T) {
+	lengths := make([]int, 2000)
+	for i := range lengths {
+		lengths[i] = 1
+	}
+	c := newContent(16<<10, append(lengths, 40_000, 50_000)...)
+	synctest.Test(t, func(t *testing.T) {
+		e := NewEffort()
+		e.take(int64(hashRate) / 20) // all that is there
+		tr := trees{manifest: c.Manifest, read: c.read, effort: e}
+		r := wire.HashRange{Root: c.Files()[2001].Root, Length: 4}
+		if _, ok := tr.answer(r); ok || tr.roots != nil {
+			t.Error("an index is made for nothing")
+		}
+		time.Sleep(time.Second)
+		if _, ok := tr.answer(r); !ok {
+			t.Error("nothing is answered any more")
+		}
+		left := *e.bucket
+		if _, ok := tr.answer(r); !ok || *e.bucket != left {
+			t.Error("what is known costs again")
+		}
+	})
 }

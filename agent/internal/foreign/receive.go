@@ -3,6 +3,7 @@ package foreign
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/wire"
@@ -15,6 +16,42 @@ func errNotAsked(r request) error {
 	return fmt.Errorf("%w: %d bytes at %d of piece %d, which nobody asked for", wire.ErrMalformed, r.Length, r.Begin, r.Piece)
 }
 
+// What the loop hears of all of a client's pieces takes work in proportion to the
+// artifact, whatever it costs the client to say so: it says what it has once, and
+// chokes us as often as a client has reason to, which is every ten seconds.
+const (
+	maxChokes   = 60
+	chokePeriod = time.Minute
+)
+
+var (
+	errWavers = fmt.Errorf("%w: it choked and unchoked more than %d times within %s", wire.ErrMalformed, maxChokes, chokePeriod)
+	errTwice  = fmt.Errorf("%w: a second message of all that it has", wire.ErrMalformed)
+)
+
+// tally counts what may happen so often in a period.
+type tally struct {
+	since time.Time
+	count int
+}
+
+func (t *tally) take(now time.Time) bool {
+	if now.Sub(t.since) >= chokePeriod {
+		*t = tally{since: now}
+	}
+	t.count++
+	return t.count <= maxChokes
+}
+
+// introduced notes that the client says what it has.
+func (c *Conn) introduced() error {
+	if c.met {
+		return errTwice
+	}
+	c.met = true
+	return nil
+}
+
 // receive handles a client's message.
 func (c *Conn) receive(sink Sink, m wire.Message) error {
 	switch m := m.(type) {
@@ -22,6 +59,9 @@ func (c *Conn) receive(sink Sink, m wire.Message) error {
 	case wire.ExtHandshake:
 		c.limit(m.Queue)
 	case wire.Choke:
+		if !c.chokes.take(time.Now()) {
+			return errWavers
+		}
 		return c.choke(sink)
 	case wire.Unchoke:
 		c.unchoke(sink)
@@ -30,14 +70,21 @@ func (c *Conn) receive(sink Sink, m wire.Message) error {
 	case wire.Have:
 		return c.have(sink, m.Piece)
 	case wire.Bitfield:
+		if err := c.introduced(); err != nil {
+			return err
+		}
 		pieces, err := artifact.ParseBitset(m.Bits, c.cfg.Manifest.NumPieces())
 		if err != nil {
 			return fmt.Errorf("%w: %w", wire.ErrMalformed, err)
 		}
 		return c.has(sink, pieces)
 	case wire.HaveAll:
+		if err := c.introduced(); err != nil {
+			return err
+		}
 		return c.has(sink, artifact.All(c.cfg.Manifest.NumPieces()))
 	case wire.HaveNone:
+		return c.introduced()
 	case wire.Request:
 		return pass(sink)(c.wanted(request(m)))
 	case wire.Cancel:

@@ -13,9 +13,11 @@ const (
 	// more than the 16 KiB of BEP 3.
 	maxRequest = 128 << 10
 	// maxServing bounds what a client has asked for and not got, in bytes, and
-	// serveQueue is the number of requests of 16 KiB that it is told.
-	maxServing = 3 << 20
-	serveQueue = 128
+	// serveQueue is the number of requests of 16 KiB that it is told. A request
+	// counts as leastRequest at least: each takes memory, however small.
+	maxServing   = 3 << 20
+	serveQueue   = 128
+	leastRequest = 4 << 10
 )
 
 var errAskedTooMuch = errors.New("has asked for more than it may at a time")
@@ -31,12 +33,15 @@ type block struct{ span, begin, length uint32 }
 // after a file; then zeros follow.
 type serving struct {
 	pending map[block]request
-	bytes   int64
+	bytes   int64 // what they count as
 }
+
+// weight is what a request counts as, in bytes.
+func (r request) weight() int64 { return max(int64(r.Length), leastRequest) }
 
 func (s *serving) add(b block, r request) {
 	s.pending[b] = r
-	s.bytes += int64(r.Length)
+	s.bytes += r.weight()
 }
 
 // take ends the wait for a block; false if nobody waits for it any more.
@@ -44,7 +49,7 @@ func (s *serving) take(b block) (request, bool) {
 	r, ok := s.pending[b]
 	if ok {
 		delete(s.pending, b)
-		s.bytes -= int64(r.Length)
+		s.bytes -= r.weight()
 	}
 	return r, ok
 }
@@ -77,7 +82,7 @@ func (c *Conn) wanted(r request) (wire.Message, error) {
 		c.refuse(r)
 		return nil, nil
 	}
-	if c.serving.bytes+int64(r.Length) > maxServing {
+	if c.serving.bytes+r.weight() > maxServing {
 		if !c.fast {
 			return nil, errAskedTooMuch
 		}

@@ -111,7 +111,7 @@ func (l *Loop) welcome(now unit.Time, t *transfer, g *transport.Guest) conn {
 	}
 	content := t.content
 	c := foreignConn{foreign.New(foreign.Config{
-		Guest: g, Peer: name, Manifest: t.manifest, Read: content.ReadAt, Client: l.cfg.Client, Logger: l.log,
+		Guest: g, Peer: name, Manifest: t.manifest, Read: content.ReadAt, Effort: l.effort, Client: l.cfg.Client, Logger: l.log,
 	})}
 	l.log.Info("other BitTorrent client takes part", "client", c.Addr().String(), "peer", name, "transfer", t.digest, "dialed", !g.Inbound)
 	l.attach(t, c)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/foreign"
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
 	"github.com/rackswarm/rackswarm/agent/internal/transport"
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -45,6 +46,7 @@ type Loop struct {
 	dials   chan struct{} // one token for each connection that may be in the making
 	workers sync.WaitGroup
 	moved   atomic.Int64 // blocks received and sent
+	effort  *foreign.Effort
 	// records is the context of what is written to the store.
 	records    context.Context
 	endRecords context.CancelFunc
@@ -77,6 +79,7 @@ func New(c Config) *Loop {
 		done:      make(chan struct{}),
 		hashers:   make(chan struct{}, runtime.GOMAXPROCS(0)),
 		dials:     make(chan struct{}, maxDials),
+		effort:    foreign.NewEffort(),
 		transfers: map[artifact.Digest]*transfer{},
 	}
 	l.records, l.endRecords = context.WithCancel(context.Background())

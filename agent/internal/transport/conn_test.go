@@ -227,6 +227,11 @@ func TestQueuesAreBounded(t *testing.T) {
 				a.SendSpan(i, 0, 1<<20, filled('u'))
 			}
 		}, errUploadsFull},
+		{"tiny uploads", func(a *Conn) {
+			for i := range uint32(2 * maxBlocks) {
+				a.SendSpan(0, i, 1, filled('u'))
+			}
+		}, errUploadsFull},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			a, b := piped(t)

@@ -11,13 +11,14 @@ import (
 const (
 	maxControl = 4 << 20 // bytes of control messages waiting for a peer
 	maxUploads = 4 << 20 // bytes of blocks that a peer may have asked for
+	maxBlocks  = 1 << 10 // and how many blocks, however small
 	// keepControl is the largest buffer of control messages that is kept.
 	keepControl = 64 << 10
 )
 
 var (
 	errControlFull = errors.New("control queue full: more than 4 MiB wait for the peer")
-	errUploadsFull = errors.New("protocol error: more than 4 MiB requested ahead")
+	errUploadsFull = errors.New("protocol error: more than 4 MiB, or 1024 blocks, requested ahead")
 )
 
 // upload is a block to be sent.
@@ -66,7 +67,7 @@ func (q *queue) upload(u upload) error {
 	}
 	q.uploads = append(q.uploads, u)
 	q.waiting += int64(u.length)
-	if q.waiting > maxUploads {
+	if q.waiting > maxUploads || len(q.uploads) > maxBlocks {
 		return errUploadsFull
 	}
 	q.rouse()

@@ -30,11 +30,14 @@ func (r *Reconciler) Collect(ctx context.Context, dry bool) ([]api.CollectedItem
 	items, err := r.cfg.Storage.Collect(ctx, known.Needed, dry)
 	for _, k := range known.kept {
 		if !dry {
-			if err := k.placement.DropKept(ctx); err != nil {
+			gone, err := k.placement.DropKept(ctx, k.digest)
+			if err != nil {
 				r.log.Warn("a version that is kept is not deleted", "path", k.item.Path, "error", err)
+			}
+			if !gone {
 				continue
 			}
-			r.mail.put(keptDropped{k.dist})
+			r.mail.put(keptDropped{k.dist, k.digest})
 		}
 		items = append(items, k.item)
 	}
@@ -45,12 +48,15 @@ func (r *Reconciler) Collect(ctx context.Context, dry bool) ([]api.CollectedItem
 func (r *Reconciler) needed(ctx context.Context) (neededNow, error) {
 	limited, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	now, err := r.reader.read(limited)
+	reply := make(chan neededNow, 1)
+	err := r.reader.inOrder(limited, func(now desired, err error) {
+		if err == nil {
+			r.mail.put(askNeeded{now, reply})
+		}
+	})
 	if err != nil {
 		return neededNow{}, err
 	}
-	reply := make(chan neededNow, 1)
-	r.mail.put(askNeeded{now, reply})
 	select {
 	case n := <-reply:
 		if n.unsure {
@@ -75,6 +81,7 @@ type neededNow struct {
 type keptVersion struct {
 	dist      string
 	placement *storage.Placement
+	digest    artifact.Digest
 	item      api.CollectedItem
 }
 
@@ -103,8 +110,8 @@ func (e askNeeded) apply(r *Reconciler) {
 			digest(d.Previous)
 		}
 		digest(x.rec.Kept)
-		if x.worker == nil && x.placement != nil && x.keepsNeedlessly() {
-			n.kept = append(n.kept, keptVersion{x.name, x.placement, api.CollectedItem{
+		if d, err := artifact.ParseDigest(x.rec.Kept); err == nil && x.worker == nil && x.placement != nil && x.keepsNeedlessly() {
+			n.kept = append(n.kept, keptVersion{x.name, x.placement, d, api.CollectedItem{
 				Path: x.rec.Standing.Path, Bytes: x.rec.KeptBytes, Reason: "version kept beside it that nobody returns to"}})
 		}
 	}
@@ -127,10 +134,13 @@ func (x *dist) keepsNeedlessly() bool {
 		x.rec.Kept != x.wanted.Digest && x.rec.Kept != kept(x.wanted)
 }
 
-type keptDropped struct{ dist string }
+type keptDropped struct {
+	dist   string
+	digest artifact.Digest
+}
 
 func (e keptDropped) apply(r *Reconciler) {
-	if x := r.dists[e.dist]; x != nil && x.worker == nil {
+	if x := r.dists[e.dist]; x != nil && x.worker == nil && x.rec.Kept == e.digest.String() {
 		r.noteKept(x, finished{})
 	}
 }

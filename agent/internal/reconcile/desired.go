@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -23,6 +24,9 @@ type desiredReader struct {
 	send  func(event)
 	rng   *unit.Rand // touched only by run
 	wake  chan struct{}
+	// reading is held from before a reading until it is sent: one that began
+	// earlier must not undo what a later one says.
+	reading sync.Mutex
 }
 
 // kick asks for a reading soon. Kicks that come together are one.
@@ -36,11 +40,14 @@ func (r *desiredReader) kick() {
 func (r *desiredReader) run(ctx context.Context) {
 	failures := 0
 	for {
-		d, err := r.read(ctx)
+		err := r.inOrder(ctx, func(d desired, err error) {
+			if ctx.Err() == nil {
+				r.send(desiredRead{d, err})
+			}
+		})
 		if ctx.Err() != nil {
 			return
 		}
-		r.send(desiredRead{d, err})
 		wait := resyncInterval + r.rng.Jitter(resyncInterval/10)
 		if failures++; err == nil {
 			failures = 0
@@ -54,6 +61,15 @@ func (r *desiredReader) run(ctx context.Context) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// inOrder reads, and sends what was read before anybody else reads.
+func (r *desiredReader) inOrder(ctx context.Context, send func(desired, error)) error {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	d, err := r.read(ctx)
+	send(d, err)
+	return err
 }
 
 // read returns all distributions, and the records of the artifacts of those that

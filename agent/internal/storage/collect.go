@@ -201,12 +201,26 @@ func (m *Manager) collectManifests(n Needed, dry bool) ([]api.CollectedItem, err
 	return items, nil
 }
 
-// DropKept deletes the version that stands by, if there is one.
-func (p *Placement) DropKept(ctx context.Context) error {
+// DropKept deletes the version that stands by if it is the one named, and reports
+// whether it did. It may have become another one, which is needed, since somebody
+// decided.
+func (p *Placement) DropKept(ctx context.Context, d artifact.Digest) (bool, error) {
 	p.op.Lock()
 	defer p.op.Unlock()
 	if p.parent == nil {
-		return nil
+		return false, nil
 	}
-	return userError("drop the version kept beside", p.dest.path, p.dropNamed(ctx, p.keptName()))
+	s, err := openStaging(p.parent, p.keptName(), false)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, errNotOurs) {
+		return false, nil
+	}
+	if err != nil {
+		return false, userError("drop the version kept beside", p.dest.path, err)
+	}
+	defer s.close()
+	if x := p.readKept(); x == nil || *x.Digest != d { // nobody changes it while s is locked
+		return false, nil
+	}
+	err = s.remove(ctx)
+	return err == nil, userError("drop the version kept beside", p.dest.path, err)
 }

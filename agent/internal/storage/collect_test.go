@@ -83,3 +83,22 @@ func TestCollect(t *testing.T) {
 	p = b.prepare(b.request(site(2)))
 	b.stands(p, site(2), site(1))
 }
+
+// What was to be dropped is not what stands by any more: another switch has kept
+// the version that it replaced.
+func TestDropKeptOfAnotherVersion(t *testing.T) {
+	b := newBox(t)
+	b.install(b.request(site(1)), site(1)).Close()
+	old, _ := b.replace(site(2))
+	p, _ := b.replace(site(3))
+	if gone, err := old.DropKept(t.Context(), site(1).manifest(t).Digest()); gone || err != nil {
+		t.Errorf("%v, %v", gone, err)
+	}
+	b.stands(p, site(3), site(2))
+	if gone, err := old.DropKept(t.Context(), site(2).manifest(t).Digest()); !gone || err != nil {
+		t.Errorf("%v, %v", gone, err)
+	}
+	if d, _ := p.Kept(); d != nil {
+		t.Errorf("%v is still kept", d)
+	}
+}

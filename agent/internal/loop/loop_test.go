@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -228,6 +229,24 @@ func TestUnreadableSpan(t *testing.T) {
 	n.start("p", rack).join(c, false)
 	n.eventually("all but one span came", func() bool { return c.Have().Count() == c.Have().Len()-1 })
 	n.start("whole", rack).join(n.full(), false)
+	n.eventually("everything came", func() bool { return c.is(n.data) })
+}
+
+// A failure that passes does not cost the fleet the only copy.
+func TestUnreadableForAWhile(t *testing.T) {
+	n := newNodes(t, 12)
+	source := n.full()
+	failures := 0
+	source.read = func(span int, _ []byte) error {
+		if span == 4 && failures < 2 {
+			failures++
+			return syscall.EMFILE
+		}
+		return nil
+	}
+	n.start("busy", rack).join(source, true)
+	c := n.empty()
+	n.start("p", rack).join(c, false)
 	n.eventually("everything came", func() bool { return c.is(n.data) })
 }
 

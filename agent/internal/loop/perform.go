@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
@@ -142,7 +143,31 @@ func (l *Loop) withdraw(t *transfer, content swarmapi.Content, a node.SendBlock,
 	l.post(func(unit.Time) {
 		if !t.ended {
 			l.step(node.ContentChanged{Transfer: t.digest, Have: have})
+			l.offerAgain(t, a.Block.Span)
 		}
+	})
+}
+
+// Failures may pass, such as a lack of descriptors. What the content still says
+// that it has is offered again after offerMin, ever later if it fails again.
+const (
+	offerMin = time.Second
+	offerMax = 5 * time.Minute
+)
+
+// offerAgain is for a span that was withdrawn, right or wrong.
+func (l *Loop) offerAgain(t *transfer, span int32) {
+	if t.offering || !t.content.Have().Has(int(span)) {
+		return
+	}
+	wait := max(t.offerAfter, offerMin)
+	t.offering, t.offerAfter = true, min(2*wait, offerMax)
+	time.AfterFunc(wait, func() {
+		l.post(func(unit.Time) {
+			if t.offering = false; !t.ended {
+				l.step(node.ContentChanged{Transfer: t.digest, Have: t.content.Have()})
+			}
+		})
 	})
 }
 
@@ -245,6 +270,9 @@ func (l *Loop) verifySpan(t *transfer, a node.VerifySpan) {
 		l.post(func(unit.Time) {
 			if !t.ended {
 				l.step(node.SpanVerified{Transfer: t.digest, Span: a.Span, Good: err == nil})
+				if err != nil {
+					l.offerAgain(t, a.Span)
+				}
 			}
 		})
 	})

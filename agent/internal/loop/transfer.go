@@ -37,7 +37,10 @@ type transfer struct {
 	// manifest is set once it was provided, with the content.
 	manifest *artifact.Manifest
 	content  swarmapi.Content
-	buffers  atomic.Pointer[assembler] // readers use it; nil until provided
+	// What was withdrawn is to be offered again; how long the next time takes.
+	offering   bool
+	offerAfter time.Duration
+	buffers    atomic.Pointer[assembler] // readers use it; nil until provided
 
 	links   map[unit.NodeID]*link
 	banned  map[unit.NodeID]unit.Time // until when

@@ -23,7 +23,7 @@ func revise(old *api.Distribution, wanted api.Distribution, reports []api.NodeSt
 		return next, true
 	}
 	next.Generation, next.VerifyGeneration, next.CreatedAt = old.Generation, old.VerifyGeneration, old.CreatedAt
-	next.Activated, next.Previous = old.Activated, previous(*old, next.Digest)
+	next.Activated, next.Previous = old.Activated, previous(*old, next.Digest, reports)
 	if !sameTask(*old, next) {
 		next.Generation++
 		if old.State == api.StatePresent && old.MaySwitch() && old.SameContent(next) {
@@ -47,16 +47,36 @@ func sameTask(a, b api.Distribution) bool {
 func together(d api.Distribution) bool { return d.Activate == api.ActivateTogether }
 
 // previous is what a rollback of the next version of old returns to: what old
-// wanted, unless the nodes never were to switch to it.
-func previous(old api.Distribution, digest string) string {
+// wanted, unless the nodes never were to switch to it, or hooks have refused it
+// everywhere. Then the version before that is what stands, and is kept.
+func previous(old api.Distribution, digest string, reports []api.NodeStatus) string {
 	before := old.Previous
-	if old.Digest != digest && old.MaySwitch() {
+	if old.Digest != digest && old.MaySwitch() && !refused(old, reports) {
 		before = old.Digest
 	}
 	if before == digest {
 		return ""
 	}
 	return before
+}
+
+// refused reports whether hooks have refused what d wants, and no node says that
+// it stands or may come to.
+func refused(d api.Distribution, reports []api.NodeStatus) (any bool) {
+	for _, r := range reports {
+		switch {
+		case !d.Current(r):
+		case !isRefused(r):
+			return false
+		default:
+			any = true
+		}
+	}
+	return any
+}
+
+func isRefused(r api.NodeStatus) bool {
+	return r.Phase == api.PhaseFailed && r.Error != nil && r.Error.Code == api.CodeRefused
 }
 
 // toPrevious asks for the version before. What is wanted now becomes the
@@ -81,12 +101,10 @@ func toActivated(d api.Distribution, reports []api.NodeStatus, now time.Time) (a
 	if d.State == api.StateAbsent {
 		return d, beingRemoved(d)
 	}
-	refused := slices.ContainsFunc(reports, func(r api.NodeStatus) bool {
-		return d.Current(r) && r.Phase == api.PhaseFailed && r.Error != nil && r.Error.Code == api.CodeRefused
-	})
+	again := slices.ContainsFunc(reports, func(r api.NodeStatus) bool { return d.Current(r) && isRefused(r) })
 	switch {
 	case !d.MaySwitch():
-	case refused:
+	case again:
 		d.Generation++
 	default:
 		return d, nil

@@ -136,6 +136,34 @@ func TestVersionsInTurn(t *testing.T) {
 	}
 }
 
+// A version that hooks refused everywhere never stood: what is put after it has
+// the one before as its previous version, which the nodes keep.
+func TestRefusedVersionIsNoPrevious(t *testing.T) {
+	good := api.Distribution{Name: "app", Digest: "bad", Previous: "good", Path: "/srv/app", State: api.StatePresent, Generation: 4}
+	refused := func(node string, generation int64) api.NodeStatus {
+		return api.NodeStatus{Node: node, Digest: "bad", Generation: generation, Phase: api.PhaseFailed, Error: &api.Error{Code: api.CodeRefused}}
+	}
+	stands := api.NodeStatus{Node: "c", Digest: "bad", Generation: 4, Phase: api.PhaseInstalled}
+	broken := api.NodeStatus{Node: "c", Digest: "bad", Generation: 4, Phase: api.PhaseFailed, Error: &api.Error{Code: api.CodeIO}}
+	for _, c := range []struct {
+		name    string
+		reports []api.NodeStatus
+		want    string
+	}{
+		{"nobody says anything", nil, "bad"},
+		{"refused everywhere", []api.NodeStatus{refused("a", 4), refused("b", 4)}, "good"},
+		{"it stands somewhere", []api.NodeStatus{refused("a", 4), stands}, "bad"},
+		{"it may stand somewhere", []api.NodeStatus{refused("a", 4), broken}, "bad"},
+		{"refused before it was asked for again", []api.NodeStatus{refused("a", 3)}, "bad"},
+	} {
+		wanted := good
+		wanted.Digest = "next"
+		if next, _ := revise(&good, wanted, c.reports, time.Unix(200, 0)); next.Previous != c.want {
+			t.Errorf("%s: the previous version is %q, want %q", c.name, next.Previous, c.want)
+		}
+	}
+}
+
 // Nodes where a hook refused are asked again, and nobody else is disturbed.
 func TestActivateAsksOnceMore(t *testing.T) {
 	now := time.Unix(200, 0)

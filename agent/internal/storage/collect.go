@@ -34,15 +34,21 @@ func (m *Manager) openOwner() error {
 		return err
 	}
 	m.owner = rand.Text()
-	return atomicfile.WriteIn(m.placements, ownerName, []byte(m.owner))
+	if err := atomicfile.WriteIn(m.placements, ownerName, []byte(m.owner)); err != nil {
+		m.log.Warn("what this run leaves behind will not be collected by a later one", "error", err)
+	}
+	return nil
 }
 
-// mark says in a staging directory whose it is.
-func (m *Manager) mark(dir *os.Root) error {
+// mark says in a staging directory whose it is. Where that fails, as on a full
+// disk, from which something is to be removed, the directory is never collected.
+func (m *Manager) mark(dir *os.Root) {
 	if b, err := dir.ReadFile(ownerName); err == nil && string(b) == m.owner {
-		return nil
+		return
 	}
-	return dir.WriteFile(ownerName, []byte(m.owner), 0o600)
+	if err := dir.WriteFile(ownerName, []byte(m.owner), 0o600); err != nil {
+		m.log.Debug("staging directory not marked", "path", dir.Name(), "error", err)
+	}
 }
 
 // Needed is what must stay when the rest is collected. Placements that the state

@@ -102,3 +102,15 @@ func TestDropKeptOfAnotherVersion(t *testing.T) {
 		t.Errorf("%v is still kept", d)
 	}
 }
+
+// A directory that cannot be marked is as good as any other: what stands can be
+// removed although the disk is full, or just then.
+func TestRemoveFromAFullDisk(t *testing.T) {
+	b := smallDisk(t, "size=4m,nr_inodes=300")
+	p := b.install(b.request(site(1)), site(1))
+	eat(t, b.root+"/other")
+	must(t, p.Remove(t.Context()))
+	if _, err := os.Lstat(b.path("site")); err == nil {
+		t.Error("it is still there")
+	}
+}

@@ -50,10 +50,7 @@ func (p *Placement) openStagingNamed(name string, create bool) (*staging, error)
 		return nil, p.stagingError(name, "the staging directory is not one that this agent made", "remove it")
 	}
 	if err == nil && create {
-		if err := p.m.mark(s.dir); err != nil {
-			s.close()
-			return nil, err
-		}
+		p.m.mark(s.dir)
 	}
 	return s, err
 }

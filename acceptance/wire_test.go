@@ -22,7 +22,7 @@ import (
 
 // greeting is what the node of that name says first about an artifact.
 func greeting(node string, d artifact.Digest) []byte {
-	h := wire.Handshake{Extensions: wire.Extensions(), InfoHash: d.Short(), PeerID: [20]byte{1}}
+	h := wire.Handshake{Extensions: wire.Extensions(), InfoHash: d.Short(), PeerID: [20]byte([]byte("-RS0001-000000000001"))}
 	return wire.Append(h.Append(nil), wire.ExtHandshake{
 		M: map[string]int{wire.ExtensionName: int(wire.LocalExtension)}, Digest: d, Node: node,
 		Version: wire.ProtocolVersion, MaxRequest: wire.MaxRequest,

@@ -85,7 +85,13 @@ func (t *Transport) LogRefused(level slog.Level, from net.Addr, why error) {
 	if err != nil {
 		host = from.String()
 	}
-	if silent, log := t.refused.note(host, time.Now()); log {
-		t.log.Log(t.ctx, level, "connection refused", "from", from.String(), "error", why, "not_logged", silent)
+	silent, log := t.refused.note(host, time.Now())
+	if !log {
+		return
 	}
+	attrs := []any{"from", from.String(), "error", why}
+	if silent > 0 {
+		attrs = append(attrs, "not_logged", silent)
+	}
+	t.log.Log(t.ctx, level, "connection refused", attrs...)
 }

@@ -27,7 +27,7 @@ type Config struct {
 	CAs *x509.CertPool
 	// Proxy is that of http.Transport; nil takes it from the environment.
 	Proxy func(*http.Request) (*url.URL, error)
-	// Silence is how long a server may send nothing; 0 is 30 s.
+	// Silence is how long a server may send less than 16 KiB; 0 is 30 s.
 	Silence time.Duration
 	// Pause is how long to wait after a number of failures in a row; nil doubles
 	// from a second to 16 s.

@@ -39,7 +39,7 @@ func newTarget(u *url.URL, headers map[string]string) target {
 const maxRedirects = 10
 
 var (
-	errSilent    = errors.New("the server sends nothing")
+	errSilent    = errors.New("the server sends nothing, or next to nothing,")
 	errRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
 	errDowngrade = errors.New("https leads to http")
 )
@@ -51,7 +51,12 @@ type reply struct {
 	ctx     context.Context
 	silence *time.Timer
 	patient time.Duration
+	brought int // bytes since it was patient last
 }
+
+// crawl is how many bytes a server has to send in Config.Silence: one that sends a
+// byte now and then would keep one of few places for as long as it likes.
+const crawl = 16 << 10
 
 // get sends a request. The caller closes the reply.
 func (f *Fetcher) get(ctx context.Context, t target, more http.Header) (*reply, error) {
@@ -108,8 +113,9 @@ func (r *reply) moved(t target) bool {
 // Read reads from the body.
 func (r *reply) Read(p []byte) (int, error) {
 	n, err := r.Body.Read(p)
-	if n > 0 {
+	if r.brought += n; r.brought >= crawl {
 		r.silence.Reset(r.patient)
+		r.brought = 0
 	}
 	return n, r.cause(err)
 }

@@ -190,6 +190,20 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
+// A byte now and then does not count.
+func TestCrawlingServer(t *testing.T) {
+	cfg := quick()
+	cfg.Silence = 50 * time.Millisecond
+	job := jobFor(t, raw(t, func(_ int, _ *http.Request, w net.Conn) {
+		_, err := w.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"))
+		for ; err == nil; time.Sleep(5 * time.Millisecond) { // not to synchronise: it is what is tested
+			_, err = w.Write([]byte("x"))
+		}
+	}))
+	_, err := New(cfg).Fetch(t.Context(), job)
+	wantError(t, err, api.CodeSourceDown, "next to nothing")
+}
+
 func TestNobodyListens(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -52,9 +53,10 @@ func TestSourceChangesInPlace(t *testing.T) {
 		}
 		return err
 	})
+	digest := list.Artifacts[0].Digest
+	wantTrouble(t, f, seeder, filepath.Join(src, "spoilt"), digest)
 
 	// What there is now is published, and comes from the same node at once.
-	digest := list.Artifacts[0].Digest
 	f.CLI("publish", src)
 	f.JSON(&list, "artifacts")
 	for _, a := range list.Artifacts {
@@ -63,6 +65,39 @@ func TestSourceChangesInPlace(t *testing.T) {
 		}
 	}
 	awaitSame(t, src, dest, receivers...)
+	if s := status(f, "d"); len(s.Artifact.Troubles) > 0 {
+		t.Errorf("the new version has troubles: %+v", s.Artifact.Troubles)
+	}
+}
+
+// wantTrouble wants everybody who asks to hear which file changed on which node,
+// and who waits for it; a command that waits gives up.
+func wantTrouble(t *testing.T, f *fleet.Fleet, seeder *fleet.Agent, file, digest string) {
+	t.Helper()
+	fleet.Eventually(t, patience, "the status names file, node and who waits", func() error {
+		s := status(f, "d")
+		for _, n := range s.Nodes {
+			if !s.Starves(n) {
+				return fmt.Errorf("%s: phase %s, waiting: %q", n.Node, n.Phase, n.Waiting)
+			}
+		}
+		if tr := s.Artifact.Troubles; len(tr) != 1 || tr[0].Node != seeder.Name || tr[0].Error.Subject != file {
+			return fmt.Errorf("troubles: %+v", tr)
+		}
+		return nil
+	})
+	shown := f.CLI("status", "d")
+	for _, want := range []string{"source on " + seeder.Name, file, "waiting: no peer has", "publish it again on " + seeder.Name} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("status does not say %q:\n%s", want, shown)
+		}
+	}
+	d := status(f, "d").Distribution
+	r := f.TryCLI("distribute", "d", "--artifact", digest, "--path", d.Path,
+		"--node", d.Selector.NodeNames[0], "--node", d.Selector.NodeNames[1], "--wait")
+	if r.Code != 1 || !strings.Contains(r.Stderr, file) {
+		t.Errorf("distribute --wait does not fail with %q: exit code %d\n%s%s", file, r.Code, r.Stdout, r.Stderr)
+	}
 }
 
 // spoil changes a byte of a file in memory through a mapping, and makes sure

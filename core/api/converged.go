@@ -19,3 +19,9 @@ func (d Distribution) Converged(n NodeStatus) bool {
 	}
 	return n.Installed == d.Digest && !n.Drifted
 }
+
+// Starves reports whether n waits for what it will not get without help: no peer
+// has it, and a source of the artifact is not what was published any more.
+func (s Status) Starves(n NodeStatus) bool {
+	return n.Waiting != "" && s.Artifact != nil && len(s.Artifact.Troubles) > 0
+}

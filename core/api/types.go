@@ -33,6 +33,9 @@ type Artifact struct {
 	Publisher    string   `json:"publisher"`          // base64 of the ed25519 public key
 	Signature    string   `json:"signature"`          // base64, over the digest
 	Seeds        []string `json:"seeds"`              // nodes that hold the published source
+	// Troubles are seeds that cannot serve the source as it was published, by
+	// name of the node.
+	Troubles []SeedTrouble `json:"troubles,omitempty"`
 	// Source is the path on the first seed, if it is served in place, or the URL
 	// that it was downloaded from, without user, password and query.
 	Source string `json:"source,omitempty"`
@@ -40,6 +43,14 @@ type Artifact struct {
 	// SourceState; "" if that is not known.
 	SourceVersion string    `json:"source_version,omitempty"`
 	CreatedAt     time.Time `json:"created_at"`
+}
+
+// SeedTrouble is why a node cannot serve all of a source: files of it changed
+// after it was published. It ends when the source is published again, is as it was
+// again, or is withdrawn.
+type SeedTrouble struct {
+	Node  string `json:"node"`
+	Error Error  `json:"error"`
 }
 
 // Desired states of a distribution.
@@ -167,6 +178,9 @@ type NodeStatus struct {
 	Rate     int64    `json:"rate"`           // bytes per second received, over the last second
 	Role     string   `json:"role,omitempty"` // "representative of ams1, root", "initial seeder", "member"
 	Peers    int      `json:"peers"`
+	// Waiting says what the node has waited for these ten seconds, such as "no peer
+	// has 3 of 40 spans"; "" while it gets something, or wants nothing.
+	Waiting string `json:"waiting,omitempty"`
 
 	Error     *Error     `json:"error,omitempty"`
 	StartedAt *time.Time `json:"started_at,omitempty"`
@@ -186,6 +200,9 @@ type Received struct {
 	ByLevel   []int64 `json:"by_level"`
 	Seeder    int64   `json:"seeder"`    // of all, from initial seeders
 	Duplicate int64   `json:"duplicate"` // of all, thrown away
+	// Foreign is of all, from other BitTorrent clients. Where they are is not
+	// known: it is counted in ByLevel[0] as well.
+	Foreign int64 `json:"foreign,omitempty"`
 }
 
 // Status is a distribution with what its nodes report.

@@ -208,6 +208,8 @@ type Status struct {
 	Spans    int // of the content; 0 while the manifest is not known
 	Have     artifact.Bitset
 	Complete bool
+	Missing  int // spans that are not here
+	Unserved int // of these, that no connected peer has
 	Counters swarm.Counters
 	Accounts []swarm.Account // of each node that was ever connected, by name
 }
@@ -222,6 +224,7 @@ func (m *Machine) Status(d artifact.Digest) (Status, bool) {
 	if t.swarm != nil {
 		s.Have, s.Spans = t.swarm.Have(), t.swarm.Spans()
 		s.Complete, s.Counters = t.swarm.Complete(), t.swarm.Counters()
+		s.Missing, s.Unserved = t.swarm.Missing()
 		s.Accounts = t.swarm.Accounts()
 	}
 	return s, true

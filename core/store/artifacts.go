@@ -20,7 +20,7 @@ func (s *Store) PutArtifact(ctx context.Context, a api.Artifact) error {
 	for _, seed := range a.Seeds {
 		args = append(args, seed)
 	}
-	a.Seeds = nil
+	a.Seeds, a.Troubles = nil, nil
 	record, err := json.Marshal(a)
 	if err != nil {
 		return fmt.Errorf("encode artifact %s: %w", a.Digest, err)
@@ -46,8 +46,36 @@ func (s *Store) Artifact(ctx context.Context, digest string) (api.Artifact, erro
 	if err != nil {
 		return api.Artifact{}, err
 	}
-	a.Seeds, err = s.client.ZRange(ctx, s.keys.seeds(digest), 0, -1).Result()
-	return a, s.wrap(err, "list seeds of %s", digest)
+	var seeds seedsRead
+	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		seeds = s.readSeeds(ctx, p, digest)
+		return nil
+	})
+	if err != nil {
+		return a, s.wrap(err, "list seeds of %s", digest)
+	}
+	seeds.into(ctx, &a)
+	return a, nil
+}
+
+// seedsRead are the seeds of an artifact, on their way.
+type seedsRead struct {
+	names    *redis.StringSliceCmd
+	troubles *redis.MapStringStringCmd
+}
+
+func (s *Store) readSeeds(ctx context.Context, p redis.Pipeliner, digest string) seedsRead {
+	return seedsRead{p.ZRange(ctx, s.keys.seeds(digest), 0, -1), p.HGetAll(ctx, s.keys.troubles(digest))}
+}
+
+func (r seedsRead) into(ctx context.Context, a *api.Artifact) {
+	a.Seeds = r.names.Val()
+	troubles := r.troubles.Val()
+	if len(troubles) == 0 {
+		return
+	}
+	a.Troubles = decodeSound(ctx, "trouble of "+a.Digest+" on", troubles, func(t api.SeedTrouble) string { return t.Node })
+	slices.SortFunc(a.Troubles, func(x, y api.SeedTrouble) int { return cmp.Compare(x.Node, y.Node) })
 }
 
 func noArtifact(op, digest string) error {
@@ -64,10 +92,10 @@ func (s *Store) Artifacts(ctx context.Context) ([]api.Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	seeds := make([]*redis.StringSliceCmd, len(all))
+	seeds := make([]seedsRead, len(all))
 	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, a := range all {
-			seeds[i] = p.ZRange(ctx, s.keys.seeds(a.Digest), 0, -1)
+			seeds[i] = s.readSeeds(ctx, p, a.Digest)
 		}
 		return nil
 	})
@@ -75,7 +103,7 @@ func (s *Store) Artifacts(ctx context.Context) ([]api.Artifact, error) {
 		return nil, s.wrap(err, "list seeds")
 	}
 	for i := range all {
-		all[i].Seeds = seeds[i].Val()
+		seeds[i].into(ctx, &all[i])
 	}
 	slices.SortFunc(all, func(a, b api.Artifact) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Digest, b.Digest))
@@ -98,7 +126,34 @@ func (s *Store) AddSeed(ctx context.Context, digest, node string) error {
 
 // RemoveSeed undoes AddSeed. A node that is not a seed is no error.
 func (s *Store) RemoveSeed(ctx context.Context, digest, node string) error {
-	return s.wrap(s.client.ZRem(ctx, s.keys.seeds(digest), node).Err(), "remove seed %s of %s", node, digest)
+	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.ZRem(ctx, s.keys.seeds(digest), node)
+		p.HDel(ctx, s.keys.troubles(digest), node)
+		return nil
+	})
+	return s.wrap(err, "remove seed %s of %s", node, digest)
+}
+
+// PutSeedTrouble records what is wrong with the source on a seed, or, with an
+// error without code, that nothing is. It returns ErrNotFound if t.Node is not a
+// seed.
+func (s *Store) PutSeedTrouble(ctx context.Context, digest string, t api.SeedTrouble) error {
+	var record []byte
+	if t.Error.Code != "" {
+		var err error
+		if record, err = json.Marshal(t); err != nil {
+			return fmt.Errorf("encode trouble of seed %s of %s: %w", t.Node, digest, err)
+		}
+	}
+	keys := []string{s.keys.seeds(digest), s.keys.troubles(digest)}
+	found, err := s.run(ctx, seedTrouble, keys, t.Node, record).Bool()
+	if err != nil {
+		return s.wrap(err, "record trouble of seed %s of %s", t.Node, digest)
+	}
+	if !found {
+		return notFound("record trouble", t.Node, "the node is no seed of "+digest, "publish it on that node")
+	}
+	return nil
 }
 
 // DeleteArtifact forgets the artifact and its seeds, or returns ErrNotFound.
@@ -106,7 +161,7 @@ func (s *Store) DeleteArtifact(ctx context.Context, digest string) error {
 	var deleted *redis.IntCmd
 	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		deleted = p.HDel(ctx, s.keys.artifacts(), digest)
-		p.Del(ctx, s.keys.seeds(digest))
+		p.Del(ctx, s.keys.seeds(digest), s.keys.troubles(digest))
 		return nil
 	})
 	if err != nil {

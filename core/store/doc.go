@@ -16,6 +16,7 @@
 //	{nodes}:alive                  zset   name → when the record expires, ms
 //	{artifacts}:records            hash   digest → api.Artifact without Seeds
 //	{artifacts}:seeds:<digest>     zset   node → its position among the seeds
+//	{artifacts}:troubles:<digest>  hash   node → api.SeedTrouble
 //	{artifacts}:identity           hash   "id" → drawn when it was missing
 //	{distributions}:records        hash   name → api.Distribution
 //	{distributions}:identity       hash   as that of the artifacts

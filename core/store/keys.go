@@ -31,7 +31,10 @@ func (k keys) identities() []string {
 }
 
 func (k keys) seeds(digest string) string { return k.prefix + ":{artifacts}:seeds:" + digest }
-func (k keys) status(dist string) string  { return k.prefix + ":{status/" + dist + "}" }
+func (k keys) troubles(digest string) string {
+	return k.prefix + ":{artifacts}:troubles:" + digest
+}
+func (k keys) status(dist string) string { return k.prefix + ":{status/" + dist + "}" }
 
 // pending returns the keys of pending.lua, in its order.
 func (k keys) pending(d artifact.Digest) []string {

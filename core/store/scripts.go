@@ -40,6 +40,7 @@ var (
 	nodeAlive   = script("clock", "node_alive")
 	artifactPut = script("artifact_put")
 	seedAdd     = script("seed_add")
+	seedTrouble = script("seed_trouble")
 )
 
 // idle is how long the keys of a transfer outlive the last touch.

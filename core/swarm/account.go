@@ -12,6 +12,9 @@ import (
 // payload and in requests that it was sent.
 type Account struct {
 	Node      unit.NodeID
+	Location  unit.Location // "" for a foreign peer
+	Initial   bool
+	Foreign   bool
 	Connected bool
 	Down, Up  unit.Bytes
 	Duplicate unit.Bytes // of Down, thrown away: there already, or asked of another

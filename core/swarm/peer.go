@@ -124,6 +124,8 @@ func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 	}
 	p.acquaintance = s.known[p.seat]
 	p.acquaintance.peer = p
+	a := &p.acquaintance.account
+	a.Location, a.Initial, a.Foreign = info.Location, info.Initial, info.Foreign
 	s.peers[info.Node] = p
 	i, found := s.find(info.Node)
 	if !found {

@@ -82,6 +82,9 @@ func (s *Swarm) count(p *peer, b Block) {
 	if p.Initial {
 		s.counters.Seeder += n
 	}
+	if p.Foreign {
+		s.counters.Foreign += n
+	}
 }
 
 // Stored brings the result of a Store: whether the bytes were verified and

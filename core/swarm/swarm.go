@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -88,6 +89,7 @@ type Counters struct {
 	Duplicate unit.Bytes // of Received, thrown away: there already, or not verified
 	Sent      unit.Bytes
 	Seeder    unit.Bytes // of Received, from initial seeders
+	Foreign   unit.Bytes // of Received, from foreign peers; of ByLevel[0] as well
 	ByLevel   []unit.Bytes
 }
 
@@ -134,6 +136,19 @@ func (s *Swarm) Have() artifact.Bitset { return s.have.bitset(len(s.cfg.Lengths)
 
 // Spans is how many spans the artifact has.
 func (s *Swarm) Spans() int { return len(s.cfg.Lengths) }
+
+// Missing is how many spans are not stored, and how many of these no connected
+// peer has.
+func (s *Swarm) Missing() (missing, unserved int) {
+	served := 0 // spans that are here or with a peer
+	for i, here := range s.have {
+		for _, p := range s.list {
+			here |= p.have[i]
+		}
+		served += bits.OnesCount64(here)
+	}
+	return s.left, len(s.cfg.Lengths) - served
+}
 
 // Permille is the share of the spans that are stored.
 func (s *Swarm) Permille() int {

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -54,7 +55,8 @@ func (b *bars) show(st api.Status) {
 		b.all = b.add("all nodes", allPriority, false)
 	}
 	done, total, rate := sums(st)
-	b.all.set(done, total, fmt.Sprintf("%d of %d nodes  %s of %s  %s", st.Summary.Converged, st.Summary.Targets, percent(done, total), size(total), unit.Rate(rate)))
+	text := fmt.Sprintf("%d of %d nodes  %s of %s  %s", st.Summary.Converged, st.Summary.Targets, percent(done, total), size(total), unit.Rate(rate))
+	b.all.set(done, total, strings.Join(append([]string{text}, troubles(st)...), "  "))
 }
 
 func (b *bars) showNode(d api.Distribution, n api.NodeStatus, priority int) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -81,6 +82,10 @@ func verdict(ctx context.Context, st api.Status, g goal) error {
 		message += fmt.Sprintf(", %d waiting for %s", st.Summary.Staged, few(st.Summary.Blockers))
 		again = "mend that, or switch the others with: rackswarm activate " + name
 	}
+	if wrong := troubles(st); len(wrong) > 0 {
+		message += "; " + strings.Join(wrong, "; ")
+		again = st.Artifact.Troubles[0].Error.Fix
+	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		message += " at the end of the time given"
 	}
@@ -93,6 +98,9 @@ func failureCode(st api.Status) string {
 		if n.Phase == api.PhaseFailed && n.Error != nil {
 			return n.Error.Code
 		}
+	}
+	if len(troubles(st)) > 0 {
+		return st.Artifact.Troubles[0].Error.Code
 	}
 	return api.CodeCanceled
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -19,6 +20,7 @@ type lines struct {
 	now    func() time.Time
 	phases map[string]string
 	last   time.Time // when the whole was last shown
+	wrong  string    // troubles of the source that were shown
 }
 
 func newLines(w io.Writer, now func() time.Time) *lines {
@@ -26,6 +28,11 @@ func newLines(w io.Writer, now func() time.Time) *lines {
 }
 
 func (l *lines) show(st api.Status) {
+	if wrong := strings.Join(troubles(st), "\n"); wrong != l.wrong {
+		if l.wrong = wrong; wrong != "" {
+			fmt.Fprintln(l.w, wrong)
+		}
+	}
 	for _, n := range st.Nodes {
 		state := string(n.Phase)
 		if more := remarks(n); more != "" {
@@ -45,6 +52,19 @@ func (l *lines) show(st api.Status) {
 
 func (l *lines) close() {}
 
+// troubles say what is wrong with sources of the artifact that is still wanted
+// somewhere.
+func troubles(st api.Status) []string {
+	if st.Artifact == nil || st.Summary.Done {
+		return nil
+	}
+	var all []string
+	for _, t := range st.Artifact.Troubles {
+		all = append(all, clean(fmt.Sprintf("source on %s: %s: %s", t.Node, t.Error.Subject, t.Error.Message)))
+	}
+	return all
+}
+
 // sums adds up what the nodes have and are to have, and their rates.
 func sums(st api.Status) (done, total, rate int64) {
 	for _, n := range st.Nodes {
@@ -62,6 +82,8 @@ func remarks(n api.NodeStatus) string {
 		return n.Error.Subject + ": " + n.Error.Message
 	case n.Error != nil:
 		return n.Error.Message
+	case n.Waiting != "":
+		return "waiting: " + n.Waiting
 	case n.Drifted:
 		return "repairing"
 	case n.Kept != "":

@@ -19,7 +19,7 @@ func settled(st api.Status, ok func(api.NodeStatus) bool) bool {
 	for _, n := range st.Nodes {
 		switch {
 		case ok(n):
-		case stuck(n):
+		case stuck(n), st.Starves(n):
 			anyStuck = true
 		case n.Phase == api.PhaseStaged && len(st.Summary.Blockers) > 0:
 			waiting = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -80,6 +81,8 @@ func state(st api.Status) string {
 		return fmt.Sprintf("%d failed", s.Failed)
 	case s.Done:
 		return "done"
+	case slices.ContainsFunc(st.Nodes, st.Starves):
+		return "source changed"
 	case s.Staged > 0 && len(s.Blockers) > 0:
 		return "waiting for " + few(s.Blockers)
 	case s.Drifted > 0:

@@ -42,10 +42,15 @@ func rate(r int64) string {
 	return unit.Rate(r).String()
 }
 
-// writeFixes says what can be done about nodes that failed, once for each piece
-// of advice.
+// writeFixes says what can be done about nodes that failed and about sources, once
+// for each piece of advice.
 func writeFixes(w io.Writer, st api.Status) {
 	nodes := map[string][]string{}
+	if len(troubles(st)) > 0 {
+		for _, t := range st.Artifact.Troubles {
+			nodes[t.Error.Fix] = append(nodes[t.Error.Fix], "the source on "+t.Node)
+		}
+	}
 	for _, n := range st.Nodes {
 		if n.Error != nil && n.Error.Fix != "" {
 			nodes[n.Error.Fix] = append(nodes[n.Error.Fix], n.Node)
@@ -76,6 +81,9 @@ func writeSummary(w io.Writer, st api.Status) {
 	}
 	if d.State == api.StateAbsent {
 		rows = append(rows, []string{"State", "being removed"})
+	}
+	for _, t := range troubles(st) {
+		rows = append(rows, []string{"Trouble", t})
 	}
 	if s.Seconds > 0 {
 		rows = append(rows, []string{"Time", fmt.Sprintf("%.1f s", s.Seconds)})

@@ -93,7 +93,8 @@ func (l *Loop) stats(now unit.Time, d artifact.Digest) (swarmapi.Stats, bool) {
 	c := s.Counters
 	st := swarmapi.Stats{
 		Sent: int64(c.Sent), Peers: s.Peers, Visitors: t.visitors(), Role: s.Role, Rate: int64(t.meter.rate(now)),
-		Received: api.Received{Seeder: int64(c.Seeder), Duplicate: int64(c.Duplicate)},
+		Received: api.Received{Seeder: int64(c.Seeder), Duplicate: int64(c.Duplicate), Foreign: int64(c.Foreign)},
+		Spans:    s.Spans, Missing: s.Missing, Unserved: s.Unserved,
 	}
 	for _, n := range c.ByLevel {
 		st.Received.ByLevel = append(st.Received.ByLevel, int64(n))

@@ -217,7 +217,9 @@ func (n *node) publish(tree files, name string, key ed25519.PrivateKey) *artifac
 	if err := n.r.AddSource(ctx, dir, m); err != nil {
 		t.Fatalf("publish %s: %v", name, err)
 	}
-	if err := n.f.store.PutArtifact(ctx, recordOf(m)); err != nil {
+	a := recordOf(m)
+	a.Seeds = []string{n.api.Name}
+	if err := n.f.store.PutArtifact(ctx, a); err != nil {
 		t.Fatalf("record %s: %v", name, err)
 	}
 	return m

@@ -63,6 +63,7 @@ type Reconciler struct {
 	published map[artifact.Digest]string // path of each published source, opened or not
 	opening   map[artifact.Digest]bool   // of these, being opened
 	sources   map[artifact.Digest]*source
+	notes     map[artifact.Digest]*note
 	transfers map[artifact.Digest]*transfer
 	workers   sync.WaitGroup
 	lastFull  time.Time // when all statuses were sent last
@@ -106,6 +107,7 @@ func New(cfg Config) (*Reconciler, error) {
 		published:   map[artifact.Digest]string{},
 		opening:     map[artifact.Digest]bool{},
 		sources:     map[artifact.Digest]*source{},
+		notes:       map[artifact.Digest]*note{},
 		transfers:   map[artifact.Digest]*transfer{},
 	}
 	for name, rec := range records {
@@ -260,9 +262,11 @@ func (r *Reconciler) handleTick(ctx context.Context) {
 	r.reportTraffic()
 	r.withdrawLost()
 	r.checkSources(ctx)
+	r.noteTroubles(ctx)
 	if r.cfg.Now().Sub(r.lastFull) >= resyncInterval {
 		r.reportAll()
 		r.openSources()
+		r.noteAgain()
 	}
 }
 

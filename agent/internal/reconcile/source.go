@@ -71,6 +71,7 @@ func (e addSource) apply(r *Reconciler) {
 	}
 	r.dropSource(d)
 	r.sources[d], r.published[d] = e.source, e.source.path
+	r.noteOf(d).renew()
 	e.reply <- r.savePublished()
 }
 
@@ -82,6 +83,7 @@ type removeSource struct{ digest artifact.Digest }
 func (e removeSource) apply(r *Reconciler) {
 	r.forgetSource(e.digest)
 	delete(r.published, e.digest)
+	delete(r.notes, e.digest) // the store forgets it with the seed
 	if err := r.savePublished(); err != nil {
 		r.log.Error("source is not forgotten", "digest", e.digest, "error", err)
 	}
@@ -168,11 +170,13 @@ func (e sourceOpened) apply(r *Reconciler) {
 	switch {
 	case e.err != nil:
 		r.log.Warn("published source is not served", "digest", e.digest, "path", e.path, "error", e.err)
+		r.noteOf(e.digest).failed = e.err
 	case r.published[e.digest] != e.path || r.sources[e.digest] != nil:
 		r.closeSource(e.source) // it was replaced or removed meanwhile
 		r.dropManifest(e.digest.String())
 	default:
 		r.sources[e.digest] = e.source
+		r.noteOf(e.digest).failed = nil
 	}
 }
 
@@ -199,11 +203,18 @@ type sourceChecked struct {
 	err    error
 }
 
-// apply only logs: what left the source's Have is withdrawn by withdrawLost.
+// apply only logs and notes: what left the source's Have is withdrawn by
+// withdrawLost.
 func (e sourceChecked) apply(r *Reconciler) {
 	e.source.checking = false
 	e.source.nextCheck = r.cfg.Now().Add(max(r.cfg.CheckInterval, scanFactor*e.took))
-	if e.err != nil && !errors.Is(e.err, context.Canceled) {
+	if errors.Is(e.err, context.Canceled) {
+		return
+	}
+	if d := e.source.Manifest().Digest(); r.sources[d] == e.source {
+		r.noteOf(d).failed = e.err
+	}
+	if e.err != nil {
 		r.log.Warn("published source cannot be checked", "path", e.source.path, "error", e.err)
 	}
 	if n := len(e.drift.Missing) + len(e.drift.Changed); n > 0 {

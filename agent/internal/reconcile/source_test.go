@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,42 @@ func TestSourceChangedInPlaceIsWithdrawn(t *testing.T) {
 	if s := web.status("site"); s.Phase == api.PhaseInstalled {
 		t.Errorf("content that changed was installed: %+v", s)
 	}
+	changed := filepath.Join(dir, "dir0/file0")
+	f.eventually("the artifact's record names the file", func() bool {
+		return f.troubleOf(m) == "seed: "+changed
+	})
+	if err := os.Remove(changed); err != nil {
+		t.Fatal(err)
+	}
+	seed.restart()
+	f.eventually("a file that is gone is named", func() bool { return f.troubleOf(m) == "seed: "+changed })
+	tree.write(t, dir)
+	f.eventually("what is right again is no trouble", func() bool { return f.troubleOf(m) == "" })
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	f.eventually("a source that is gone is named", func() bool { return f.troubleOf(m) != "" })
+	seed.restart()
+	f.eventually("it still is", func() bool { return f.troubleOf(m) != "" })
+	tree.write(t, dir)
+	if err := seed.r.AddSource(context.Background(), dir, m); err != nil {
+		t.Fatal(err)
+	}
+	f.eventually("published again it is no trouble", func() bool { return f.troubleOf(m) == "" })
+}
+
+// troubleOf is what the store has of the artifact's troubles: node and subject.
+func (f *fleet) troubleOf(m *artifact.Manifest) string {
+	f.t.Helper()
+	a, err := f.store.Artifact(context.Background(), m.Digest().String())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var all []string
+	for _, s := range a.Troubles {
+		all = append(all, s.Node+": "+s.Error.Subject)
+	}
+	return strings.Join(all, ", ")
 }
 
 func TestSourceRemovedIsNotServed(t *testing.T) {

@@ -129,7 +129,7 @@ func (r *Reconciler) report(x *dist, urgent bool) {
 	}
 	s.Generation, s.Digest = about.Generation, about.Digest
 	s.Installed = x.rec.installed(about)
-	s.Rate, s.Role, s.Peers = 0, "", 0 // of the moment: without a transfer there are none
+	s.Rate, s.Role, s.Peers, s.Waiting = 0, "", 0, "" // of the moment: without a transfer there are none
 	r.credit(r.transferOf(x))
 	r.reporter.put(x.name, clone(s), urgent)
 }
@@ -161,8 +161,8 @@ func (r *Reconciler) reportTraffic() {
 		before := x.rec.Status
 		r.credit(t)
 		if s := &x.rec.Status; s.Sent != before.Sent || s.Rate != before.Rate || s.BytesDone != before.BytesDone ||
-			s.Role != before.Role || s.Peers != before.Peers {
-			r.report(x, false)
+			s.Role != before.Role || s.Peers != before.Peers || s.Waiting != before.Waiting {
+			r.report(x, s.Waiting != before.Waiting)
 		}
 	}
 }
@@ -183,6 +183,7 @@ func (t traffic) plus(s swarmapi.Stats) traffic {
 	sum := traffic{api.Received{
 		Seeder:    t.received.Seeder + s.Received.Seeder,
 		Duplicate: t.received.Duplicate + s.Received.Duplicate,
+		Foreign:   t.received.Foreign + s.Received.Foreign,
 	}, t.sent + s.Sent}
 	for i := range max(len(t.received.ByLevel), len(s.Received.ByLevel)) {
 		n := int64(0)
@@ -220,7 +221,7 @@ func (r *Reconciler) credit(t *transfer) {
 	s := &x.rec.Status
 	sum := x.before.plus(stats)
 	s.Received, s.Sent = sum.received, sum.sent
-	s.Role, s.Peers, s.Rate = stats.Role, stats.Peers, 0
+	s.Role, s.Peers, s.Rate, s.Waiting = stats.Role, stats.Peers, 0, t.starved(r.cfg.Now(), stats)
 	if s.Phase == api.PhaseFetching && t.content != nil {
 		s.Rate = stats.Rate
 		s.BytesDone = max(s.BytesDone, stats.BytesDone)

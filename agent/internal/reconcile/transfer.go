@@ -28,6 +28,7 @@ type transfer struct {
 	needed   time.Time     // when it was last known that some node needs the artifact
 	told     int           // spans that peers know of after content shrank
 	halted   bool          // a span could not be written: it fetches no more
+	starving time.Time     // since when no peer has anything for it; zero: not so
 }
 
 func (t *transfer) waiting() bool { return t.manifest != nil || t.spans != nil }

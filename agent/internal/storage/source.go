@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,7 +29,7 @@ type Source struct {
 	content *content // nil after Close
 	have    artifact.Bitset
 	// rejected are the stamps that changed files had when they were found to
-	// be wrong, by file; zero for files that are right.
+	// be wrong, by file, or noFile; zero for files that are right.
 	rejected []stamp
 }
 
@@ -188,6 +189,9 @@ func (s *Source) Check(ctx context.Context, deep bool) (Drift, error) {
 	return Drift{Missing: c.names(f.missing), Changed: c.names(f.changed)}, nil
 }
 
+// noFile is in Source.rejected of a file that is not there.
+var noFile = stamp{Size: -1}
+
 // Spoilt are the paths of files that were found to be wrong, or gone.
 func (s *Source) Spoilt() []string {
 	s.mu.RLock()
@@ -219,7 +223,7 @@ func (s *Source) apply(f *findings, before []stamp) error {
 		case s.rejected[i] != before[i]:
 			rejected[i], f.stamps[i] = s.rejected[i], c.stamps[i]
 		case f.found[i] == nil:
-			rejected[i] = f.seen[i]
+			rejected[i] = cmp.Or(f.seen[i], noFile)
 		default:
 			continue
 		}

@@ -58,5 +58,8 @@ type Stats struct {
 	Sent      int64        // block payload
 	Peers     int          // connected now
 	Visitors  int          // of them, other BitTorrent clients that lack something
+	Spans     int          // of the content; 0 before Provide
+	Missing   int          // of these, not on disk
+	Unserved  int          // of those missing, that no connected peer has
 	Role      string       // "representative of ams1, root", "initial seeder", "member"
 }

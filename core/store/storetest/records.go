@@ -107,6 +107,39 @@ func seeds(t *testing.T, b Backend) {
 	equal(t, "published again by b", get(), []string{"b", "z", "a"})
 }
 
+func seedTroubles(t *testing.T, b Backend) {
+	s, c := b.open(t), ctx(t)
+	a := api.Artifact{Digest: digest("1").String(), Seeds: []string{"z", "y"}}
+	changed := func(node string) api.SeedTrouble {
+		return api.SeedTrouble{Node: node, Error: api.Error{Code: api.CodeSourceUnsuited, Subject: "/srv/" + node}}
+	}
+	must(t, s.PutArtifact(c, a))
+	wantNotFound(t, s.PutSeedTrouble(c, a.Digest, changed("x")), "x")
+	for _, node := range []string{"z", "y"} {
+		must(t, s.PutSeedTrouble(c, a.Digest, changed(node)))
+	}
+	get := func() []api.SeedTrouble {
+		one, err := s.Artifact(c, a.Digest)
+		must(t, err)
+		all, err := s.Artifacts(c)
+		must(t, err)
+		equal(t, "in the list", all[0].Troubles, one.Troubles)
+		return one.Troubles
+	}
+	equal(t, "by name", get(), []api.SeedTrouble{changed("y"), changed("z")})
+	must(t, s.PutSeedTrouble(c, a.Digest, api.SeedTrouble{Node: "z"}))
+	equal(t, "z is mended", get(), []api.SeedTrouble{changed("y")})
+	a.Troubles = []api.SeedTrouble{changed("z")} // as read before
+	must(t, s.PutArtifact(c, a))
+	equal(t, "recorded again", get(), []api.SeedTrouble{changed("y")})
+	must(t, s.RemoveSeed(c, a.Digest, "y"))
+	equal(t, "withdrawn", len(get()), 0)
+	must(t, s.PutSeedTrouble(c, a.Digest, changed("z")))
+	must(t, s.DeleteArtifact(c, a.Digest))
+	must(t, s.PutArtifact(c, a))
+	equal(t, "deleted with the artifact", len(get()), 0)
+}
+
 func distributions(t *testing.T, b Backend) {
 	s, c := b.open(t), ctx(t)
 	put := func(names ...string) store.Update {

@@ -36,6 +36,7 @@ func Run(t *testing.T, b Backend) {
 		{"NodesAreForgotten", nodesForgotten},
 		{"Artifacts", artifacts},
 		{"Seeds", seeds},
+		{"SeedTroubles", seedTroubles},
 		{"Distributions", distributions},
 		{"UpdatesAreTransactions", updatesAreTransactions},
 		{"Identity", identity},

@@ -59,6 +59,7 @@ func (o outcome) detail() string {
 	if o.err != nil {
 		lines = append(lines, o.interruption(), "")
 	}
+	lines = append(lines, o.troubles()...)
 	late := 0
 	for _, n := range o.status.Nodes {
 		if holds(o.want, n) {
@@ -72,6 +73,17 @@ func (o outcome) detail() string {
 		lines = append(lines, fmt.Sprintf("and %d more", late-maxListed))
 	}
 	return strings.Join(append(lines, "", "The agents go on by themselves, and the next apply waits for them again, in place."), "\n")
+}
+
+// troubles say what is wrong with the artifact's sources.
+func (o outcome) troubles() (lines []string) {
+	if o.status.Artifact == nil {
+		return nil
+	}
+	for _, t := range o.status.Artifact.Troubles {
+		lines = append(lines, fmt.Sprintf("The source on %s: %s", t.Node, t.Error.Error()), "")
+	}
+	return lines
 }
 
 func (o outcome) interruption() string {

@@ -177,3 +177,24 @@ func TestWaiterGenerations(t *testing.T) {
 		t.Error("a change by others is not told")
 	}
 }
+
+// Nodes that wait for a part of the source that nobody has any more are stuck, and
+// the diagnostic names the file.
+func TestOutcomeOfAChangedSource(t *testing.T) {
+	st := statusOf(api.PhaseInstalled, api.PhaseFetching)
+	st.Nodes[1].Waiting = "no peer has 2 of 6 spans"
+	w := &waiter{want: st.Distribution}
+	if _, waiting := w.count(st); waiting != 1 {
+		t.Errorf("a node that waits for peers counts as stuck")
+	}
+	st.Artifact = &api.Artifact{Troubles: []api.SeedTrouble{{Node: "n9", Error: api.Error{Subject: "/srv/src/a", Message: "changed", Fix: "publish it again"}}}}
+	if _, waiting := w.count(st); waiting != 0 {
+		t.Errorf("a node that waits for a source that changed counts as at work")
+	}
+	detail := outcome{want: st.Distribution, status: st, stuck: true}.detail()
+	for _, want := range []string{"The source on n9: /srv/src/a: changed (publish it again)", "n1: still fetching, waiting: no peer has 2 of 6 spans"} {
+		if !strings.Contains(detail, want) {
+			t.Errorf("%q is not in:\n%s", want, detail)
+		}
+	}
+}

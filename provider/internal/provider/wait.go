@@ -116,7 +116,7 @@ func (w *waiter) count(st api.Status) (holding, waiting int) {
 		switch {
 		case holds(w.want, n):
 			holding++
-		case n.Unreachable, failed && !n.UpdatedAt.Equal(w.before[n.Node]):
+		case n.Unreachable, st.Starves(n), failed && !n.UpdatedAt.Equal(w.before[n.Node]):
 			stuck++
 		case n.Phase == api.PhaseStaged:
 			staged++
@@ -139,6 +139,8 @@ func reason(n api.NodeStatus) string {
 		return n.Error.Error()
 	case n.Phase == api.PhaseStaged:
 		return "has staged it, and waits for the others"
+	case n.Waiting != "":
+		return fmt.Sprintf("still %s, waiting: %s", n.Phase, n.Waiting)
 	case n.BytesTotal > 0:
 		return fmt.Sprintf("still %s, %d of %d bytes", n.Phase, n.BytesDone, n.BytesTotal)
 	}

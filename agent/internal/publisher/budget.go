@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,7 +127,8 @@ func (p *Publisher) Collect(ctx context.Context, dry bool) ([]api.CollectedItem,
 }
 
 // needless reports whether the store that recorded a copy has no record of its
-// artifact any more.
+// artifact any more. What a distribution needs nobody deletes: then the
+// record was lost, as by a store that evicts keys when it is short of memory.
 func (p *Publisher) needless(ctx context.Context, d artifact.Digest, id string) (bool, error) {
 	_, err := p.cfg.Store.Artifact(ctx, d.String())
 	if !errors.Is(err, store.ErrNotFound) {
@@ -135,9 +137,18 @@ func (p *Publisher) needless(ctx context.Context, d artifact.Digest, id string) 
 	if p.kept.recordedBy(d) != id {
 		return false, nil
 	}
-	// After the answer: a store that was emptied before it has another identity.
+	all, err := p.cfg.Store.Distributions(ctx)
+	if err != nil || slices.ContainsFunc(all, func(o api.Distribution) bool { return inUse(d.String(), o) }) {
+		return false, err
+	}
+	// After the answers: a store that was emptied before them has another identity.
 	now, err := p.cfg.Store.Identity(ctx)
 	return err == nil && now == id, err
+}
+
+// inUse reports whether an artifact cannot be deleted for a distribution.
+func inUse(digest string, by api.Distribution) bool {
+	return by.State != api.StateAbsent && (by.Digest == digest || by.KeepPrevious && by.Previous == digest)
 }
 
 // tidyDownloads deletes what has arrived of downloads that nobody went on with

@@ -1,6 +1,7 @@
 package publisher_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +62,12 @@ func TestTidyDeletesNothingForALostStore(t *testing.T) {
 			must(b.T, b.store.DeleteArtifact(b.Context(), "sha256:"+filepath.Base(filepath.Dir(notes[0]))))
 			return os.Remove(notes[0])
 		}},
+		{"a record is lost, and a distribution wants it", func(b *bench) error {
+			return b.loseRecord(func(d *api.Distribution, digest string) { d.Digest = digest })
+		}},
+		{"a record is lost, and a distribution can return to it", func(b *bench) error {
+			return b.loseRecord(func(d *api.Distribution, digest string) { d.Previous, d.KeepPrevious = digest, true })
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
@@ -72,6 +79,17 @@ func TestTidyDeletesNothingForALostStore(t *testing.T) {
 			}
 		})
 	}
+}
+
+// loseRecord deletes the record of the only copy, which a distribution needs.
+func (b *bench) loseRecord(speak func(d *api.Distribution, digest string)) error {
+	digest := "sha256:" + b.kept()[0]
+	d := api.Distribution{Name: "site", State: api.StatePresent, Generation: 1}
+	speak(&d, digest)
+	err := b.store.UpdateDistributions(b.Context(), func(map[string]api.Distribution) ([]api.Distribution, []string, error) {
+		return []api.Distribution{d}, nil, nil
+	})
+	return errors.Join(err, b.store.DeleteArtifact(b.Context(), digest))
 }
 
 // restartRedis starts an empty one at the same address.

@@ -70,6 +70,6 @@ func (f *fleet) idle(ctx context.Context, into *result) error {
 		return context.Cause(ctx)
 	}
 	into.CPUPercent = 100 * (p.cpu() - before).Seconds() / idleTime.Seconds()
-	into.RSSMiB = float64(statusBytes(p.cmd.Process.Pid, "VmRSS")) / (1 << 20)
+	into.RSSMiB = float64(statusBytes(p.Pid(), "VmRSS")) / (1 << 20)
 	return p.alive()
 }

@@ -28,8 +28,9 @@ func describeMachine() machine {
 	info, _ := os.ReadFile("/proc/meminfo")
 	var name unix.Utsname
 	_ = unix.Uname(&name)
+	average, _, _ := strings.Cut(string(load), " ")
 	m := machine{Cores: runtime.NumCPU(), Memory: parseKiB(string(info), "MemTotal") >> 20, Kernel: unix.ByteSliceToString(name.Release[:]),
-		Load: strings.Join(strings.Fields(string(load))[:1], "")}
+		Load: average}
 	for line := range strings.Lines(string(cpu)) {
 		if rest, ok := strings.CutPrefix(line, "model name"); ok {
 			m.CPU = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest), ":"))
@@ -60,11 +61,9 @@ func place(need int64) (dir, kind string, undo func() error, err error) {
 	return dir, "a disk: there is no tmpfs of " + mib(need), remove, nil
 }
 
-const tmpfsMagic = 0x01021994
-
 func tmpfsFree(dir string) (int64, bool) {
 	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil || st.Type != tmpfsMagic {
+	if err := unix.Statfs(dir, &st); err != nil || st.Type != unix.TMPFS_MAGIC {
 		return 0, false
 	}
 	return int64(st.Bavail) * st.Bsize, true

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,7 +50,7 @@ func measureNeighbour(ctx context.Context, b *bench) ([]result, error) {
 			return err
 		}
 		for _, p := range f.round.processes {
-			if err := group.add(p.cmd.Process.Pid); err != nil {
+			if err := group.add(p.Pid()); err != nil {
 				return err
 			}
 		}
@@ -147,17 +148,8 @@ func readAll(file string) error {
 		return err
 	}
 	defer f.Close()
-	buf := make([]byte, chunk)
-	for {
-		n, err := f.Read(buf)
-		if n == 0 {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = io.Copy(io.Discard, f)
+	return err
 }
 
 // shareInMemory asks mincore.

@@ -8,48 +8,28 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rackswarm/rackswarm/acceptance/child"
 )
 
-// process is a program of a round. It ends with the round, or with the bench,
-// however that ends.
+// process is a program of a round. It ends with the round.
 type process struct {
-	name   string
-	cmd    *exec.Cmd
-	log    string         // file of what it prints, but for spoken lines
-	in     io.WriteCloser // nil unless it is spoken with
-	lines  chan string    // what it says; closed at its end
-	exited chan struct{}  // closed when it has ended
-	err    error          // how it ended, valid then
+	*child.Process
+	name  string
+	log   string         // file of what it prints, but for spoken lines
+	in    io.WriteCloser // nil unless it is spoken with
+	lines chan string    // what it says; closed at its end
 }
 
-// start starts cmd in a process group of its own, so that Ctrl-C reaches only
-// the bench and what the program starts can be ended with it.
 func start(name string, cmd *exec.Cmd) (*process, error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	p := &process{name: name, cmd: cmd, exited: make(chan struct{})}
-	started := make(chan error)
-	go p.run(started)
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+	p, err := child.Start(cmd)
+	if err != nil {
+		return nil, err
 	}
-	return p, nil
-}
-
-// run keeps its thread for as long as the program runs: the kernel sends
-// Pdeathsig when the thread that started it ends.
-func (p *process) run(started chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer close(p.exited)
-	err := p.cmd.Start()
-	started <- err
-	if err == nil {
-		p.err = p.cmd.Wait()
-	}
+	return &process{Process: p, name: name}, nil
 }
 
 // startSpoken starts a program that is spoken with in lines over its standard
@@ -112,9 +92,9 @@ func (p *process) hear(ctx context.Context, word string) (string, error) {
 // wait waits for the program's end, which must be a success.
 func (p *process) wait(ctx context.Context) error {
 	select {
-	case <-p.exited:
-		if p.err != nil {
-			return p.failed(p.err)
+	case <-p.Exited():
+		if err := p.Wait(); err != nil {
+			return p.failed(err)
 		}
 		return nil
 	case <-ctx.Done():
@@ -124,19 +104,10 @@ func (p *process) wait(ctx context.Context) error {
 
 // alive returns an error if the program has ended.
 func (p *process) alive() error {
-	if p.running() {
+	if p.Running() {
 		return nil
 	}
 	return p.failed(errors.New("it ended"))
-}
-
-func (p *process) running() bool {
-	select {
-	case <-p.exited:
-		return false
-	default:
-		return true
-	}
 }
 
 // failed adds the end of what the program printed to an error.
@@ -163,13 +134,6 @@ func (p *process) end() {
 	if p.in != nil {
 		p.in.Close()
 	}
-	if p.running() {
-		_ = p.cmd.Process.Signal(syscall.SIGTERM) // an error says that it has ended
-		select {
-		case <-p.exited:
-		case <-time.After(patience):
-		}
-	}
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // what is left of the group, mostly nothing
-	<-p.exited
+	p.End(syscall.SIGTERM, patience)
+	p.KillGroup()
 }

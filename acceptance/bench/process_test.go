@@ -51,7 +51,7 @@ func TestUsageOfAProcessAndItsChildren(t *testing.T) {
 	if used := p.cpu(); used < 2*clockTick {
 		t.Errorf("a living process and its children have used %v", used)
 	}
-	if peak := treePeak(p.cmd.Process.Pid); peak < 100<<10 {
+	if peak := treePeak(p.Pid()); peak < 100<<10 {
 		t.Errorf("its peak of memory is %d bytes", peak)
 	}
 	if err := p.say("go on"); err != nil {

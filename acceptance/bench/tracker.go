@@ -95,7 +95,7 @@ func (t *tracker) waitAnnounced(ctx context.Context, r *round) error {
 	died := make(chan error, len(r.processes))
 	for _, p := range r.processes {
 		go func() {
-			<-p.exited
+			<-p.Exited()
 			died <- p.failed(errors.New("it ended"))
 		}()
 	}

@@ -17,16 +17,12 @@ const clockTick = 10 * time.Millisecond
 // cpu is the user and system time that the program and what it started have
 // used so far.
 func (p *process) cpu() time.Duration {
-	if p.running() {
-		if used, ok := treeCPU(p.cmd.Process.Pid); ok {
+	if p.Running() {
+		if used, ok := treeCPU(p.Pid()); ok {
 			return used
 		}
-		<-p.exited
 	}
-	if p.cmd.ProcessState == nil {
-		return 0
-	}
-	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+	return p.CPU()
 }
 
 // treeCPU is the time of a process, of the children that it waited for, and of
@@ -120,7 +116,7 @@ func (m *memory) reset() {
 	defer m.Unlock()
 	for _, p := range m.processes {
 		// It fails for one that has ended, and elsewhere its peak stays.
-		_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0)
+		_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.Pid()), []byte("5"), 0)
 	}
 	m.peak = 0
 }
@@ -129,8 +125,8 @@ func (m *memory) look() {
 	m.Lock()
 	defer m.Unlock()
 	for _, p := range m.processes {
-		if p.running() {
-			m.peak = max(m.peak, treePeak(p.cmd.Process.Pid))
+		if p.Running() {
+			m.peak = max(m.peak, treePeak(p.Pid()))
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rackswarm/rackswarm/acceptance/child"
 	"github.com/rackswarm/rackswarm/core/client"
 )
 
@@ -44,7 +45,7 @@ type agent struct {
 	dir                     string // holds its files
 	root                    string // what the allowed root is for this agent
 	log                     string // file
-	process                 *process
+	process                 *child.Process
 }
 
 func newFleet(binary, dir string) *fleet {
@@ -155,7 +156,7 @@ func (f *fleet) start() error {
 		}
 		cmd := exec.Command(f.binary, "agent", "--config", filepath.Join(a.dir, "agent.yaml"))
 		cmd.Dir, cmd.Stdout, cmd.Stderr = a.root, log, log
-		a.process, err = start(cmd)
+		a.process, err = child.Start(cmd)
 		log.Close()
 		if err != nil {
 			return err
@@ -197,8 +198,8 @@ func (f *fleet) waitAlive(ctx context.Context) error {
 // check returns an error if an agent has ended.
 func (f *fleet) check() error {
 	for _, a := range f.agents {
-		if !a.process.running() {
-			return &loggedError{fmt.Errorf("the agent %s ended: %w", a.name, a.process.err), a.log}
+		if !a.process.Running() {
+			return &loggedError{fmt.Errorf("the agent %s ended: %w", a.name, a.process.Wait()), a.log}
 		}
 	}
 	return nil
@@ -212,7 +213,7 @@ func (f *fleet) stop() {
 	var wg sync.WaitGroup
 	for _, a := range f.agents {
 		if a.process != nil {
-			wg.Go(func() { a.process.interrupt(syscall.SIGTERM, 10*time.Second) })
+			wg.Go(func() { a.process.End(syscall.SIGTERM, 10*time.Second) })
 		}
 	}
 	wg.Wait()

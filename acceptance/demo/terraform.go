@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/rackswarm/rackswarm/acceptance/child"
 )
 
 // example is the configuration that is applied.
@@ -68,7 +70,7 @@ func (d *demo) terraformName() string {
 }
 
 // terraformRun runs a command line in the background; its output goes to a log.
-func (d *demo) terraformRun(args []string) (*process, string, error) {
+func (d *demo) terraformRun(args []string) (*child.Process, string, error) {
 	d.out.command(d.terraformName(), args...)
 	log := filepath.Join(d.dir, "terraform.log")
 	f, err := os.Create(log)
@@ -78,20 +80,20 @@ func (d *demo) terraformRun(args []string) (*process, string, error) {
 	defer f.Close()
 	cmd := exec.Command(d.terraform, append(args, "-no-color")...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = d.top, d.environment(), f, f
-	p, err := start(cmd)
+	p, err := child.Start(cmd)
 	return p, log, err
 }
 
 // await waits for the end of a Terraform command.
-func (d *demo) await(ctx context.Context, p *process, log string) error {
+func (d *demo) await(ctx context.Context, p *child.Process, log string) error {
 	select {
-	case <-p.exited:
+	case <-p.Exited():
 	case <-ctx.Done():
-		p.interrupt(os.Interrupt, 15*time.Second)
+		p.End(os.Interrupt, 15*time.Second)
 		return context.Cause(ctx)
 	}
-	if p.err != nil {
-		return &loggedError{fmt.Errorf("terraform: %w", p.err), log}
+	if err := p.Wait(); err != nil {
+		return &loggedError{fmt.Errorf("terraform: %w", err), log}
 	}
 	return nil
 }

@@ -7,9 +7,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/rackswarm/rackswarm/acceptance/child"
 )
 
 // Agent is a node of the fleet and its process.
@@ -27,10 +28,8 @@ type Agent struct {
 	node  Node
 	index int
 
-	wanted  bool // started, and not yet asked to end
-	process *os.Process
-	exited  chan struct{} // closed when the process has ended; nil before the first start
-	state   *os.ProcessState
+	wanted  bool           // started, and not yet asked to end
+	process *child.Process // that was started last, nil before
 }
 
 const stopTimeout = 30 * time.Second
@@ -84,45 +83,17 @@ func (a *Agent) Start() {
 	cmd.Dir = a.Root
 	cmd.Env = append(append(os.Environ(), a.fleet.opts.Env...), a.node.Env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	started := make(chan error)
-	a.exited, a.wanted = make(chan struct{}), true
-	go a.run(cmd, started)
-	if err := <-started; err != nil {
-		t.Fatalf("start agent %s: %v", a.Name, err)
+	if a.process, err = child.Start(cmd); err != nil {
+		t.Fatalf("agent %s: %v", a.Name, err)
 	}
-}
-
-// run keeps its thread for as long as the process lives, because the kernel ends
-// the process with the thread that started it: so none outlives the tests.
-func (a *Agent) run(cmd *exec.Cmd, started chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer close(a.exited)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	err := cmd.Start()
-	a.process = cmd.Process
-	started <- err
-	if err == nil {
-		_ = cmd.Wait() // how it ended is in the state
-		a.state = cmd.ProcessState
-	}
+	a.wanted = true
 }
 
 // Running reports whether the process lives.
-func (a *Agent) Running() bool {
-	if a.exited == nil {
-		return false
-	}
-	select {
-	case <-a.exited:
-		return false
-	default:
-		return true
-	}
-}
+func (a *Agent) Running() bool { return a.process != nil && a.process.Running() }
 
 // Pid is the number of the process that was started last.
-func (a *Agent) Pid() int { return a.process.Pid }
+func (a *Agent) Pid() int { return a.process.Pid() }
 
 // Kill ends the process at once (SIGKILL) and waits for its end.
 func (a *Agent) Kill() { a.end(syscall.SIGKILL) }
@@ -153,13 +124,8 @@ func (a *Agent) end(sig syscall.Signal) {
 	if !a.Running() {
 		return
 	}
-	_ = a.process.Signal(sig) // an error says that it has ended
-	select {
-	case <-a.exited:
-	case <-time.After(stopTimeout):
+	if !a.process.End(sig, stopTimeout) {
 		a.fleet.t.Errorf("agent %s did not end within %s of signal %v", a.Name, stopTimeout, sig)
-		_ = a.process.Kill()
-		<-a.exited
 	}
 }
 
@@ -168,7 +134,7 @@ var bugs = regexp.MustCompile(`(?m)^(WARNING: DATA RACE|panic: |fatal error: ).*
 // cleanup ends the agent at the end of the test, and looks at what it logged.
 func (a *Agent) cleanup() {
 	t := a.fleet.t
-	if a.exited == nil {
+	if a.process == nil {
 		return
 	}
 	a.Stop()

@@ -160,7 +160,7 @@ func (f *Fleet) failIfEnded() {
 	f.t.Helper()
 	for _, a := range f.agents {
 		if a.wanted && !a.Running() {
-			f.t.Fatalf("agent %s ended by itself: %v", a.Name, a.state)
+			f.t.Fatalf("agent %s ended by itself: %v", a.Name, a.process.Wait())
 		}
 	}
 }

@@ -1,0 +1,94 @@
+// Package child runs programs that end with the process that started them,
+// however that ends: the agents of a test, of the demo and of the bench.
+package child
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// Process is a program that was started. Its methods may be called from any
+// goroutine.
+type Process struct {
+	cmd    *exec.Cmd
+	exited chan struct{} // closed when it has ended
+	err    error         // written before exited is closed
+}
+
+// Start starts cmd in a process group of its own, so that Ctrl-C reaches only the
+// caller, which then ends things in order.
+func Start(cmd *exec.Cmd) (*Process, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	p := &Process{cmd: cmd, exited: make(chan struct{})}
+	started := make(chan error)
+	go p.run(started)
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
+	}
+	return p, nil
+}
+
+// run keeps its thread for as long as the program runs: the kernel sends
+// Pdeathsig when the thread that started it ends.
+func (p *Process) run(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(p.exited)
+	err := p.cmd.Start()
+	started <- err
+	if err == nil {
+		p.err = p.cmd.Wait()
+	}
+}
+
+// Pid is the process's number, and that of its group.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Exited is closed when the program has ended.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// Running reports whether the program has not ended.
+func (p *Process) Running() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// Wait waits for the program's end and returns what exec.Cmd.Wait does.
+func (p *Process) Wait() error {
+	<-p.exited
+	return p.err
+}
+
+// CPU waits for the program's end and returns the user and system time that it
+// and the children that it waited for used.
+func (p *Process) CPU() time.Duration {
+	<-p.exited
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+}
+
+// End asks the program to end by a signal, kills it if it has not within the
+// patience, and waits for its end. It reports whether asking was enough.
+func (p *Process) End(ask os.Signal, patience time.Duration) bool {
+	_ = p.cmd.Process.Signal(ask) // an error says that it has ended
+	select {
+	case <-p.exited:
+		return true
+	case <-time.After(patience):
+	}
+	_ = p.cmd.Process.Kill()
+	<-p.exited
+	return false
+}
+
+// KillGroup kills what is left of the program's process group, mostly nothing.
+func (p *Process) KillGroup() {
+	_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
+}

@@ -1,0 +1,69 @@
+package child_test
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/acceptance/child"
+)
+
+func start(t *testing.T, script string) (*child.Process, *bufio.Scanner) {
+	t.Helper()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { read.Close() })
+	cmd := exec.Command("sh", "-c", script)
+	cmd.Stdout = write
+	p, err := child.Start(cmd)
+	write.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.KillGroup(); <-p.Exited() })
+	return p, bufio.NewScanner(read)
+}
+
+func TestAProgramThatEndsByItself(t *testing.T) {
+	p, _ := start(t, "exit 3")
+	if err := p.Wait(); err == nil || err.Error() != "exit status 3" {
+		t.Errorf("it ended with %v", err)
+	}
+	if p.Running() {
+		t.Error("it runs")
+	}
+	if !p.End(syscall.SIGTERM, time.Minute) {
+		t.Error("what has ended had to be killed")
+	}
+}
+
+func TestAProgramThatDoesAsItIsAsked(t *testing.T) {
+	p, said := start(t, "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done")
+	said.Scan()
+	if !p.Running() || !p.End(syscall.SIGTERM, time.Minute) || p.Wait() != nil {
+		t.Errorf("asked to end, it ended with %v", p.Wait())
+	}
+}
+
+func TestAProgramThatIgnoresItIsKilled(t *testing.T) {
+	p, said := start(t, "trap '' TERM; echo ready; while :; do sleep 0.01; done")
+	said.Scan()
+	if p.End(syscall.SIGTERM, 50*time.Millisecond) {
+		t.Error("it ended by itself")
+	}
+	if err := p.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+func TestAProgramThatDoesNotExist(t *testing.T) {
+	if p, err := child.Start(exec.Command("/nonexistent/program")); err == nil || !strings.Contains(err.Error(), "start /nonexistent/program") {
+		t.Errorf("%v was started: %v", p, err)
+	}
+}

@@ -78,7 +78,11 @@ func (r *Reconciler) refusedAfter(x *dist, e finished) {
 	x.rec.Refused = &Refusal{wanted.Generation, r.cfg.Hooks.Fingerprint(wanted.Hooks.After...), err}
 	x.rec.Kept, x.rec.KeptBytes = e.out.kept, e.out.keptBytes
 	r.cfg.Budget.Set(stagedPurpose(x.name), 0)
-	r.log.Warn("refused; what stood before is back", "distribution", x.name, "digest", wanted.Digest, "error", &err)
+	now := "what stood before is back"
+	if e.out.opened == nil {
+		now = "nothing of ours stood there before, and nothing does"
+	}
+	r.log.Warn("refused; "+now, "distribution", x.name, "digest", wanted.Digest, "error", &err)
 	r.fail(x, &err)
 	r.save(x)
 }

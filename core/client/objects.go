@@ -18,6 +18,7 @@ const (
 	pathNodeSources   = "/v1/node/sources"
 	pathDistributions = "/v1/distributions"
 	pathCollect       = "/v1/gc"
+	pathTransfers     = "/v1/transfers"
 )
 
 // Info describes the agent that answers.
@@ -164,5 +165,17 @@ func (c *Client) Collect(ctx context.Context, dryRun bool) (api.Collection, erro
 		query.Set("dry_run", "true")
 	}
 	err := c.roundTrip(ctx, "collect", http.MethodPost, pathCollect, query, nil, &out)
+	return out, err
+}
+
+// Transfers lists the transfers in which the agent that answers takes part now:
+// that of a digest, or all for "".
+func (c *Client) Transfers(ctx context.Context, digest string) (api.TransferList, error) {
+	var out api.TransferList
+	query := url.Values{}
+	if digest != "" {
+		query.Set("digest", digest)
+	}
+	err := c.roundTrip(ctx, "list transfers", http.MethodGet, pathTransfers, query, nil, &out)
 	return out, err
 }

@@ -141,6 +141,8 @@ func TestCompletion(t *testing.T) {
 	for args, want := range map[string]string{
 		"status ":                  "site\t/srv/site\n",
 		"watch ":                   "site\t/srv/site\n",
+		"peers ":                   "site\t/srv/site\n" + digest + "\tsite, 3.0 MiB\n",
+		"peers site ":              "",
 		"verify ":                  "site\t/srv/site\n",
 		"rm --artifact ":           digest + "\tsite, 3.0 MiB\n",
 		"rm --node ":               "db1\tams1/r2\nweb1\tams1/r1\nweb2\tams1/r1\n",

@@ -56,6 +56,16 @@ func (r *run) completeArtifact(*cobra.Command, []string, string) ([]cobra.Comple
 	})
 }
 
+// completeTransfer offers distributions and artifacts.
+func (r *run) completeTransfer(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	names, directive := r.completeDistribution(cmd, args, begun)
+	if len(args) > 0 || directive == cobra.ShellCompDirectiveError {
+		return names, directive
+	}
+	digests, directive := r.completeArtifact(cmd, args, begun)
+	return append(names, digests...), directive
+}
+
 func (r *run) completeNode(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return r.offer(func(ctx context.Context, c *client.Client) ([]string, error) {
 		all, err := c.Nodes(ctx)

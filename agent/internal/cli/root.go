@@ -41,7 +41,7 @@ func (r *run) rootCommand() *cobra.Command {
 	f.BoolVar(&r.flags.json, "json", false, "print JSON")
 	f.DurationVar(&r.flags.timeout, "timeout", 0, "give up after this time, such as 10m (default: never)")
 	root.AddCommand(
-		r.agentCommand(), r.publishCommand(), r.distributeCommand(), r.statusCommand(), r.watchCommand(), r.nodesCommand(),
+		r.agentCommand(), r.publishCommand(), r.distributeCommand(), r.statusCommand(), r.watchCommand(), r.peersCommand(), r.nodesCommand(),
 		r.artifactsCommand(), r.torrentCommand(), r.verifyCommand(), r.activateCommand(), r.rollbackCommand(), r.rmCommand(), r.gcCommand(), r.pkiCommand(), r.versionCommand(),
 	)
 	return root

@@ -23,6 +23,9 @@ type Config struct {
 	// Torrent returns the encoded manifest of an artifact if this node keeps it, else
 	// an *api.Error with code not_found. nil keeps none.
 	Torrent func(artifact.Digest) ([]byte, error)
+	// Transfers lists those in which this agent takes part, sorted by digest; nil
+	// knows none.
+	Transfers func() []api.Transfer
 	// Collector may be nil.
 	Collector Collector
 

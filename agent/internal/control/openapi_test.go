@@ -95,7 +95,7 @@ func TestOpenAPISchemas(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	for _, v := range []any{
 		api.Info{}, api.NodeList{}, api.ArtifactList{}, api.DistributionList{}, api.PublishRequest{}, api.SourceState{},
-		api.Progress{}, api.Status{}, api.Collection{}, api.ErrorBody{},
+		api.Progress{}, api.Status{}, api.Collection{}, api.TransferList{}, api.ErrorBody{},
 	} {
 		compareType(t, schemas, reflect.TypeOf(v), seen)
 	}

@@ -38,6 +38,7 @@ func (s *Server) table() map[string]handler {
 		"POST /v1/distributions/{name}/verify":   s.verify,
 		"POST /v1/distributions/{name}/activate": s.activate,
 		"POST /v1/distributions/{name}/rollback": s.rollback,
+		"GET /v1/transfers":                      s.listTransfers,
 		"POST /v1/gc":                            s.collect,
 	}
 }

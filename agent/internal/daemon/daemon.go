@@ -274,7 +274,7 @@ func (d *daemon) openControl(context.Context) (err error) {
 	if d.publisher, err = d.newPublisher(); err != nil {
 		return err
 	}
-	c.Publisher, c.Torrent, c.Collector = d.publisher, d.torrent, collector{d}
+	c.Publisher, c.Torrent, c.Collector, c.Transfers = d.publisher, d.torrent, collector{d}, d.loop.Transfers
 	d.budget.OnFull(func(ctx context.Context) {
 		if _, err := (collector{d}).Collect(ctx, false); err != nil {
 			d.log.Warn("not all that nothing needs is deleted", "error", err)

@@ -25,8 +25,11 @@ func TestNodesOfTwoFleetsMeetAsClients(t *testing.T) {
 		st, ok := a.Stats(ours.manifest.Digest())
 		return ok && st.Visitors == 0 && st.Sent == int64(len(ours.data))
 	})
-	if st, _ := b.Stats(ours.manifest.Digest()); st.Received.ByLevel[0] != int64(len(ours.data)) {
+	if st, _ := b.Stats(ours.manifest.Digest()); st.Received.ByLevel[0] != int64(len(ours.data)) || st.Received.Foreign != st.Received.ByLevel[0] {
 		t.Errorf("received %+v, want all of it from beyond the location", st.Received)
+	}
+	if peers := b.Transfers()[0].Peers; len(peers) != 1 || !peers[0].Foreign || peers[0].Down != int64(len(ours.data)) {
+		t.Errorf("peers: %+v, want one other client", peers)
 	}
 }
 

@@ -51,6 +51,16 @@ func TestTransfer(t *testing.T) {
 		if !ok || st.BytesDone != int64(len(n.data)) || received < int64(len(n.data)) || st.Peers == 0 {
 			t.Errorf("stats of %s: %+v", p.name, st)
 		}
+		list := p.Transfers()
+		if len(list) != 1 || list[0].Digest != n.manifest.Digest().String() || list[0].Missing != 0 || list[0].Spans == 0 {
+			t.Fatalf("transfers of %s: %+v", p.name, list)
+		}
+		for _, peer := range list[0].Peers {
+			received -= peer.Down
+		}
+		if received > 0 { // late duplicates may have come since
+			t.Errorf("what peers sent %s is %d bytes less than it received: %+v", p.name, received, list[0].Peers)
+		}
 	}
 }
 

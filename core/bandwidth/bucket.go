@@ -74,6 +74,13 @@ func (b *Bucket) Take(now unit.Time, n unit.Bytes) {
 	}
 }
 
+// Return gives back n bytes that were taken for what is not moved after all.
+func (b *Bucket) Return(n unit.Bytes) {
+	if b.rate != unit.Unlimited {
+		b.tokens = min(b.tokens+n, b.burst)
+	}
+}
+
 // ReadyAt returns when Allows will be true: now at the earliest, Never at rate
 // zero.
 func (b *Bucket) ReadyAt(now unit.Time) unit.Time {

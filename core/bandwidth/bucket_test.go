@@ -34,6 +34,37 @@ func TestBucketNeverExceedsItsRate(t *testing.T) {
 	})
 }
 
+// Who returns what it took may take it again, yet no more passes than otherwise.
+func TestReturned(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := unit.Rate(rapid.Int64Range(1, 1<<32).Draw(t, "rate"))
+		b, plain := NewBucket(0, rate), NewBucket(0, rate)
+		var now unit.Time
+		for range rapid.IntRange(1, 50).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(time.Second)).Draw(t, "wait")))
+			n := unit.Bytes(rapid.Int64Range(1, 1<<20).Draw(t, "n"))
+			if a, other := b.Allows(now), plain.Allows(now); a != other {
+				t.Fatalf("allowed: %v, without what was returned %v", a, other)
+			} else if !a {
+				continue
+			}
+			if rapid.Bool().Draw(t, "returned") {
+				b.Take(now, n)
+				b.Return(n)
+			} else {
+				b.Take(now, n)
+				plain.Take(now, n)
+			}
+			if b.tokens != plain.tokens {
+				t.Fatalf("%d tokens are left, without what was returned %d", b.tokens, plain.tokens)
+			}
+		}
+		if b.Return(1 << 40); b.tokens > b.burst {
+			t.Fatalf("%d tokens, more than the burst of %d", b.tokens, b.burst)
+		}
+	})
+}
+
 // A bucket that refuses says when to come back, and then it allows.
 func TestReadyAtIsWhenItAllows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

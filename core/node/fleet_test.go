@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"slices"
@@ -56,7 +57,9 @@ type host struct {
 	id        unit.NodeID
 	location  unit.Location
 	initial   bool
-	up        unit.Rate
+	up        unit.Rate // of its link
+	download  unit.Rate // its limits; 0 is none
+	upload    unit.Rate
 	corrupt   bool            // sends wrong bytes, and says that they are right
 	changed   artifact.Bitset // spans that were changed on its disk in place
 	machine   *node.Machine
@@ -143,7 +146,7 @@ func (f *fleet) start(h *host) {
 	h.busyUntil = f.now
 	h.machine = node.New(f.now, node.Config{
 		Self: h.id, Addr: string(h.id), Location: h.location, Seed: f.rand.Uint64(),
-		Download: unit.Unlimited, Upload: unit.Unlimited,
+		Download: cmp.Or(h.download, unit.Unlimited), Upload: cmp.Or(h.upload, unit.Unlimited),
 	})
 	f.step(h, node.Joined{Transfer: f.digest, Initial: h.initial})
 	if h.initial || h.disk.Count() > 0 {
@@ -449,6 +452,17 @@ func (f *fleet) run(until unit.Time) {
 		ev.do()
 	}
 	f.now = until
+}
+
+// play starts everybody who is there from the beginning and runs.
+func (f *fleet) play(until unit.Time) {
+	f.sweep()
+	for _, id := range f.order {
+		if h := f.hosts[id]; h.born == 0 {
+			f.start(h)
+		}
+	}
+	f.run(until)
 }
 
 // complete reports whether every host has everything.

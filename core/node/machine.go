@@ -34,6 +34,7 @@ type Machine struct {
 	uploads   uploads
 	transfers map[artifact.Digest]*transfer
 	order     []artifact.Digest // keys of transfers, sorted
+	turn      int               // of transfers, when woken
 	storeDown bool
 }
 
@@ -173,8 +174,14 @@ func (m *Machine) each(f func(*transfer)) {
 	}
 }
 
+// wake lets transfers take turns at being the first: a tight budget for downloads
+// is spent by then.
 func (m *Machine) wake(now unit.Time, out []Action) []Action {
-	m.each(func(t *transfer) { out = t.tick(now, out) })
+	m.turn++
+	for i := range m.order {
+		d := m.order[(m.turn+i)%len(m.order)]
+		out = m.transfers[d].tick(now, out)
+	}
 	return out
 }
 

@@ -66,7 +66,7 @@ func (s *scenario) line(w []string) error {
 	switch {
 	case w[0] == "----":
 		s.expect = true
-		s.play()
+		s.play(s.limit)
 		return nil
 	case s.expect:
 		return s.check(w)
@@ -74,7 +74,7 @@ func (s *scenario) line(w []string) error {
 	switch w[0] {
 	case "spans": // spans 64 x 256KiB
 		return s.spans(w)
-	case "node": // node a ams/r1 [initial] [corrupt] [up=10Mbit]
+	case "node": // node a ams/r1 [initial] [corrupt] [up=10Mbit] [download=8Mbit] [upload=8Mbit]
 		return s.node(w)
 	case "at": // at 2s kill a
 		return s.at(w)
@@ -105,10 +105,10 @@ func (s *scenario) node(w []string) error {
 	}
 	h := &host{id: unit.NodeID(w[1]), location: loc, up: unit.Rate(125e6)}
 	for _, opt := range w[3:] {
-		rate, isUp := strings.CutPrefix(opt, "up=")
+		name, rate, isRate := strings.Cut(opt, "=")
 		switch {
-		case isUp:
-			if h.up, err = unit.ParseRate(rate); err != nil {
+		case isRate:
+			if err := s.rate(h, name, rate); err != nil {
 				return err
 			}
 		case opt == "initial":
@@ -123,6 +123,18 @@ func (s *scenario) node(w []string) error {
 	}
 	s.add(h)
 	return nil
+}
+
+// rate sets what a host's link sends, or a limit of its agent.
+func (s *scenario) rate(h *host, name, value string) error {
+	rates := map[string]*unit.Rate{"up": &h.up, "download": &h.download, "upload": &h.upload}
+	r, ok := rates[name]
+	if !ok {
+		return fmt.Errorf("unknown rate %q", name)
+	}
+	var err error
+	*r, err = unit.ParseRate(value)
+	return err
 }
 
 func (s *scenario) at(w []string) error {
@@ -174,20 +186,10 @@ func (s *scenario) lose(h *host, spans []string) {
 	s.step(h, contentChanged(s.digest, h.disk))
 }
 
-func (s *scenario) play() {
-	s.sweep()
-	for _, id := range s.order {
-		if h := s.hosts[id]; h.born == 0 {
-			s.start(h)
-		}
-	}
-	s.run(s.limit)
-}
-
 // check compares one expectation: "complete a b", "incomplete a", "all
 // complete", "copies ams/r1 <= 1.1", "seeding <= 1.2", "representatives ams/r1
 // <= 2", "banned bad by a", "unbanned s" (by nobody), "verified s <= 40" (spans
-// that it hashed again), "last <= 3s", "once a" (no span stored twice).
+// that it hashed again), "last <= 3s", "done a b <= 1s", "once a" (no span stored twice).
 func (s *scenario) check(w []string) error {
 	switch w[0] {
 	case "all":
@@ -219,8 +221,10 @@ func (s *scenario) check(w []string) error {
 		return nil
 	case "verified":
 		return atMost(float64(s.hosts[unit.NodeID(w[1])].verified), w[3])
+	case "done":
+		return s.done(nodeIDs(w[1:len(w)-2]), w[len(w)-1])
 	case "last":
-		return s.last(w[2])
+		return s.done(s.order, w[2])
 	case "once":
 		return s.once(s.hosts[unit.NodeID(w[1])])
 	}
@@ -254,9 +258,9 @@ func (s *scenario) seeding() float64 {
 	return float64(sent) / float64(s.size())
 }
 
-func (s *scenario) last(limit string) error {
+func (s *scenario) done(ids []unit.NodeID, limit string) error {
 	d, err := time.ParseDuration(limit)
-	for _, id := range s.order {
+	for _, id := range ids {
 		if h := s.hosts[id]; h.doneAt > unit.Time(d) {
 			return fmt.Errorf("%s was done at %v", id, time.Duration(h.doneAt))
 		}

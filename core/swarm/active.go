@@ -10,6 +10,7 @@ import (
 // peer.
 type active struct {
 	span    int32
+	began   unit.Time
 	primary seat // whom it was started with
 	grains  []grain
 	// free counts the grains that nobody was asked for, received those that are
@@ -50,10 +51,13 @@ func (s *Swarm) extent(b Block) (i, j int, ok bool) {
 }
 
 // begin makes span x active with peer p and STARTs it.
-func (s *Swarm) begin(x int32, p *peer) *active {
+func (s *Swarm) begin(now unit.Time, x int32, p *peer) *active {
 	n := s.grains(x)
 	a := s.newActive(n)
-	a.span, a.primary, a.free = x, p.seat, n
+	a.span, a.began, a.primary, a.free = x, now, p.seat, n
+	if s.spanTime == 0 && len(s.actives) == 0 {
+		s.began = now
+	}
 	s.active[x] = a
 	s.actives = append(s.actives, a)
 	s.busy.Set(int(x))
@@ -122,6 +126,7 @@ func (s *Swarm) cancel(p *peer, b Block, out []Action) []Action {
 	if _, owed := s.forgive(p, b); !owed {
 		return out
 	}
+	s.cfg.Download.Return(unit.Bytes(b.Length))
 	return append(out, Cancel{Peer: p.Node, Block: b})
 }
 

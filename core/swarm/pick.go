@@ -106,7 +106,7 @@ func (s *Swarm) rank(now unit.Time, p *peer, x int32) rank {
 		switch c, at := s.started(now, p, x); {
 		case c == sameWork:
 			return rankStarted
-		case c == secondCopy && now.Sub(at) >= patience:
+		case c == secondCopy && now.Sub(at) >= s.patienceNow(now):
 			return rankStale
 		case c == secondCopy:
 			return rankNever

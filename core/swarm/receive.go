@@ -14,11 +14,15 @@ func (s *Swarm) Received(now unit.Time, node unit.NodeID, b Block, kept bool, ou
 	if !met || !s.valid(b) {
 		return out
 	}
-	p := s.peers[node]
+	p, owed := s.peers[node], false
 	if p != nil { // else it was given up while the block was under way
-		d, owed := s.forgive(p, b)
+		var d debt
+		d, owed = s.forgive(p, b)
 		p.receive(now, b, d, owed)
 		s.count(p, b)
+	}
+	if !owed {
+		s.cfg.Download.Take(now, unit.Bytes(b.Length))
 	}
 	out = s.take(from, b, kept, out)
 	if p == nil {
@@ -98,6 +102,7 @@ func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action
 		return s.fillAll(now, s.reject(now, a, out))
 	}
 	s.trust(a)
+	s.noteSpanTime(now.Sub(a.began))
 	behind := s.storing >= maxStoring
 	s.end(a)
 	s.removeStarts(x)
@@ -190,6 +195,7 @@ func (s *Swarm) Refused(now unit.Time, node unit.NodeID, b Block, retryAfter tim
 	if _, owed := s.forgive(p, b); !owed {
 		return out
 	}
+	s.cfg.Download.Return(unit.Bytes(b.Length))
 	p.account.Rejects++
 	if p.Initial {
 		p.away.sent(now)

@@ -85,7 +85,7 @@ func (s *Swarm) next(now unit.Time, p *peer) *active {
 	if r == rankNever {
 		return nil
 	}
-	return s.begin(x, p)
+	return s.begin(now, x, p)
 }
 
 // mayJoin reports whether p may deliver blocks of a span that was started with

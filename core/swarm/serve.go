@@ -10,9 +10,11 @@ import (
 // is sent away asks again after askAgain.
 const (
 	askAgain = 250 * time.Millisecond
-	// When every span was given away once, a copy has between giveTime and
-	// maxGiveTime to spread: see spreadTime.
+	// When every span was given away once, a copy has giveTime to spread if it
+	// is not known how long that takes, else between leastGive and maxGiveTime:
+	// see spreadTime.
 	giveTime     = 2 * time.Second
+	leastGive    = 500 * time.Millisecond
 	maxGiveTime  = 20 * time.Second
 	spreadFactor = 4
 	// nearFirst is how long after serving a near peer farther ones are sent
@@ -98,8 +100,12 @@ func (s *Swarm) relayed(p *peer) bool {
 // taken, and two thirds of what the transfer has taken, so that on slow machines and
 // links, too, the wait is a part of the whole.
 func (s *Swarm) spreadTime(now unit.Time) time.Duration {
-	seen := max(spreadFactor*s.seeding.latency, now.Sub(s.seeding.began)*2/3)
-	return min(max(giveTime, seen), maxGiveTime)
+	least := leastGive
+	if s.seeding.latency == 0 {
+		least = giveTime
+	}
+	most := max(maxGiveTime, 2*s.seeding.latency)
+	return min(max(least, spreadFactor*s.seeding.latency, now.Sub(s.seeding.began)*2/3), most)
 }
 
 // give books a span's first copy.

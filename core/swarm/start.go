@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"slices"
+	"time"
 
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -127,6 +128,27 @@ func (s *Swarm) conflicts(p, q *peer) conflict {
 		return sameWork
 	}
 	return noConflict
+}
+
+// patienceNow is how long a START is respected when there is nothing else to do:
+// several times what our own spans take, and a part of what the transfer has
+// taken. A fellow that is much slower, such as by a limit, delays us little then.
+func (s *Swarm) patienceNow(now unit.Time) time.Duration {
+	if s.spanTime == 0 {
+		return patience
+	}
+	return min(max(leastPatience, spanTimes*s.spanTime, now.Sub(s.began)/4), patience)
+}
+
+// spanTimes is how many times as long as ours a fellow's span may take.
+const spanTimes = 8
+
+// noteSpanTime learns from a span that is stored.
+func (s *Swarm) noteSpanTime(took time.Duration) {
+	if s.spanTime == 0 {
+		s.spanTime = took
+	}
+	s.spanTime = max(s.spanTime+(took-s.spanTime)/8, 1)
 }
 
 // started returns the worst conflict of fetching x from p with STARTs that still

@@ -16,20 +16,23 @@ const (
 	// behind by so much nothing is requested.
 	maxStoring = 32 << 20
 	// startTTL is how long a START counts without a HAVE; patience is how long
-	// what somebody inside the location STARTed is left to him although there
-	// is nothing else to do.
-	startTTL = 10 * time.Second
-	patience = 3 * time.Second
+	// at most what somebody inside the location STARTed is left to him although
+	// there is nothing else to do: see patienceNow.
+	startTTL      = 10 * time.Second
+	patience      = 3 * time.Second
+	leastPatience = 500 * time.Millisecond
 	// stallAfter is how long a peer may owe blocks without sending any before
 	// others are asked; silentAfter, before the connection is given up.
 	stallAfter  = 10 * time.Second
 	silentAfter = 30 * time.Second
 )
 
-// Budget limits what is requested. A bandwidth.Bucket is one.
+// Budget limits what is requested. What is withdrawn or refused is returned to
+// it, and taken again if it comes all the same. A bandwidth.Bucket is one.
 type Budget interface {
 	Allows(now unit.Time) bool
 	Take(now unit.Time, n unit.Bytes)
+	Return(n unit.Bytes)
 	ReadyAt(now unit.Time) unit.Time
 }
 
@@ -67,6 +70,8 @@ type Swarm struct {
 	busy       set               // the same spans
 	maxGrains  int               // of the longest span
 	inFlight   int               // bytes requested, not received
+	began      unit.Time         // the first span
+	spanTime   time.Duration     // mean from a START of ours to the span's being stored; 0: not known
 	storing    int               // bytes of active spans that are all here
 	starts     map[int32][]start // STARTs of peers per span
 	startedSet set               // the same spans

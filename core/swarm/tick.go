@@ -50,5 +50,8 @@ func (s *Swarm) NextDeadline(now unit.Time) unit.Time {
 	if s.left == 0 || s.halted || len(s.list) == 0 {
 		return unit.Never
 	}
-	return max(s.scanAt, s.cfg.Download.ReadyAt(now))
+	if ready := s.cfg.Download.ReadyAt(now); ready > now {
+		return min(s.scanAt, ready) // a budget keeps less than it earns until the scan
+	}
+	return s.scanAt
 }

@@ -20,6 +20,12 @@ func (d Distribution) Converged(n NodeStatus) bool {
 	return n.Installed == d.Digest && !n.Drifted
 }
 
+// Needs reports whether d wants an artifact, or has the nodes keep it for a
+// rollback: as long as it does, the artifact stays published.
+func (d Distribution) Needs(digest string) bool {
+	return d.State != StateAbsent && (d.Digest == digest || d.KeepPrevious && d.Previous == digest)
+}
+
 // Starves reports whether n waits for what it will not get without help: no peer
 // has it, and a source of the artifact is not what was published any more.
 func (s Status) Starves(n NodeStatus) bool {

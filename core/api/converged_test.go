@@ -46,3 +46,21 @@ func TestConvergedOnAbsenceMeansRemoved(t *testing.T) {
 		}
 	}
 }
+
+func TestNeeds(t *testing.T) {
+	for name, c := range map[string]struct {
+		d    api.Distribution
+		want bool
+	}{
+		"what it wants":              {api.Distribution{Digest: "a"}, true},
+		"what it never had":          {api.Distribution{Digest: "b"}, false},
+		"the version before":         {api.Distribution{Digest: "b", Previous: "a"}, false},
+		"the version before, kept":   {api.Distribution{Digest: "b", Previous: "a", KeepPrevious: true}, true},
+		"what it is to be rid of":    {api.Distribution{Digest: "a", State: api.StateAbsent}, false},
+		"what it kept, to be rid of": {api.Distribution{Digest: "b", Previous: "a", KeepPrevious: true, State: api.StateAbsent}, false},
+	} {
+		if got := c.d.Needs("a"); got != c.want {
+			t.Errorf("%s: needed is %v", name, got)
+		}
+	}
+}

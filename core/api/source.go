@@ -48,7 +48,7 @@ func IsRemote(source string) bool {
 func cutScheme(source string) (scheme, rest string) {
 	scheme, rest, ok := strings.Cut(source, "://")
 	odd := func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("+-.", c)
+		return !alphanumeric(c) && !strings.ContainsRune("+-.", c)
 	}
 	if !ok || scheme == "" || strings.ContainsFunc(scheme, odd) {
 		return "", source
@@ -90,7 +90,12 @@ func parseURL(source string) (Source, error) {
 }
 
 func oddInHost(c rune) bool {
-	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-._:%", c)
+	return !alphanumeric(c) && !strings.ContainsRune("-._:%", c)
+}
+
+// alphanumeric is about ASCII.
+func alphanumeric(c rune) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
 // parseNodeSource reads NAME/PATH. The path is taken as it is: %XX in it means

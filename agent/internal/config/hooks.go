@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -140,10 +139,10 @@ func (v *validator) hook(key, name string, c hook.Command) {
 		return
 	}
 	who, err := hook.Credential(c.User)
-	switch {
+	switch me := os.Geteuid(); {
 	case err != nil:
 		v.fail(key, "create the user, or leave user out", "user of %s: %v", name, err)
-	case os.Geteuid() != 0 && strconv.Itoa(os.Geteuid()) != strconv.Itoa(int(who.Uid)):
+	case me != 0 && uint32(me) != who.Uid:
 		v.fail(key, "run the agent as root, or leave user out", "user of %s: the agent may run nothing as %s", name, c.User)
 	}
 }

@@ -113,10 +113,10 @@ func inUse(digest string, all []api.Distribution) error {
 	var names, kept []string
 	for _, d := range all {
 		switch {
-		case d.State == api.StateAbsent:
+		case !d.Needs(digest):
 		case d.Digest == digest:
 			names = append(names, d.Name)
-		case d.Previous == digest && d.KeepPrevious:
+		default:
 			kept = append(kept, d.Name)
 		}
 	}

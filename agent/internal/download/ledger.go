@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// span is the bytes from ≤ i < to.
+// span is the bytes From ≤ i < To.
 type span struct {
 	From int64 `json:"from"`
 	To   int64 `json:"to"`

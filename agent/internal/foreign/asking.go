@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// defaultQueue is how many requests are in flight at most, whatever more a client
+	// maxQueue is how many requests are in flight at most, whatever more a client
 	// says it keeps: some (anacrolix) stop for good when 1 MiB is asked for at a time.
 	maxQueue = 48
 	// retryAfter is when a client that rejects a request, or chokes, is asked

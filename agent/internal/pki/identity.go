@@ -15,9 +15,9 @@ import (
 // Role is what the holder of a certificate may do.
 type Role string
 
-// The roles. A node serves and fetches content and answers API calls; towards
-// another node's API it may only read. An operator may change everything, a
-// reader nothing.
+// The roles. A node serves and fetches content and answers API calls; of another
+// node's API it may read, and have that node publish below its publish.roots. An
+// operator may change everything, a reader nothing.
 const (
 	RoleNode     Role = "node"
 	RoleOperator Role = "operator"

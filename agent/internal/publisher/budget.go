@@ -138,17 +138,12 @@ func (p *Publisher) needless(ctx context.Context, d artifact.Digest, id string) 
 		return false, nil
 	}
 	all, err := p.cfg.Store.Distributions(ctx)
-	if err != nil || slices.ContainsFunc(all, func(o api.Distribution) bool { return inUse(d.String(), o) }) {
+	if err != nil || slices.ContainsFunc(all, func(o api.Distribution) bool { return o.Needs(d.String()) }) {
 		return false, err
 	}
 	// After the answers: a store that was emptied before them has another identity.
 	now, err := p.cfg.Store.Identity(ctx)
 	return err == nil && now == id, err
-}
-
-// inUse reports whether an artifact cannot be deleted for a distribution.
-func inUse(digest string, by api.Distribution) bool {
-	return by.State != api.StateAbsent && (by.Digest == digest || by.KeepPrevious && by.Previous == digest)
 }
 
 // tidyDownloads deletes what has arrived of downloads that nobody went on with

@@ -20,8 +20,7 @@ const (
 	// downloadLife is how long what has arrived of a download is kept for another
 	// try.
 	downloadLife = 7 * 24 * time.Hour
-	// storeName, beside a streamed copy, is the identity of the store that
-	// recorded it.
+	// storeName, beside a copy, is the identity of the store that recorded it.
 	storeName = "store"
 )
 
@@ -44,9 +43,9 @@ func (p *Publisher) Run(ctx context.Context) {
 
 // Tidy deletes what has arrived of downloads that nobody went on with for
 // downloadLife. It unpublishes copies, streamed or downloaded, of artifacts that
-// the store no longer has a record of. It must be the store that had one: a store that does not
-// answer, that lost its data or that is another one deletes nothing. Content
-// that is served in place is never touched.
+// the store no longer has a record of. It must be the store that had one: a store
+// that does not answer, that lost its data or that is another one deletes nothing.
+// Content that is served in place is never touched.
 func (p *Publisher) Tidy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tidyTimeout)
 	defer cancel()
@@ -81,19 +80,19 @@ func (p *Publisher) tidyOne(ctx context.Context, d artifact.Digest, id string) e
 		return err
 	}
 	p.account(p.kept.path(d))
-	p.cfg.Logger.Info("streamed copy deleted with its artifact", "digest", d)
+	p.cfg.Logger.Info("copy deleted with its artifact", "digest", d)
 	return nil
 }
 
-// noteStore remembers which store recorded a streamed copy. Without the note
-// the copy stays when its artifact is deleted through another agent.
+// noteStore remembers which store recorded a copy. Without the note the copy
+// stays when its artifact is deleted through another agent.
 func (p *Publisher) noteStore(ctx context.Context, d artifact.Digest) {
 	id, err := p.cfg.Store.Identity(ctx)
 	if err == nil {
 		err = p.kept.noteStore(d, id)
 	}
 	if err != nil {
-		p.cfg.Logger.Warn("the store of a streamed copy is not noted", "digest", d, "error", err)
+		p.cfg.Logger.Warn("the store of a copy is not noted", "digest", d, "error", err)
 	}
 }
 
@@ -118,7 +117,7 @@ func (k *keeper) recordedBy(d artifact.Digest) string {
 	return string(id)
 }
 
-// list returns the artifacts that were streamed.
+// list returns the artifacts of which there are copies.
 func (k *keeper) list() ([]artifact.Digest, error) {
 	entries, err := os.ReadDir(k.dir)
 	if err != nil {

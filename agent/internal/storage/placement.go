@@ -154,6 +154,9 @@ func emptyManifest() (*artifact.Manifest, error) {
 	return b.Build()
 }
 
+// Path is the destination.
+func (p *Placement) Path() string { return p.dest.path }
+
 // Manifest is what the placement was opened with.
 func (p *Placement) Manifest() *artifact.Manifest { return p.mf }
 

@@ -107,6 +107,3 @@ func untrusted(mf *artifact.Manifest, spans artifact.Bitset, trusted []bool) (su
 	}
 	return sure, rest
 }
-
-// Path is the destination.
-func (p *Placement) Path() string { return p.dest.path }

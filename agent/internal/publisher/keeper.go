@@ -88,7 +88,7 @@ func (k *keeper) path(d artifact.Digest) string {
 	return filepath.Join(k.dir, hex.EncodeToString(d[:]))
 }
 
-// content is where the content of an artifact lies, if it was streamed.
+// content is where the copy of an artifact lies, if there is one.
 func (k *keeper) content(d artifact.Digest) string { return filepath.Join(k.path(d), contentName) }
 
 // settle gives the directory its place for good. What was there before takes
@@ -115,8 +115,8 @@ func (k *keeper) unsettle(dir string, d artifact.Digest) error {
 	return nil
 }
 
-// remove deletes what was streamed of an artifact, if anything. A crash in the
-// middle leaves nothing that could be taken for content.
+// remove deletes the copy of an artifact, if there is one. A crash in the middle
+// leaves nothing that could be taken for content.
 func (k *keeper) remove(d artifact.Digest) error {
 	out, err := k.begin()
 	if err != nil {

@@ -35,7 +35,7 @@ type Sources interface {
 type Config struct {
 	Self     string             // this node's name
 	Key      ed25519.PrivateKey // of the publisher; nil: this agent cannot publish
-	StateDir string             // keeps streamed content
+	StateDir string             // keeps copies of what is streamed or downloaded
 	Store    *store.Store
 	Sources  Sources
 	// Roots are the directories below which other nodes may have paths published.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,76 +75,90 @@ func (m *Manager) Collect(ctx context.Context, n Needed, dry bool) ([]api.Collec
 	return append(items, more...), userError("collect in", m.manifests.Name(), err)
 }
 
-// known are the names of staging directories that belong to placements, and the
-// digests that these are about.
-func (m *Manager) known(n *Needed) (names map[string]bool, digests map[artifact.Digest]bool) {
-	names, digests = map[string]bool{}, map[artifact.Digest]bool{}
+// ours are the names of staging directories that belong to placements, and the
+// destinations of those that are open.
+func (m *Manager) ours(n Needed) (names map[string]bool, paths []string) {
+	names = map[string]bool{}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for id, info := range m.placed {
+	for id := range m.placed {
 		names[stagingPrefix+safeName(id)] = true
-		digests[info.Digest] = true
 	}
 	for id, c := range m.claims {
 		names[stagingPrefix+safeName(id)] = true
-		n.Paths = append(n.Paths, c.path)
+		paths = append(paths, c.path)
 	}
 	for id := range n.IDs {
 		names[stagingPrefix+safeName(id)] = true
 	}
-	return names, digests
+	return names, paths
+}
+
+// sweep looks for staging directories of no placement.
+type sweep struct {
+	*Manager
+	names  map[string]bool // of those that belong to placements
+	before time.Time
+	dry    bool
+	seen   map[string]bool // directories, by path
+	items  []api.CollectedItem
 }
 
 func (m *Manager) collectStagings(ctx context.Context, n Needed, dry bool) ([]api.CollectedItem, error) {
-	names, _ := m.known(&n)
-	var items []api.CollectedItem
-	seen := map[string]bool{}
-	look := func(dir *os.Root, path string) error {
-		if seen[path] {
-			return nil
-		}
-		seen[path] = true
-		entries, err := listNames(dir)
-		if err != nil {
-			return nil // it is not readable, or gone
-		}
-		for _, name := range entries {
-			base := strings.TrimSuffix(strings.TrimSuffix(name, mendSuffix), keptDirSuffix)
-			if !strings.HasPrefix(name, stagingPrefix) || names[base] {
-				continue
-			}
-			item, err := m.collectStaging(ctx, dir, name, n.Before, dry)
-			if err != nil {
-				m.log.Warn("a staging directory of no distribution is not deleted", "path", filepath.Join(path, name), "error", err)
-			}
-			if item != nil {
-				item.Path = filepath.Join(path, name)
-				items = append(items, *item)
-			}
-		}
-		return ctx.Err()
-	}
+	names, paths := m.ours(n)
+	s := &sweep{m, names, n.Before, dry, map[string]bool{}, nil}
 	for _, r := range m.roots {
-		if err := look(r.dir, r.path); err != nil {
-			return items, err
+		if err := s.in(ctx, r.dir, r.path); err != nil {
+			return s.items, err
 		}
 	}
-	for _, path := range n.Paths {
-		dest, err := m.resolve(path)
-		if err != nil {
-			continue // not allowed any more
+	for _, path := range slices.Concat(paths, n.Paths) {
+		if err := s.beside(ctx, path); err != nil {
+			return s.items, err
 		}
-		parent, err := m.openParent(dest, false)
-		if err != nil {
+	}
+	return s.items, nil
+}
+
+// beside looks into the directory of a destination, if it may still be one.
+func (s *sweep) beside(ctx context.Context, path string) error {
+	dest, err := s.resolve(path)
+	if err != nil {
+		return nil // not allowed any more
+	}
+	parent, err := s.openParent(dest, false)
+	if err != nil {
+		return nil // not there
+	}
+	defer parent.Close()
+	return s.in(ctx, parent, filepath.Dir(path))
+}
+
+// in looks into a directory. It fails only when ctx ends.
+func (s *sweep) in(ctx context.Context, dir *os.Root, path string) error {
+	if s.seen[path] {
+		return nil
+	}
+	s.seen[path] = true
+	entries, err := listNames(dir)
+	if err != nil {
+		return nil // it is not readable, or gone
+	}
+	for _, name := range entries {
+		base := strings.TrimSuffix(strings.TrimSuffix(name, mendSuffix), keptDirSuffix)
+		if !strings.HasPrefix(name, stagingPrefix) || s.names[base] {
 			continue
 		}
-		err = look(parent, filepath.Dir(path))
-		parent.Close()
+		item, err := s.collectStaging(ctx, dir, name, s.before, s.dry)
 		if err != nil {
-			return items, err
+			s.log.Warn("a staging directory of no distribution is not deleted", "path", filepath.Join(path, name), "error", err)
+		}
+		if item != nil {
+			item.Path = filepath.Join(path, name)
+			s.items = append(s.items, *item)
 		}
 	}
-	return items, nil
+	return ctx.Err()
 }
 
 // collectStaging returns nil if the directory is in use, another agent's, or was
@@ -180,8 +195,19 @@ func (m *Manager) collectStaging(ctx context.Context, parent *os.Root, name stri
 	return item, nil
 }
 
+// placedDigests are the artifacts that the state directory has placements of.
+func (m *Manager) placedDigests() map[artifact.Digest]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	digests := map[artifact.Digest]bool{}
+	for _, info := range m.placed {
+		digests[info.Digest] = true
+	}
+	return digests
+}
+
 func (m *Manager) collectManifests(n Needed, dry bool) ([]api.CollectedItem, error) {
-	_, needed := m.known(&n)
+	needed := m.placedDigests()
 	entries, err := fs.ReadDir(m.manifests.FS(), ".")
 	if err != nil {
 		return nil, err

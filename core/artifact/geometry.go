@@ -119,13 +119,17 @@ func (m *Manifest) VerifyPiece(i int, data []byte) bool {
 	if int64(len(data)) != p.Length {
 		return false
 	}
-	f := &m.files[p.File]
-	sum := PieceHash(data, m.pieceLength, f.Pieces == 1)
+	return PieceHash(data, m.pieceLength, m.files[p.File].Pieces == 1) == m.pieceHash(i)
+}
+
+// pieceHash is what the manifest says of piece i.
+func (m *Manifest) pieceHash(i int) (sum hash) {
+	f := &m.files[m.fileOfPiece(i)]
 	if f.Pieces == 1 {
-		return sum == f.Root
+		return f.Root
 	}
-	at := (i - int(f.FirstPiece)) * len(sum)
-	return m.layers[m.layerOf(f)].hashes[at:at+len(sum)] == string(sum[:])
+	copy(sum[:], m.layers[m.layerOf(f)].hashes[(i-int(f.FirstPiece))*len(sum):])
+	return sum
 }
 
 // Layer returns the hashes of the pieces of file i, an index into Files: one each,

@@ -23,10 +23,7 @@ func PieceHash(data []byte, pieceLength int64, wholeFile bool) [32]byte {
 		return sha256.Sum256(data)
 	}
 	n := (len(data) + LeafSize - 1) / LeafSize
-	width := 1 << bits.Len(uint(n-1))
-	if !wholeFile {
-		width = int(pieceLength / LeafSize)
-	}
+	width := treeWidth(int64(len(data)), pieceLength, wholeFile)
 	var space [64]hash // for a piece of 1 MiB
 	leaves := space[:]
 	if width > len(space) {
@@ -36,6 +33,15 @@ func PieceHash(data []byte, pieceLength int64, wholeFile bool) [32]byte {
 		leaves[i] = sha256.Sum256(data[i*LeafSize : min((i+1)*LeafSize, len(data))])
 	}
 	return root(leaves[:width])
+}
+
+// treeWidth is how many leaves the tree of a piece of length bytes has, padding
+// included: a power of two.
+func treeWidth(length, pieceLength int64, wholeFile bool) int {
+	if !wholeFile {
+		return int(pieceLength / LeafSize)
+	}
+	return 1 << bits.Len64(uint64((length-1)/LeafSize))
 }
 
 // root is the root of a power of two of hashes, which it overwrites.

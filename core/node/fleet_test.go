@@ -57,6 +57,7 @@ type host struct {
 	id        unit.NodeID
 	location  unit.Location
 	initial   bool
+	full      bool      // has everything from the start
 	up        unit.Rate // of its link
 	download  unit.Rate // its limits; 0 is none
 	upload    unit.Rate
@@ -77,6 +78,9 @@ type host struct {
 	wakeAt    unit.Time
 	fetched   []int // times each span was stored
 	verified  int   // spans that it read again
+	// suspects it of wrong bytes, or has told it so
+	suspectedBy map[unit.NodeID]bool
+	refuses     bool // gives no leaves
 }
 
 // grain is what has arrived of a span, swarm.Grain bytes at a time.
@@ -126,12 +130,12 @@ func (f *fleet) after(d time.Duration, do func()) {
 
 func (f *fleet) add(h *host) {
 	h.disk = artifact.NewBitset(len(f.lengths))
-	if h.initial {
+	if h.initial || h.full {
 		h.disk = artifact.All(len(f.lengths))
 	}
 	h.changed = artifact.NewBitset(len(f.lengths))
 	h.fetched = make([]int, len(f.lengths))
-	h.banned = map[unit.NodeID]bool{}
+	h.banned, h.suspectedBy = map[unit.NodeID]bool{}, map[unit.NodeID]bool{}
 	h.doneAt = unit.Never
 	f.hosts[h.id] = h
 	f.order = append(f.order, h.id)
@@ -258,6 +262,12 @@ func (f *fleet) perform(h *host, a node.Action) {
 		f.notify(h, node.SpanVerified{Transfer: f.digest, Span: a.Span, Good: good})
 	case node.DropSpan:
 		delete(h.buffers, a.Span)
+	case node.DropBlock:
+		clear(h.grains(a.Block))
+	case node.FetchLeaves:
+		f.fetchLeaves(h, f.hosts[a.Peer], a.Span)
+	case node.SendLeaves:
+		f.sendLeaves(h, f.hosts[a.Peer], a.Place.Span)
 	case node.Completed:
 		h.doneAt = f.now
 	}
@@ -373,6 +383,13 @@ func (f *fleet) send(h, peer *host, msg wire.Message) {
 		if f.control != nil {
 			f.control.add(msg)
 		}
+		switch msg := msg.(type) {
+		case wire.SpanSuspect:
+			peer.suspectedBy[h.id] = true
+		case wire.HashReject:
+			f.notify(peer, node.LeavesReceived{Transfer: f.digest, Peer: h.id, Span: int32(msg.Index), Result: swarm.LeavesRefused})
+			return
+		}
 		f.notify(peer, node.MessageReceived{Transfer: f.digest, Peer: h.id, Message: msg})
 	}
 }
@@ -415,10 +432,7 @@ func (f *fleet) deliver(h *host, b node.SendBlock) {
 }
 
 func (f *fleet) arrive(h, from *host, b swarm.Block) {
-	var into []grain
-	if buf := h.buffers[b.Span]; buf != nil {
-		into = buf[b.Begin/swarm.Grain : (b.Begin+b.Length+swarm.Grain-1)/swarm.Grain]
-	}
+	into := h.grains(b)
 	kept := into != nil && !slices.ContainsFunc(into, func(g grain) bool { return g != missing })
 	if kept {
 		for i := range into {
@@ -429,6 +443,45 @@ func (f *fleet) arrive(h, from *host, b swarm.Block) {
 		}
 	}
 	f.step(h, node.BlockReceived{Transfer: f.digest, Peer: from.id, Block: b, Kept: kept})
+}
+
+// grains are what is there of a block; nil if the span is not being received.
+func (h *host) grains(b swarm.Block) []grain {
+	buf := h.buffers[b.Span]
+	if buf == nil {
+		return nil
+	}
+	return buf[b.Begin/swarm.Grain : (b.Begin+b.Length+swarm.Grain-1)/swarm.Grain]
+}
+
+// fetchLeaves asks a peer for the leaves of a span, which is one piece.
+func (f *fleet) fetchLeaves(h, peer *host, span int32) {
+	if h.conns[peer.id] {
+		f.notify(peer, node.LeavesWanted{Transfer: f.digest, Peer: h.id,
+			Request: wire.HashRequest{HashRange: wire.HashRange{Index: uint32(span)}},
+			Places:  []swarm.LeafPlace{{Piece: span, Span: span}}, Length: f.lengths[span]})
+	}
+}
+
+// sendLeaves has a peer learn what is wrong. Who sends wrong bytes forges leaves.
+func (f *fleet) sendLeaves(h, peer *host, span int32) {
+	ev := node.LeavesReceived{Transfer: f.digest, Peer: h.id, Span: span, Result: swarm.LeavesProven}
+	switch {
+	case h.refuses:
+		ev.Result = swarm.LeavesRefused
+	case h.corrupt:
+		ev.Result = swarm.LeavesForged
+	case h.changed.Has(int(span)):
+		ev.Result = swarm.LeavesRefused
+		f.notify(h, node.SpanDoubted{Transfer: f.digest, Span: span})
+	default:
+		for i, g := range peer.buffers[span] {
+			if begin := int32(i) * swarm.Grain; g == wrong {
+				ev.Wrong = append(ev.Wrong, swarm.Block{Span: span, Begin: begin, Length: min(swarm.Grain, f.lengths[span]-begin)})
+			}
+		}
+	}
+	f.notify(peer, ev)
 }
 
 func (f *fleet) store(h *host, span int32) {

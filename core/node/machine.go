@@ -103,6 +103,12 @@ func (m *Machine) stepTransfer(now unit.Time, ev Event, out []Action) []Action {
 		return t.spanStored(now, ev, out)
 	case SpanVerified:
 		return t.spanVerified(now, ev, out)
+	case LeavesReceived:
+		return t.leavesReceived(now, ev, out)
+	case LeavesWanted:
+		return t.leavesWanted(now, ev, out)
+	case SpanDoubted:
+		return t.spanDoubted(now, ev, out)
 	}
 	return out
 }
@@ -134,6 +140,12 @@ func transferOf(ev Event) artifact.Digest {
 	case SpanStored:
 		return ev.Transfer
 	case SpanVerified:
+		return ev.Transfer
+	case LeavesReceived:
+		return ev.Transfer
+	case LeavesWanted:
+		return ev.Transfer
+	case SpanDoubted:
 		return ev.Transfer
 	}
 	return artifact.Digest{}

@@ -74,7 +74,7 @@ func (s *scenario) line(w []string) error {
 	switch w[0] {
 	case "spans": // spans 64 x 256KiB
 		return s.spans(w)
-	case "node": // node a ams/r1 [initial] [corrupt] [up=10Mbit] [download=8Mbit] [upload=8Mbit]
+	case "node": // node a ams/r1 [initial] [full] [corrupt] [silent] [up=10Mbit] [download=8Mbit] [upload=8Mbit]
 		return s.node(w)
 	case "at": // at 2s kill a
 		return s.at(w)
@@ -113,8 +113,12 @@ func (s *scenario) node(w []string) error {
 			}
 		case opt == "initial":
 			h.initial = true
+		case opt == "full": // has everything from the start
+			h.full = true
 		case opt == "corrupt":
 			h.corrupt = true
+		case opt == "silent": // gives no leaves
+			h.refuses = true
 		case opt == "later": // started by an event
 			h.born = -1
 		default:
@@ -188,8 +192,10 @@ func (s *scenario) lose(h *host, spans []string) {
 
 // check compares one expectation: "complete a b", "incomplete a", "all
 // complete", "copies ams/r1 <= 1.1", "seeding <= 1.2", "representatives ams/r1
-// <= 2", "banned bad by a", "unbanned s" (by nobody), "verified s <= 40" (spans
-// that it hashed again), "last <= 3s", "done a b <= 1s", "once a" (no span stored twice).
+// <= 2", "banned bad by a", "unbanned s" (by nobody), "suspected bad by a",
+// "unsuspected s" (by nobody), "verified s <= 40" (spans that it hashed again),
+// "vain a = bad" (a threw away what bad sent, and no more), "last <= 3s", "done a b
+// <= 1s", "once a" (no span stored twice).
 func (s *scenario) check(w []string) error {
 	switch w[0] {
 	case "all":
@@ -210,6 +216,22 @@ func (s *scenario) check(w []string) error {
 	case "banned":
 		if !s.hosts[unit.NodeID(w[3])].banned[unit.NodeID(w[1])] {
 			return fmt.Errorf("not banned")
+		}
+		return nil
+	case "suspected":
+		if !s.hosts[unit.NodeID(w[1])].suspectedBy[unit.NodeID(w[3])] {
+			return fmt.Errorf("not suspected")
+		}
+		return nil
+	case "unsuspected":
+		if by := s.hosts[unit.NodeID(w[1])].suspectedBy; len(by) > 0 {
+			return fmt.Errorf("suspected by %v", by)
+		}
+		return nil
+	case "vain":
+		st, _ := s.hosts[unit.NodeID(w[1])].machine.Status(s.digest)
+		if got, want := int64(st.Counters.Duplicate), s.hosts[unit.NodeID(w[3])].sent; got != want || got == 0 {
+			return fmt.Errorf("%d bytes were in vain, %s sent %d", got, w[3], want)
 		}
 		return nil
 	case "unbanned":

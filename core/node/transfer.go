@@ -214,6 +214,10 @@ func (t *transfer) swarmActions(now unit.Time, actions []swarm.Action, out []Act
 			out = append(out, StoreSpan{t.digest, a.Span})
 		case swarm.Drop:
 			out = append(out, DropSpan{t.digest, a.Span})
+		case swarm.DropBlock:
+			out = append(out, DropBlock{t.digest, a.Block})
+		case swarm.FetchLeaves:
+			out = append(out, FetchLeaves{t.digest, a.Peer, a.Span})
 		case swarm.Verify:
 			out = append(out, VerifySpan{t.digest, a.Span})
 		case swarm.Announce:

@@ -93,6 +93,8 @@ const (
 	// BadData: the peer sent wrong bytes again after it was given the chance
 	// to verify what it has.
 	BadData HangupReason = iota + 1
+	// BadLeaves: the peer gave leaves that are not the manifest's.
+	BadLeaves
 	// BadRequest: the peer asked for something that does not exist.
 	BadRequest
 	// Silent: the peer owes blocks and has sent nothing for too long.
@@ -104,6 +106,8 @@ func (r HangupReason) String() string {
 	switch r {
 	case BadData:
 		return "sent bytes that failed verification repeatedly"
+	case BadLeaves:
+		return "sent hashes that are not those of the manifest"
 	case BadRequest:
 		return "sent a message about spans or bytes that do not exist"
 	case Silent:

@@ -17,11 +17,35 @@ type active struct {
 	// here. When all are the span is being stored and nothing is requested any
 	// more. No grain before next is free.
 	free, received, next int
-	asked                unit.Time // when the last request was made
+	asks                 []ask // by peer
+	inquiry              inquiry
+}
+
+// ask is when the node at a seat was first asked for a part of a span.
+type ask struct {
+	from seat
+	at   unit.Time
+}
+
+// note takes a request into account.
+func (a *active) note(now unit.Time, from seat) {
+	if !slices.ContainsFunc(a.asks, func(k ask) bool { return k.from == from }) {
+		a.asks = append(a.asks, ask{from, now})
+	}
+}
+
+// askedAt is when the node at a seat was first asked for a part of the span.
+func (a *active) askedAt(from seat) unit.Time {
+	for _, k := range a.asks {
+		if k.from == from {
+			return k.at
+		}
+	}
+	return 0
 }
 
 // grain says of Grain bytes of a span whom they were asked of last, and whether
-// they are here. 0 is nobody.
+// they are here. 0 is nobody: what is here from nobody is proven.
 type grain uint32
 
 const here grain = 1 << 31
@@ -73,7 +97,7 @@ func (s *Swarm) newActive(n int) *active {
 		s.idle = s.idle[:last]
 		grains := a.grains[:n]
 		clear(grains)
-		*a = active{grains: grains}
+		*a = active{grains: grains, asks: a.asks[:0]}
 		return a
 	}
 	return &active{grains: make([]grain, n, s.maxGrains)}

@@ -33,18 +33,23 @@ type check struct {
 	by   []unit.NodeID // who is told that it is right
 }
 
-// checkBudget counts what a peer has had hashed.
+// checkBudget adds up what a peer has had hashed, in spans or in bytes.
 type checkBudget struct {
 	since unit.Time
-	spans int
+	used  int
 }
 
-func (b *checkBudget) take(now unit.Time) bool {
-	if b.spans == 0 || now.Sub(b.since) >= checkEvery {
+// take takes n of what the peer has in checkEvery; false if that is more than is
+// left.
+func (b *checkBudget) take(now unit.Time, n, limit int) bool {
+	if now.Sub(b.since) >= checkEvery {
 		*b = checkBudget{since: now}
 	}
-	b.spans++
-	return b.spans <= checksPerPeer
+	if b.used+n > limit {
+		return false
+	}
+	b.used += n
+	return true
 }
 
 // PeerSuspects takes a peer's word that what it was sent of the spans is wrong.
@@ -57,7 +62,7 @@ func (s *Swarm) PeerSuspects(now unit.Time, node unit.NodeID, spans []uint32, ou
 		switch x := int32(u); {
 		case !s.have.Has(int(x)):
 			out = append(out, Announce{Peer: node, What: DontHave, Spans: []uint32{u}})
-		case p.budget.take(now):
+		case p.budget.take(now, 1, checksPerPeer):
 			s.check(x, node)
 		}
 	}

@@ -20,6 +20,7 @@ type world struct {
 	now   unit.Time
 	asked map[unit.NodeID][]Block
 	late  map[unit.NodeID][]Block // cancelled, and may come all the same
+	wants []FetchLeaves           // not answered
 	calm  bool                    // the disk and what arrives are good from now on
 }
 
@@ -28,7 +29,7 @@ const spans = 6
 func newWorld(t *rapid.T) *world {
 	lengths := make([]int32, spans)
 	for i := range lengths {
-		lengths[i] = int32(rapid.IntRange(1, 20*Grain).Draw(t, "length"))
+		lengths[i] = int32(rapid.OneOf(rapid.IntRange(1, 20*Grain), rapid.IntRange(50*Grain, 60*Grain)).Draw(t, "length"))
 	}
 	rate := rapid.SampledFrom([]unit.Rate{unit.Unlimited, 1 << 20}).Draw(t, "rate")
 	return &world{t: t, asked: map[unit.NodeID][]Block{}, late: map[unit.NodeID][]Block{}, s: New(Config{
@@ -37,7 +38,29 @@ func newWorld(t *rapid.T) *world {
 	})}
 }
 
+// crowd has peers join that have everything and send much of it, so that they
+// share spans, some of which are wrong.
+func (w *world) crowd() {
+	for _, id := range []unit.NodeID{"a", "n", "z"} {
+		w.s.PeerJoined(w.now, PeerInfo{Node: id, Location: "x/y"})
+		w.take(w.s.PeerHas(w.now, id, artifact.All(spans), nil))
+	}
+	for range 60 {
+		w.deliver(rapid.SampledFrom([]unit.NodeID{"a", "n", "z"}).Draw(w.t, "sender"))
+		if rapid.Bool().Draw(w.t, "answer") {
+			w.answer()
+		}
+		w.check()
+	}
+}
+
 func (w *world) take(out []Action) {
+	var later []func() []Action // the disk's answers: after what was decided already
+	defer func() {
+		for _, answer := range later {
+			w.take(answer())
+		}
+	}()
 	for _, a := range out {
 		switch a := a.(type) {
 		case Request:
@@ -47,16 +70,51 @@ func (w *world) take(out []Action) {
 			w.late[a.Peer] = append(w.late[a.Peer], a.Block)
 			w.asked[a.Peer] = slices.DeleteFunc(w.asked[a.Peer], func(b Block) bool { return b == a.Block })
 		case Store:
-			good := w.calm || rapid.IntRange(0, 9).Draw(w.t, "good") > 0
-			w.take(w.s.Stored(w.now, a.Span, good, nil))
+			good := w.calm || rapid.IntRange(0, 2).Draw(w.t, "good") > 0
+			later = append(later, func() []Action { return w.s.Stored(w.now, a.Span, good, nil) })
 		case Verify:
 			good := w.calm || rapid.Bool().Draw(w.t, "verified")
-			w.take(w.s.Verified(w.now, a.Span, good, nil))
+			later = append(later, func() []Action { return w.s.Verified(w.now, a.Span, good, nil) })
+		case FetchLeaves:
+			w.checkInquiry(a)
+			w.wants = append(w.wants, a)
+		case DropBlock:
+			i, j, whole := w.s.extent(a.Block)
+			if b := w.s.active[a.Block.Span]; !whole || b != nil && slices.ContainsFunc(b.grains[i:j], grain.here) {
+				w.t.Fatalf("%+v drops what is here", a)
+			}
 		case Hangup:
 			delete(w.asked, a.Peer)
 			w.take(w.s.PeerLeft(w.now, a.Peer, nil))
 		}
 	}
+}
+
+func (w *world) checkInquiry(f FetchLeaves) {
+	p, a := w.s.peers[f.Peer], w.s.active[f.Span]
+	if p == nil || !p.have.Has(int(f.Span)) || a == nil || a.received != len(a.grains) || a.inquiry.from != p.seat {
+		w.t.Fatalf("%+v makes no sense", f)
+	}
+}
+
+// answer gives leaves, forged ones or none.
+func (w *world) answer() {
+	if len(w.wants) == 0 {
+		return
+	}
+	f := w.wants[0]
+	w.wants = w.wants[1:]
+	length := int(w.s.cfg.Lengths[f.Span])
+	var wrong []Block
+	for at := 0; at < length; {
+		end := rapid.IntRange(at+1, min(length, at+Grain)).Draw(w.t, "leaf")
+		if rapid.Bool().Draw(w.t, "wrong") {
+			wrong = append(wrong, Block{f.Span, int32(at), int32(end - at)})
+		}
+		at = end
+	}
+	result := rapid.SampledFrom([]LeavesResult{LeavesProven, LeavesProven, LeavesRefused, LeavesForged}).Draw(w.t, "leaves")
+	w.take(w.s.Leaves(w.now, f.Peer, f.Span, result, wrong, nil))
 }
 
 func (w *world) checkRequest(r Request) {
@@ -81,7 +139,7 @@ func (w *world) step() {
 	peer := rapid.SampledFrom([]unit.NodeID{"a", "n", "z"}).Draw(w.t, "peer")
 	list := rapid.SliceOfNDistinct(rapid.Uint32Range(0, spans-1), 0, spans, rapid.ID).Draw(w.t, "spans")
 	known := w.s.peers[peer] != nil
-	switch rapid.IntRange(0, 14).Draw(w.t, "event") {
+	switch rapid.IntRange(0, 17).Draw(w.t, "event") {
 	case 0:
 		if !known {
 			at := rapid.SampledFrom([]unit.Location{"x/y", "x/z", "q"}).Draw(w.t, "at")
@@ -119,6 +177,8 @@ func (w *world) step() {
 			w.asked[peer] = slices.DeleteFunc(w.asked[peer], func(b Block) bool { return b == late[0] })
 			w.take(w.s.Received(w.now, peer, late[0], true, nil))
 		}
+	case 15, 16, 17:
+		w.answer()
 	case 12:
 		w.take(w.s.PeerSuspects(w.now, peer, list, nil))
 	case 13:
@@ -165,6 +225,18 @@ func (w *world) check() {
 	}
 	if s.checks.underway > min(maxChecks, len(s.checks.list)) || len(s.checks.list) > maxWaiting {
 		w.t.Fatalf("%d of %d checks are under way", s.checks.underway, len(s.checks.list))
+	}
+	inquiries, inquired := 0, 0
+	for x, a := range s.active {
+		if a.inquiry.from != 0 {
+			inquiries, inquired = inquiries+1, inquired+int(s.cfg.Lengths[x])
+			if a.received < len(a.grains) || s.known[a.inquiry.from].peer == nil || len(a.inquiry.asked) > maxAsked {
+				w.t.Fatalf("inquiry about span %d: %+v", x, a)
+			}
+		}
+	}
+	if inquiries > maxInquiries || inquiries > 1 && inquired > maxInquired {
+		w.t.Fatalf("%d spans of %d bytes wait for leaves", inquiries, inquired)
 	}
 	storing := 0
 	for x, a := range s.active {
@@ -225,6 +297,9 @@ func FuzzEvents(f *testing.F) { f.Fuzz(rapid.MakeFuzz(booksBalance)) }
 
 func booksBalance(t *rapid.T) {
 	w := newWorld(t)
+	if rapid.Bool().Draw(t, "crowd") {
+		w.crowd()
+	}
 	for range rapid.IntRange(1, 80).Draw(t, "steps") {
 		w.step()
 		w.check()

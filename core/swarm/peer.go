@@ -75,7 +75,8 @@ type acquaintance struct {
 	peer    *peer // nil while it is not connected
 	doubts  int   // for parts in wrong spans of several senders, see doubted
 	suspect suspect
-	budget  checkBudget
+	budget  checkBudget // of spans
+	leaves  checkBudget // of bytes
 	account Account
 }
 
@@ -172,6 +173,7 @@ func (s *Swarm) PeerLeft(now unit.Time, node unit.NodeID, out []Action) []Action
 	s.forgetSuspicions()
 	s.division.stale = true
 	out = s.releaseEmpty(out)
+	out = s.inquireOnIf(now, func(q *inquiry) bool { return q.from == p.seat }, out)
 	return s.fillAll(now, out)
 }
 

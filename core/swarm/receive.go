@@ -99,6 +99,9 @@ func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action
 		return out
 	}
 	if !good {
+		if a.received < len(a.grains) {
+			return out // of what was given up meanwhile
+		}
 		return s.fillAll(now, s.reject(now, a, out))
 	}
 	s.trust(a)
@@ -116,11 +119,12 @@ func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action
 	return out
 }
 
-// senders lists the seats of those who sent a part of a span, in order.
+// senders lists the seats of those who sent a part of a span that is not proven,
+// in order.
 func (a *active) senders() []seat {
 	var from []seat
 	for _, g := range a.grains {
-		if at := g.from(); g.here() && !slices.Contains(from, at) {
+		if at := g.from(); g.here() && at != 0 && !slices.Contains(from, at) {
 			from = append(from, at)
 		}
 	}
@@ -128,12 +132,27 @@ func (a *active) senders() []seat {
 	return from
 }
 
-// reject handles a span whose bytes were wrong.
+// reject handles a span whose bytes were wrong. Leaves tell which, if that is
+// not plain.
 func (s *Swarm) reject(now unit.Time, a *active, out []Action) []Action {
-	senders, x, asked := a.senders(), a.span, a.asked
+	if slices.ContainsFunc(a.grains, func(g grain) bool { return g != a.grains[0] }) {
+		if out, asked := s.inquire(now, a, out); asked {
+			return out
+		}
+	}
+	return s.discard(now, a, out)
+}
+
+// discard throws a span away whose bytes were wrong.
+func (s *Swarm) discard(now unit.Time, a *active, out []Action) []Action {
+	senders, x := a.senders(), a.span
+	var asked unit.Time
+	if len(senders) > 0 {
+		asked = a.askedAt(senders[0])
+	}
 	s.counters.Duplicate += unit.Bytes(s.cfg.Lengths[x])
 	out = s.release(a, out)
-	if len(senders) > 1 {
+	if len(senders) != 1 {
 		s.single(now, x, senders)
 		return out
 	}

@@ -24,12 +24,13 @@ func twoBlocks(peers ...unit.NodeID) *Swarm {
 }
 
 // deliverFrom has the span's blocks arrive from the senders in turn, wrong.
+// Nobody gives leaves.
 func deliverFrom(s *Swarm, now unit.Time, senders ...unit.NodeID) []Action {
 	s.Tick(now, nil)
 	for i := range 2 {
 		s.Received(now, senders[i%len(senders)], s.block(0, i, i+1), true, nil)
 	}
-	return s.Stored(now, 0, false, nil)
+	return refuseLeaves(s, now, s.Stored(now, 0, false, nil))
 }
 
 // Of several senders of a wrong span one is asked again at once, alone: there
@@ -66,7 +67,7 @@ func TestWrongSpanOfOneWhoLeft(t *testing.T) {
 	s.Received(0, "a", s.block(0, 0, 1), true, nil)
 	s.PeerLeft(0, "a", nil)
 	s.Received(0, "b", s.block(0, 1, 2), true, nil)
-	out := s.Stored(0, 0, false, nil)
+	out := refuseLeaves(s, 0, s.Stored(0, 0, false, nil))
 	if got := len(requests(out, "b")); got != 2 {
 		t.Fatalf("%d blocks asked of the one who stays, want 2: %v", got, out)
 	}

@@ -53,7 +53,7 @@ func (s *Swarm) request(now unit.Time, p *peer, a *active, out []Action) []Actio
 		a.grains[a.next] = grain(p.seat)
 	}
 	a.free -= a.next - i
-	a.asked = now
+	a.note(now, p.seat)
 	b := s.block(a.span, i, a.next)
 	if alone {
 		p.lastData = now

@@ -21,6 +21,7 @@ func (s *Swarm) Tick(now unit.Time, out []Action) []Action {
 		s.expire(now, p)
 		out = s.checkStall(now, p, out)
 	}
+	out = s.inquireOnIf(now, func(q *inquiry) bool { return now.Sub(q.at) >= leavesTime }, out)
 	return s.fillAll(now, out)
 }
 

@@ -14,7 +14,8 @@ import (
 type assembler struct {
 	mu      sync.Mutex
 	open    map[int32]*assembly
-	buffers sync.Pool // of *[]byte with room for the largest span
+	taken   map[int32]*assembly // that are being stored
+	buffers sync.Pool           // of *[]byte with room for the largest span
 }
 
 // assembly is one span in the making.
@@ -24,7 +25,8 @@ type assembly struct {
 	claimed []bool  // grains that are received or being read
 	asked   []request
 	readers int
-	dropped bool // nobody wants it: free when the last reader is done
+	dropped bool  // nobody wants it: free when the last reader is done
+	wrong   []int // pieces that were found wrong when it was whole
 }
 
 // request is a block that was asked of a peer. One that was cancelled may be
@@ -35,7 +37,7 @@ type request struct {
 }
 
 func newAssembler(largest int32) *assembler {
-	a := &assembler{open: map[int32]*assembly{}}
+	a := &assembler{open: map[int32]*assembly{}, taken: map[int32]*assembly{}}
 	a.buffers.New = func() any {
 		b := make([]byte, largest)
 		return &b
@@ -130,27 +132,101 @@ func (a *assembler) current(span int32, s *assembly) bool {
 }
 
 // take removes a complete span to be stored; nil if it was dropped. The caller
-// releases it.
+// releases or restores it.
 func (a *assembler) take(span int32) *assembly {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.open[span]
 	delete(a.open, span)
+	if s != nil {
+		a.taken[span] = s
+	}
 	return s
 }
 
-// release gives the buffer back.
-func (a *assembler) release(s *assembly) {
+// release gives the buffer of a span that was taken back.
+func (a *assembler) release(span int32, s *assembly) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.putDown(span, s)
 	s.dropped = true
 	a.free(s)
 }
 
-// drop throws away what arrived of a span.
+// putDown ends a take. mu is held.
+func (a *assembler) putDown(span int32, s *assembly) {
+	if a.taken[span] == s {
+		delete(a.taken, span)
+	}
+}
+
+// restore puts a span that was taken back, because pieces of it are wrong: the rest
+// may be kept. What was asked for it before does not count any more. It is false if
+// the span was dropped meanwhile.
+func (a *assembler) restore(span int32, s *assembly, wrong []int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.putDown(span, s)
+	if s.dropped || a.open[span] != nil {
+		s.dropped = true
+		a.free(s)
+		return false
+	}
+	s.wrong, s.asked = wrong, nil
+	a.open[span] = s
+	return true
+}
+
+// wrongPieces are the pieces for which a span was restored.
+func (a *assembler) wrongPieces(span int32) []int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.open[span]; s != nil {
+		return s.wrong
+	}
+	return nil
+}
+
+// hold keeps the bytes of a span from being freed until unhold; nil if there are
+// none.
+func (a *assembler) hold(span int32) *assembly {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.open[span]
+	if s != nil {
+		s.readers++
+	}
+	return s
+}
+
+func (a *assembler) unhold(s *assembly) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.readers--
+	if s.dropped {
+		a.free(s)
+	}
+}
+
+// reopen makes room for a block of whole grains again, in a span that was restored.
+func (a *assembler) reopen(b swarm.Block) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.open[b.Span]; s != nil && s.contains(b) {
+		setAll(s.grains(b), false)
+	}
+}
+
+// drop throws away what arrived of a span, also if it is being stored.
 func (a *assembler) drop(span int32) {
-	if s := a.take(span); s != nil {
-		a.release(s)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.open[span]; s != nil {
+		delete(a.open, span)
+		s.dropped = true
+		a.free(s)
+	} else if s := a.taken[span]; s != nil {
+		s.dropped = true
 	}
 }
 

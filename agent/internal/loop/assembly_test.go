@@ -1,7 +1,9 @@
 package loop
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -19,6 +21,7 @@ type assembling struct {
 	reads   []*reading
 	open    map[int32]*span
 	taken   []*span
+	last    map[int32]*span  // of taken
 	live    map[*byte]string // who has the buffer that begins there
 	tag     byte
 }
@@ -33,6 +36,7 @@ type reading struct {
 
 // span is an assembly and what must be in it.
 type span struct {
+	x       int32
 	s       *assembly
 	asked   []request
 	content map[swarm.Block]byte // a block that counted → what it is full of
@@ -43,7 +47,7 @@ type span struct {
 func newAssembling() *assembling {
 	lengths := []int32{swarm.Grain*4 + 1, swarm.Grain, 5, swarm.Grain * 3}
 	return &assembling{
-		a: newAssembler(lengths[0]), lengths: lengths, open: map[int32]*span{}, live: map[*byte]string{},
+		a: newAssembler(lengths[0]), lengths: lengths, open: map[int32]*span{}, last: map[int32]*span{}, live: map[*byte]string{},
 	}
 }
 
@@ -69,7 +73,7 @@ func (m *assembling) Begin(t *rapid.T) {
 		t.Fatalf("span %d has the buffer of %s", x, owner)
 	}
 	m.live[&s.buf[0]] = fmt.Sprint("span ", x)
-	m.open[x] = &span{s: s, content: map[swarm.Block]byte{}}
+	m.open[x] = &span{x: x, s: s, content: map[swarm.Block]byte{}}
 }
 
 // Ask notes a request, of blocks that overlap others, too.
@@ -180,6 +184,8 @@ func (m *assembling) Drop(t *rapid.T) {
 		s.gone = true
 		m.forget(s)
 		delete(m.open, x)
+	} else if s := m.last[x]; s != nil {
+		s.gone = true
 	}
 	m.a.drop(x)
 	if m.a.open[x] != nil {
@@ -199,6 +205,7 @@ func (m *assembling) Take(t *rapid.T) {
 	}
 	if s != nil {
 		m.taken = append(m.taken, m.open[x])
+		m.last[x] = m.open[x]
 		delete(m.open, x)
 	}
 }
@@ -208,12 +215,76 @@ func (m *assembling) Release(t *rapid.T) {
 	if len(m.taken) == 0 {
 		t.Skip("nothing is being stored")
 	}
-	s := m.taken[0]
-	m.taken = m.taken[1:]
-	m.check(t, s)
+	s := m.putDown(t)
 	s.gone = true
 	m.forget(s)
-	m.a.release(s.s)
+	m.a.release(s.x, s.s)
+}
+
+// putDown is the end of storing a span.
+func (m *assembling) putDown(t *rapid.T) *span {
+	s := m.taken[0]
+	m.taken = m.taken[1:]
+	if m.last[s.x] == s {
+		delete(m.last, s.x)
+	}
+	m.check(t, s)
+	return s
+}
+
+// Restore is a span that could not be stored, because its bytes are wrong.
+func (m *assembling) Restore(t *rapid.T) {
+	if len(m.taken) == 0 {
+		t.Skip("nothing is being stored")
+	}
+	s := m.putDown(t)
+	want := !s.gone && m.open[s.x] == nil
+	if want {
+		m.open[s.x], s.asked = s, nil
+	} else {
+		s.gone = true
+		m.forget(s)
+	}
+	if got := m.a.restore(s.x, s.s, []int{7}); got != want {
+		t.Fatalf("span %d restored: %v, want %v", s.x, got, want)
+	}
+	if got := m.a.wrongPieces(s.x); want && !slices.Equal(got, []int{7}) {
+		t.Fatalf("wrong pieces of span %d: %v", s.x, got)
+	}
+}
+
+// Hold is a look at what came of a span, which may be dropped meanwhile.
+func (m *assembling) Hold(t *rapid.T) {
+	x := m.drawSpan(t)
+	held, s := m.a.hold(x), m.open[x]
+	if (held != nil) != (s != nil) {
+		t.Fatalf("span %d held: %v", x, held != nil)
+	}
+	if s == nil {
+		return
+	}
+	dropped := rapid.Bool().Draw(t, "dropped")
+	if dropped {
+		m.a.drop(x)
+		s.gone = true
+		delete(m.open, x)
+	}
+	m.check(t, s)
+	m.forget(s)
+	m.a.unhold(held)
+}
+
+// Reopen makes room again for a block that was wrong.
+func (m *assembling) Reopen(t *rapid.T) {
+	x := m.drawSpan(t)
+	s := m.open[x]
+	if s == nil || s.readers > 0 || len(s.content) == 0 {
+		t.Skip("nothing is whole")
+	}
+	blocks := slices.SortedFunc(maps.Keys(s.content), func(a, b swarm.Block) int { return cmp.Compare(a.Begin, b.Begin) })
+	b := rapid.SampledFrom(blocks).Draw(t, "block")
+	delete(s.content, b)
+	m.a.reopen(b)
 }
 
 // Check looks at every buffer that somebody will use.
@@ -245,6 +316,37 @@ func TestAssembler(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"": m.Check, "begin": m.Begin, "ask": m.Ask, "claim": m.Claim, "finish": m.Finish,
 			"drop": m.Drop, "take": m.Take, "release": m.Release,
+			"restore": m.Restore, "hold": m.Hold, "reopen": m.Reopen,
 		})
 	})
+}
+
+// What is made room for again can be received again, of whoever is asked from then
+// on; what was asked before does not count, and the rest stays.
+func TestReopen(t *testing.T) {
+	a := newAssembler(3 * swarm.Grain)
+	a.begin(0, 3*swarm.Grain)
+	receive := func(peer unit.NodeID, b swarm.Block) bool {
+		s, buf := a.claim(peer, b)
+		return buf != nil && a.done(s, b, true)
+	}
+	whole, part := swarm.Block{Length: 3 * swarm.Grain}, swarm.Block{Begin: swarm.Grain, Length: swarm.Grain}
+	a.ask("p", whole)
+	a.ask("p", part)
+	if !receive("p", whole) {
+		t.Fatal("what was asked for is not taken")
+	}
+	a.restore(0, a.take(0), nil)
+	a.reopen(part)
+	if receive("p", part) {
+		t.Error("what was asked for before is taken")
+	}
+	a.ask("q", whole)
+	if receive("q", whole) {
+		t.Error("what is there is overwritten")
+	}
+	a.ask("q", part)
+	if !receive("q", part) {
+		t.Error("what is asked for again is not taken")
+	}
 }

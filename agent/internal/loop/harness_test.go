@@ -218,9 +218,10 @@ type memory struct {
 	read  func(span int, buf []byte) error
 	write func(span int) error
 
-	mu   sync.Mutex
-	data []byte
-	have artifact.Bitset
+	mu       sync.Mutex
+	data     []byte
+	have     artifact.Bitset
+	verified int // calls of VerifySpan
 }
 
 func (n *nodes) full() *memory {
@@ -256,8 +257,8 @@ func (c *memory) WriteSpan(span int, data []byte) error {
 			return err
 		}
 	}
-	if !c.m.VerifyPiece(int(c.m.Span(span).FirstPiece), data) {
-		return fmt.Errorf("write span %d: %w", span, &storage.BadPieceError{Pieces: []int{span}})
+	if wrong := c.wrong(span, data); wrong != nil {
+		return fmt.Errorf("write span %d: %w", span, &storage.BadPieceError{Pieces: wrong})
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -266,15 +267,30 @@ func (c *memory) WriteSpan(span int, data []byte) error {
 	return nil
 }
 
+// wrong are the pieces of a span that data is not.
+func (c *memory) wrong(span int, data []byte) (pieces []int) {
+	s := c.m.Span(span)
+	for i := int(s.FirstPiece); i < int(s.FirstPiece+s.Pieces); i++ {
+		n := c.m.Piece(i).Length
+		if !c.m.VerifyPiece(i, data[:n]) {
+			pieces = append(pieces, i)
+		}
+		data = data[n:]
+	}
+	return pieces
+}
+
 func (c *memory) VerifySpan(span int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.verified++
 	s := c.m.Span(span)
-	if c.have.Has(span) && c.m.VerifyPiece(int(s.FirstPiece), c.data[s.Offset:][:s.Length]) {
+	wrong := c.wrong(span, c.data[s.Offset:][:s.Length])
+	if c.have.Has(span) && wrong == nil {
 		return nil
 	}
 	c.have.Clear(span)
-	return &storage.BadPieceError{Pieces: []int{span}}
+	return &storage.BadPieceError{Pieces: wrong}
 }
 
 func (c *memory) lose(spans ...int) artifact.Bitset {

@@ -25,10 +25,23 @@ type link struct {
 	into *assembly // where the block that is being read goes
 	from *assembler
 	sent atomic.Int64 // bytes of payload that the loop has not been told of
+	// lookups are those of what the peer wants leaves of.
+	lookups lookups
 }
 
 // Message implements transport.Sink.
 func (k *link) Message(_ *transport.Conn, m wire.Message) {
+	switch m := m.(type) {
+	case wire.HashRequest:
+		k.leavesWanted(m)
+		return
+	case wire.Hashes:
+		k.post(func(unit.Time) { k.t.loop.leaves(k.t, k.peer, m.HashRange, m.Hashes) })
+		return
+	case wire.HashReject:
+		k.post(func(unit.Time) { k.t.loop.leaves(k.t, k.peer, m.HashRange, nil) })
+		return
+	}
 	k.post(func(unit.Time) {
 		k.t.loop.step(node.MessageReceived{Transfer: k.t.digest, Peer: k.peer, Message: m})
 	})

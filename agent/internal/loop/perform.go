@@ -43,7 +43,13 @@ func (l *Loop) perform(a node.Action) {
 	case node.StoreSpan:
 		l.storeSpan(l.transfers[a.Transfer], a)
 	case node.DropSpan:
-		l.transfers[a.Transfer].buffers.Load().drop(a.Span)
+		l.transfers[a.Transfer].dropSpan(a.Span)
+	case node.DropBlock:
+		l.transfers[a.Transfer].dropBlock(a.Block)
+	case node.FetchLeaves:
+		l.fetchLeaves(l.transfers[a.Transfer], a)
+	case node.SendLeaves:
+		l.sendLeaves(l.transfers[a.Transfer], a)
 	case node.VerifySpan:
 		l.verifySpan(l.transfers[a.Transfer], a)
 	case node.Completed:
@@ -234,9 +240,15 @@ func (l *Loop) storeSpan(t *transfer, a node.StoreSpan) {
 		l.hashers <- struct{}{}
 		err := guarded(func() error { return content.WriteSpan(int(a.Span), s.buf) })
 		<-l.hashers
-		buffers.release(s)
+		var bad *storage.BadPieceError
+		gone := false
+		if errors.As(err, &bad) {
+			gone = !buffers.restore(a.Span, s, bad.Pieces)
+		} else {
+			buffers.release(a.Span, s)
+		}
 		l.post(func(unit.Time) {
-			if !t.ended {
+			if !t.ended && !gone {
 				l.stored(t, a.Span, err)
 			}
 		})

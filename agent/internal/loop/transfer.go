@@ -9,6 +9,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -36,22 +37,24 @@ type transfer struct {
 	lengths []int32 // of the spans
 	// manifest is set once it was provided, with the content.
 	manifest *artifact.Manifest
+	shape    atomic.Pointer[artifact.Manifest] // the same, for readers
 	content  swarmapi.Content
 	// What was withdrawn is to be offered again; how long the next time takes.
 	offering   bool
 	offerAfter time.Duration
 	buffers    atomic.Pointer[assembler] // readers use it; nil until provided
 
-	links   map[unit.NodeID]*link
-	banned  map[unit.NodeID]unit.Time // until when
-	records *queue[record]
-	meter   meter
+	links     map[unit.NodeID]*link
+	banned    map[unit.NodeID]unit.Time // until when
+	inquiries map[int32]*inquiry        // by span
+	records   *queue[record]
+	meter     meter
 }
 
 func newTransfer(l *Loop, d artifact.Digest) *transfer {
 	t := &transfer{
 		loop: l, digest: d,
-		links: map[unit.NodeID]*link{}, banned: map[unit.NodeID]unit.Time{},
+		links: map[unit.NodeID]*link{}, banned: map[unit.NodeID]unit.Time{}, inquiries: map[int32]*inquiry{},
 		records: newQueue[record](),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -111,6 +114,18 @@ func (t *transfer) provide(m *artifact.Manifest, c swarmapi.Content) {
 		largest = max(largest, n)
 	}
 	t.buffers.Store(newAssembler(largest))
+	t.shape.Store(m)
+}
+
+// dropSpan throws away what came of a span; dropBlock, a part of it.
+func (t *transfer) dropSpan(span int32) {
+	delete(t.inquiries, span)
+	t.buffers.Load().drop(span)
+}
+
+func (t *transfer) dropBlock(b swarm.Block) {
+	delete(t.inquiries, b.Span)
+	t.buffers.Load().reopen(b)
 }
 
 // end closes every connection and forgets the transfer.

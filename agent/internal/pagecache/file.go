@@ -28,9 +28,9 @@ func ReadAt(fd int, buf []byte, off, end int64) (brought []Range, err error) {
 	buf, off = buf[n:], off+int64(n)
 	page := int64(unix.Getpagesize())
 	brought = Missing(fd, Range{off / page * page, end - off/page*page})
-	Quietly(func() {
+	quietly(func() {
 		if rest := off + int64(len(buf)); rest < end {
-			WillNeed(fd, Range{rest, end - rest})
+			willNeed(fd, Range{rest, end - rest})
 		}
 		err = readAll(fd, buf, off)
 	})
@@ -63,8 +63,8 @@ func readAll(fd int, buf []byte, off int64) error {
 // which nobody would take out of the cache again.
 func NoReadahead(fd int) { _ = unix.Fadvise(fd, 0, 0, unix.FADV_RANDOM) }
 
-// WillNeed begins to read a range of a file.
-func WillNeed(fd int, r Range) { _ = unix.Fadvise(fd, r.Off, r.Len, unix.FADV_WILLNEED) }
+// willNeed begins to read a range of a file.
+func willNeed(fd int, r Range) { _ = unix.Fadvise(fd, r.Off, r.Len, unix.FADV_WILLNEED) }
 
 // Drop takes a range of a file out of the cache, as far as the disk has it.
 func Drop(fd int, r Range) { _ = unix.Fadvise(fd, r.Off, r.Len, unix.FADV_DONTNEED) }
@@ -99,9 +99,9 @@ func Missing(fd int, r Range) []Range {
 	return missing
 }
 
-// Quietly runs fn with the lowest I/O priority that is not starved: others go
+// quietly runs fn with the lowest I/O priority that is not starved: others go
 // first where the disk's scheduler tells them apart (mq-deadline, bfq).
-func Quietly(fn func()) {
+func quietly(fn func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before, err := ioprioGet()

@@ -165,7 +165,7 @@ func TestQuietlyChangesThisThreadOnly(t *testing.T) {
 	if err != nil {
 		t.Skipf("the kernel has no I/O priorities: %v", err)
 	}
-	Quietly(func() {
+	quietly(func() {
 		if now, err := ioprioGet(); err != nil || now != lowest {
 			t.Errorf("priority %#x (%v)", now, err)
 		}

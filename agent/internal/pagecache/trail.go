@@ -124,7 +124,7 @@ func (t *Trail[F]) take(of func(F) bool) (taken []step[F]) {
 // sweep has the disk take what was written, and takes the oldest out of the
 // cache, until there is nothing to do.
 func (t *Trail[F]) sweep() {
-	Quietly(func() {
+	quietly(func() {
 		for {
 			switch s, what := t.next(); what {
 			case write:

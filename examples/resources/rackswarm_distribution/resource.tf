@@ -38,3 +38,14 @@ resource "rackswarm_distribution" "model" {
   on_destroy      = "remove"
   triggers        = { checked = "2026-11" }
 }
+
+# All nodes switch to a new version together, once each of them has it and its
+# hook has passed it. The version before stays: rackswarm rollback image.
+resource "rackswarm_distribution" "image" {
+  name            = "image"
+  artifact_digest = rackswarm_artifact.image.digest
+  path            = "/srv/base.img"
+  activate        = "together"
+  keep_previous   = true
+  hooks           = { before = ["drain"], after = ["check"] }
+}

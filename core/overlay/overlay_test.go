@@ -74,6 +74,37 @@ func TestBottomUp(t *testing.T) {
 	}
 }
 
+// Who has a limit leaves the slots to members that it would hold up, if there are
+// enough of them.
+func TestLimitedLeavesTheSlot(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		self   unit.Rate
+		others []Member
+		slots  []unit.NodeID
+		claims int
+	}{
+		{"others have none", 1e6, []Member{{Node: "a"}}, nil, 0},
+		{"others have higher ones", 1e6, []Member{{Node: "a", Limit: 2e6}}, nil, 0},
+		{"others have the same", 1e6, []Member{{Node: "a", Limit: 1e6}}, nil, 1},
+		{"others have lower ones", 1e6, []Member{{Node: "a", Limit: 1}}, nil, 1},
+		{"it has none", 0, []Member{{Node: "a"}}, nil, 1},
+		{"the other goes up by itself", 1e6, []Member{{Node: "a", Initial: true}}, nil, 1},
+		{"the other is almost done", 1e6, []Member{{Node: "a", Permille: almostDone}}, nil, 1},
+		{"there is one other for two slots", 1e6, []Member{{Node: "a"}, {Node: "c", Limit: 1e6}}, nil, 1},
+		{"the one other holds one of two", 1e6, []Member{{Node: "a"}, {Node: "c", Limit: 1e6}}, []unit.NodeID{"a"}, 1},
+		{"there are others for both slots", 1e6, []Member{{Node: "a"}, {Node: "c"}}, []unit.NodeID{"a"}, 0},
+	} {
+		self := Member{Node: "b", Location: "ams/r1", Limit: c.self}
+		o := newTest(self)
+		o.Start(0, nil)
+		o.GroupChanged(0, Group{Location: "ams/r1", Version: 1, Members: append(c.others, self), Slots: c.slots}, nil)
+		if claims := find[Claim](o.Tick(unit.Time(settleJitter), nil)); len(claims) != c.claims {
+			t.Errorf("%s: claims %v, want %d", c.name, claims, c.claims)
+		}
+	}
+}
+
 // Who is almost done does not take a slot, unless there is no representative at
 // all (requirement 24).
 func TestAlmostDoneLeavesTheSlot(t *testing.T) {

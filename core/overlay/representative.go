@@ -32,7 +32,20 @@ func (o *Overlay) wantsSlot(i int) bool {
 	if o.self.Permille >= almostDone && holders > 0 {
 		return false
 	}
-	return holders < l.group.slots()
+	return l.group.faster(o.self)+holders < l.group.slots()
+}
+
+// faster counts the members that could take a slot and whose limits let at least
+// twice as much pass as self's: what enters the location would wait for self.
+func (g Group) faster(self Member) int {
+	n := 0
+	for _, m := range g.Members {
+		limited := self.Limit > 0 && (m.Limit == 0 || m.Limit/2 >= self.Limit)
+		if limited && !m.Initial && m.Permille < almostDone && !slices.Contains(g.Slots, m.Node) {
+			n++
+		}
+	}
+	return n
 }
 
 // slots is how many representatives the group should have. Initial seeders do

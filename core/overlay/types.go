@@ -12,6 +12,9 @@ type Member struct {
 	Complete bool          `json:"complete,omitempty"` // has everything: a seeder
 	// Permille of the artifact that the node has, refreshed now and then.
 	Permille int `json:"permille"`
+	// Limit is the lower of its limits on what it fetches and gives, in bytes
+	// per second; 0 is none.
+	Limit unit.Rate `json:"limit,omitempty"`
 }
 
 // Group is a snapshot of the members of a location, and of who holds its

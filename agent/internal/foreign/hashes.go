@@ -185,11 +185,7 @@ func (t *trees) below(file int, s shape, from, to int) ([][]hash, bool) {
 		if !ok {
 			return nil, false
 		}
-		for len(data) > 0 {
-			n := min(len(data), artifact.LeafSize)
-			leaves = append(leaves, sha256.Sum256(data[:n]))
-			data = data[n:]
-		}
+		leaves = append(leaves, artifact.LeafHashes(data)...)
 	}
 	leaves = append(leaves, make([]hash, (to-from)<<s.pieces-len(leaves))...)
 	return stack(leaves, s.pieces), true
@@ -197,10 +193,8 @@ func (t *trees) below(file int, s shape, from, to int) ([][]hash, bool) {
 
 // piece reads a piece of the content into buf.
 func (t *trees) piece(p int, buf []byte) ([]byte, bool) {
-	piece := t.manifest.Piece(p)
-	span := t.manifest.SpanOfPiece(p)
-	begin := t.manifest.Files()[piece.File].Offset + piece.Offset - t.manifest.Span(span).Offset
-	buf = buf[:piece.Length]
+	span, begin := t.manifest.PieceInSpan(p)
+	buf = buf[:t.manifest.Piece(p).Length]
 	return buf, t.read(span, int(begin), buf) == nil
 }
 

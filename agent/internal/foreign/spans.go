@@ -99,10 +99,8 @@ type place struct {
 }
 
 func (s *spans) place(piece int) place {
-	p := s.manifest.Piece(piece)
-	span := s.manifest.SpanOfPiece(piece)
-	in := s.manifest.Files()[p.File].Offset + p.Offset
-	return place{span, in - s.manifest.Span(span).Offset, p.Length}
+	span, begin := s.manifest.PieceInSpan(piece)
+	return place{span, int64(begin), s.manifest.Piece(piece).Length}
 }
 
 // part is a stretch of a piece that is asked for at once.

@@ -7,6 +7,7 @@ import (
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/overlay"
+	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
 	"github.com/rackswarm/rackswarm/core/wire"
 )
@@ -66,6 +67,16 @@ func TestUploadsTakeTurns(t *testing.T) {
 	}
 	if len(order) != 18 || order[1] != "modest" || order[3] != "modest" {
 		t.Errorf("served in the order %v", order)
+	}
+}
+
+// What a swarm asks of a peer at a time may wait here, however small the requests.
+func TestOwnRequestsMayWait(t *testing.T) {
+	m, d := giver(t)
+	for at := uint32(0); at < swarm.MostOwed; at += swarm.Grain {
+		if out := want(m, d, "modest", at, swarm.Grain); len(out) > 0 {
+			t.Fatalf("after %d of %d bytes: %v", at, swarm.MostOwed, out)
+		}
 	}
 }
 

@@ -29,6 +29,10 @@ const (
 	minWindow  = 2 * Grain
 	maxWindow  = 2 << 20
 	windowTime = 500 * time.Millisecond
+	// MostOwed is the most, in bytes, that a peer is asked for at a time: the
+	// last request is made while the window is not full. Who lets less wait would
+	// refuse, or cut off, its own kind.
+	MostOwed = maxWindow + usualRequest
 	// quietWindow is the window that needs no latency to justify it: what a
 	// peer sends in quietTime, within quietWindow.
 	quietWindow = 512 << 10

@@ -16,6 +16,7 @@ type line struct {
 	latency time.Duration // from a request to the first byte of its data
 	free    unit.Time     // when the line has sent everything
 	coming  []arrival
+	most    int // that it owed at a time, in bytes
 }
 
 type arrival struct {
@@ -49,6 +50,7 @@ func drive(l *line, until time.Duration) (*Swarm, *peer) {
 				s.Stored(now, a.Span, true, nil)
 			}
 		}
+		l.most = max(l.most, s.peers["p"].owed)
 		next := l.coming[0]
 		if now = next.at; now > unit.Time(until) {
 			return s, s.peers["p"]
@@ -85,6 +87,16 @@ func TestWindowFollowsTheLine(t *testing.T) {
 		if got, can := s.counters.Received, c.rate.In(long); got < can*9/10 {
 			t.Errorf("%v at %v: %d bytes, the line carries %d", c.rate, c.latency, got, can)
 		}
+	}
+}
+
+// Peers let no more wait than they have to: what is asked of one keeps to MostOwed,
+// and comes near it on a long line.
+func TestMostOwed(t *testing.T) {
+	l := &line{rate: 1_250_000_000, latency: 5 * time.Millisecond}
+	drive(l, 2*time.Second)
+	if l.most > MostOwed || l.most < maxWindow {
+		t.Errorf("the peer owes %d bytes at most, want %d to %d", l.most, maxWindow, MostOwed)
 	}
 }
 

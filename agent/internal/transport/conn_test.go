@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/wire"
 )
 
@@ -250,6 +251,27 @@ func TestQueuesAreBounded(t *testing.T) {
 			b.Close(nil)
 		})
 	}
+}
+
+// What a swarm asks of a peer at a time may wait here, however small the requests:
+// the peer's socket takes nothing.
+func TestOwnRequestsMayWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := piped(t)
+		ended := run(a, newJournal())
+		for at := uint32(0); at < swarm.MostOwed; at += swarm.Grain {
+			a.SendSpan(1, at, swarm.Grain, filled('w'))
+		}
+		synctest.Wait()
+		if s := a.Stats(); s.QueuedBytes < swarm.MostOwed-1<<20 {
+			t.Errorf("%d bytes wait", s.QueuedBytes)
+		}
+		a.Close(errClosed)
+		if err := <-ended; !errors.Is(err, errClosed) {
+			t.Errorf("ended by %v", err)
+		}
+		b.Close(nil)
+	})
 }
 
 func TestMistakesOfTheCallerEndTheConnection(t *testing.T) {

@@ -18,7 +18,7 @@ const (
 )
 
 // Watch calls fn with the status of a distribution, now and whenever it
-// changes, at most every 500 ms. It ends when fn returns an error, which comes
+// changes: within half a second, sooner when a node is done or fails. It ends when fn returns an error, which comes
 // back unchanged, when ctx ends, when the distribution is gone (IsNotFound), or,
 // with untilDone, after the status that says Done. Once an agent has answered,
 // broken connections are taken up again for as long as ctx lasts.

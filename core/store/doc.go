@@ -34,6 +34,7 @@
 //
 //	<prefix>:distributions                a changed set of distributions
 //	<prefix>:demand                       a digest that began or ceased to be needed
+//	<prefix>:{status/<distribution>}:moved  a report whose phase is another
 //	<prefix>:{<digest>/<location>}:delta  a change of a group, with its version
 //
 // # Access

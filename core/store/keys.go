@@ -48,6 +48,7 @@ func (k keys) group(g GroupKey) []string {
 	return []string{tag + ":members", tag + ":leases", tag + ":slots", tag + ":version"}
 }
 
-func (k keys) distributionsChannel() string   { return k.prefix + ":distributions" }
-func (k keys) demandChannel() string          { return k.prefix + ":demand" }
-func (k keys) groupChannel(g GroupKey) string { return fmt.Sprintf("%s:{%s}:delta", k.prefix, g) }
+func (k keys) distributionsChannel() string     { return k.prefix + ":distributions" }
+func (k keys) statusChannel(dist string) string { return k.status(dist) + ":moved" }
+func (k keys) demandChannel() string            { return k.prefix + ":demand" }
+func (k keys) groupChannel(g GroupKey) string   { return fmt.Sprintf("%s:{%s}:delta", k.prefix, g) }

@@ -32,6 +32,35 @@ func (s *Store) PutStatus(ctx context.Context, dist string, st api.NodeStatus) e
 	return s.wrap(err, "report status of %s on %s", dist, st.Node)
 }
 
+// AnnounceStatus hints to those who follow dist that a report on it says more than
+// other numbers: it costs the store a message for each of them.
+func (s *Store) AnnounceStatus(ctx context.Context, dist string) error {
+	return s.wrap(s.client.Publish(ctx, s.keys.statusChannel(dist), "").Err(), "announce a status of %s", dist)
+}
+
+// StatusHints returns where something can be received after AnnounceStatus of dist
+// or a change of distributions, until ctx ends. Hints that are not taken are one.
+// Some may be lost: look now and then without. It takes a connection.
+func (s *Store) StatusHints(ctx context.Context, dist string) <-chan struct{} {
+	hints := make(chan struct{}, 1)
+	go func() {
+		pubsub := s.client.Subscribe(ctx, s.keys.statusChannel(dist), s.keys.distributionsChannel())
+		defer pubsub.Close()
+		for messages := pubsub.Channel(); ; {
+			select {
+			case <-ctx.Done():
+				return
+			case _, ok := <-messages:
+				if !ok {
+					return
+				}
+				kick(hints)
+			}
+		}
+	}()
+	return hints
+}
+
 // Statuses returns the last report of every node that made one on dist, sorted
 // by location, then name.
 func (s *Store) Statuses(ctx context.Context, dist string) ([]api.NodeStatus, error) {

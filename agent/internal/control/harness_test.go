@@ -20,7 +20,7 @@ import (
 
 // fleet is an agent's server over a store with some nodes, and a client of it.
 type fleet struct {
-	*testing.T
+	testing.TB
 	ctx    context.Context
 	store  *store.Store
 	client *client.Client
@@ -30,7 +30,7 @@ type fleet struct {
 }
 
 // openStore starts a Redis of the test's own.
-func openStore(t *testing.T) (*store.Store, *store.Embedded) {
+func openStore(t testing.TB) (*store.Store, *store.Embedded) {
 	t.Helper()
 	e, err := store.StartEmbedded(store.EmbeddedConfig{Listen: "127.0.0.1:0"})
 	if err != nil {
@@ -46,13 +46,13 @@ func openStore(t *testing.T) (*store.Store, *store.Embedded) {
 }
 
 // serve starts a server; change may alter its configuration.
-func serve(t *testing.T, change func(*control.Config)) *fleet {
+func serve(t testing.TB, change func(*control.Config)) *fleet {
 	t.Helper()
 	st, _ := openStore(t)
 	return serveOn(t, st, change)
 }
 
-func serveOn(t *testing.T, st *store.Store, change func(*control.Config)) *fleet {
+func serveOn(t testing.TB, st *store.Store, change func(*control.Config)) *fleet {
 	t.Helper()
 	cfg := control.Config{Store: st, Socket: filepath.Join(t.TempDir(), "agent.sock"),
 		Self: func() api.Info { return api.Info{Node: "web1", Location: "ams1/r1", Version: "test", CanPublish: true} }}
@@ -66,7 +66,7 @@ func serveOn(t *testing.T, st *store.Store, change func(*control.Config)) *fleet
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	f := &fleet{T: t, ctx: t.Context(), store: st, socket: cfg.Socket}
+	f := &fleet{TB: t, ctx: t.Context(), store: st, socket: cfg.Socket}
 	f.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -138,7 +138,7 @@ func code(err error) string {
 }
 
 // wantError checks code and subject, and that there is something to do.
-func wantError(t *testing.T, err error, code, subject string) *api.Error {
+func wantError(t testing.TB, err error, code, subject string) *api.Error {
 	t.Helper()
 	var e *api.Error
 	if !errors.As(err, &e) {

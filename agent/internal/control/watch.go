@@ -12,8 +12,15 @@ import (
 	"github.com/rackswarm/rackswarm/core/store"
 )
 
-// watchInterval is the least time between two statuses of a stream.
-const watchInterval = 500 * time.Millisecond
+// A stream looks at the status every watchInterval, and hintDelay after a hint, as
+// hints come together. It rests restFactor times as long as the last look took:
+// looking at a large fleet takes the store some time, of which one stream gets a
+// tenth at most.
+const (
+	watchInterval = 500 * time.Millisecond
+	hintDelay     = 10 * time.Millisecond
+	restFactor    = 9
+)
 
 func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 	st, err := s.status(r.Context(), r.PathValue("name"))
@@ -72,19 +79,37 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	stream := &statusStream{events: startEvents(w), untilDone: until == "done"}
-	tick := time.NewTicker(watchInterval)
-	defer tick.Stop()
+	hints, rested := s.cfg.Store.StatusHints(r.Context(), name), time.Now()
 	for over := stream.show(st, nil); !over; over = stream.show(st, err) {
-		select {
-		case <-r.Context().Done():
+		if !s.awaitLook(r.Context(), hints, rested) {
 			return nil
-		case <-s.ending:
-			return nil
-		case <-tick.C:
 		}
+		began := time.Now()
 		st, err = s.status(r.Context(), name)
+		now := time.Now()
+		rested = now.Add(min(restFactor*now.Sub(began), watchInterval))
 	}
 	return nil
+}
+
+// awaitLook waits until it is time to look again, after a hint, but not before
+// rested, or without; false is the end of the stream.
+func (s *Server) awaitLook(ctx context.Context, hints <-chan struct{}, rested time.Time) bool {
+	due := time.NewTimer(watchInterval)
+	defer due.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-s.ending:
+			return false
+		case <-due.C:
+			return true
+		case <-hints:
+			hints = nil
+			due.Reset(max(hintDelay, time.Until(rested)))
+		}
+	}
 }
 
 // statusStream is what one watcher has been told.

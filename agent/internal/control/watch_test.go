@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -73,4 +74,57 @@ func TestWatchReconnects(t *testing.T) {
 	if seen != 2 {
 		t.Fatalf("%d statuses", seen)
 	}
+}
+
+// How long after a node's report a watcher hears of it, without and with a hint,
+// in a fleet of so many nodes. Reports come at any time of the watcher's interval.
+func BenchmarkWatchHears(b *testing.B) {
+	for _, hint := range []bool{false, true} {
+		for _, nodes := range []int{2, 1000} {
+			b.Run(fmt.Sprintf("hint=%v/nodes=%d", hint, nodes), func(b *testing.B) { benchmarkWatch(b, nodes, hint) })
+		}
+	}
+}
+
+func benchmarkWatch(b *testing.B, nodes int, hint bool) {
+	f := serve(b, nil)
+	for i := range nodes {
+		f.node(fmt.Sprintf("web%d", i), "ams1/r1", nil)
+	}
+	digest := f.artifact(1)
+	_, err := f.client.PutDistribution(f.ctx, api.Distribution{Name: "app", Digest: digest, Path: "/srv/app"})
+	f.must(err)
+	report := api.NodeStatus{Phase: api.PhaseFetching, Digest: digest, Generation: 1}
+	for i := range nodes {
+		report.Node = fmt.Sprintf("web%d", i)
+		f.report("app", report)
+	}
+	report.Node = "web1"
+	heard, ctx := make(chan int64, 1024), f.ctx
+	go func() {
+		_ = f.client.Watch(ctx, "app", false, func(st api.Status) error {
+			for _, n := range st.Nodes {
+				if n.Node == "web1" && n.BytesDone > 0 {
+					heard <- n.BytesDone
+				}
+			}
+			return nil
+		})
+	}()
+	var late time.Duration
+	rounds := int64(0)
+	for b.Loop() {
+		time.Sleep(time.Duration(rounds*137%500) * time.Millisecond)
+		rounds++
+		report.BytesDone = rounds
+		began := time.Now()
+		f.report("app", report)
+		if hint {
+			f.must(f.store.AnnounceStatus(f.ctx, "app"))
+		}
+		for <-heard < rounds {
+		}
+		late += time.Since(began)
+	}
+	b.ReportMetric(float64(late.Milliseconds())/float64(rounds), "ms-late")
 }

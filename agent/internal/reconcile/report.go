@@ -22,14 +22,27 @@ const reportInterval = time.Second
 type reporter struct {
 	store *store.Store
 	log   *slog.Logger
+	told  map[string]milestone // by distribution, what was announced last; touched only by flush
 
 	mu     sync.Mutex
 	queued map[string]api.NodeStatus // by distribution
 	wake   chan struct{}
 }
 
+// milestone is what somebody who waits wants to hear of at once.
+type milestone struct {
+	phase                api.Phase
+	generation, verified int64
+	drifted              bool
+	waiting              string
+}
+
+func milestoneOf(s api.NodeStatus) milestone {
+	return milestone{s.Phase, s.Generation, s.Verified, s.Drifted, s.Waiting}
+}
+
 func newReporter(s *store.Store, log *slog.Logger) *reporter {
-	return &reporter{store: s, log: log, queued: map[string]api.NodeStatus{}, wake: make(chan struct{}, 1)}
+	return &reporter{store: s, log: log, told: map[string]milestone{}, queued: map[string]api.NodeStatus{}, wake: make(chan struct{}, 1)}
 }
 
 // put queues a status. An urgent one is written at once with all others.
@@ -79,7 +92,7 @@ func (r *reporter) flush(ctx context.Context, limit time.Duration, wasOK bool) b
 	defer cancel()
 	batch := r.takeQueued()
 	for i, dist := range slices.Sorted(maps.Keys(batch)) {
-		err := r.store.PutStatus(ctx, dist, batch[dist])
+		err := r.write(ctx, dist, batch[dist])
 		if err == nil {
 			delete(batch, dist)
 			continue
@@ -91,6 +104,21 @@ func (r *reporter) flush(ctx context.Context, limit time.Duration, wasOK bool) b
 		return false
 	}
 	return true
+}
+
+// write writes a status, and announces it if it says more than other numbers. An
+// announcement that fails is no loss: who waits looks now and then as well.
+func (r *reporter) write(ctx context.Context, dist string, s api.NodeStatus) error {
+	if err := r.store.PutStatus(ctx, dist, s); err != nil {
+		return err
+	}
+	if now := milestoneOf(s); r.told[dist] != now {
+		r.told[dist] = now
+		if err := r.store.AnnounceStatus(ctx, dist); err != nil {
+			r.log.Debug("status is not announced", "distribution", dist, "error", err)
+		}
+	}
+	return nil
 }
 
 func (r *reporter) takeQueued() map[string]api.NodeStatus {

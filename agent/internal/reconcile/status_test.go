@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -68,5 +69,36 @@ func TestNumbersOfTheMomentDoNotOutliveACrash(t *testing.T) {
 	s := web.until("site", "reported again", func(s api.NodeStatus) bool { return s.UpdatedAt.After(began) })
 	if s.Rate != 0 || s.Peers != 0 || s.Role != "" {
 		t.Errorf("status after a crash: %+v", s)
+	}
+}
+
+// Who waits for a distribution hears of every step of a node at once.
+func TestStepsAreAnnounced(t *testing.T) {
+	f := newFleet(t)
+	r := newReporter(f.store, slog.New(slog.DiscardHandler))
+	hints := f.store.StatusHints(t.Context(), "site")
+	hinted := func(what string, do func() error) {
+		f.eventually(what, func() bool {
+			if err := do(); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-hints:
+				return true
+			default:
+				return false
+			}
+		})
+	}
+	hinted("the subscription", func() error { return f.store.AnnounceStatus(t.Context(), "site") })
+	for _, s := range []api.NodeStatus{
+		{Phase: api.PhaseFetching}, {Phase: api.PhaseFetching, Waiting: "no peer is connected"}, {Phase: api.PhaseInstalled},
+		{Phase: api.PhaseInstalled, Drifted: true}, {Phase: api.PhaseInstalled, Generation: 2}, {Phase: api.PhaseInstalled, Verified: 1},
+	} {
+		hinted("a step", func() error { return r.write(t.Context(), "site", s) })
+		s.BytesDone = 7
+		if err := r.write(t.Context(), "site", s); err != nil || r.told["site"] != milestoneOf(s) {
+			t.Errorf("other numbers: %v", err)
+		}
 	}
 }

@@ -218,6 +218,33 @@ func statuses(t *testing.T, b Backend) {
 	equal(t, "the other", len(names("two")), 1)
 }
 
+func statusHints(t *testing.T, b Backend) {
+	s, c := b.open(t), ctx(t)
+	one, other := s.StatusHints(c, "one"), s.StatusHints(c, "other")
+	hinted := func(hints <-chan struct{}, dist string) {
+		eventually(t, "a hint of "+dist, true, func() bool {
+			must(t, s.AnnounceStatus(c, dist)) // until it is subscribed
+			select {
+			case <-hints:
+				return true
+			default:
+				return false
+			}
+		})
+	}
+	hinted(one, "one")
+	select {
+	case <-other:
+		t.Error("a hint of another distribution")
+	default:
+	}
+	hinted(other, "other")
+	for range 3 { // more than are kept
+		must(t, s.AnnounceStatus(c, "one"))
+	}
+	hinted(one, "one")
+}
+
 func pendingExpires(t *testing.T, b Backend) {
 	s, c := b.open(t), ctx(t)
 	d := digest("d")

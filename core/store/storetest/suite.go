@@ -41,6 +41,7 @@ func Run(t *testing.T, b Backend) {
 		{"UpdatesAreTransactions", updatesAreTransactions},
 		{"Identity", identity},
 		{"Statuses", statuses},
+		{"StatusHints", statusHints},
 		{"PendingExpires", pendingExpires},
 		{"DemandIsToldSeldom", demandIsTold},
 		{"MembersExpire", membersExpire},

@@ -2,11 +2,14 @@ package loop
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
+	"github.com/rackswarm/rackswarm/agent/internal/transport"
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -101,6 +104,53 @@ func TestLiarAmongTwo(t *testing.T) {
 	defer good.mu.Unlock()
 	if good.verified > 0 {
 		t.Error("the honest sender was suspected")
+	}
+}
+
+// forger says that it has everything, sends nothing, and gives hashes that are made
+// up.
+type forger struct{ spans int }
+
+func (s *forger) Message(c *transport.Conn, m wire.Message) {
+	switch m := m.(type) {
+	case wire.SpanBitfield:
+		c.Send(wire.SpanBitfield{Bits: artifact.All(s.spans).Bytes()})
+	case wire.SpanRequest:
+		c.Send(wire.SpanReject{Span: m.Span, Begin: m.Begin, Length: m.Length, Reason: wire.ReasonBusy, RetryAfterMs: 60_000})
+	case wire.HashRequest:
+		c.Send(wire.Hashes{HashRange: m.HashRange, Hashes: make([][32]byte, m.Length)})
+	}
+}
+
+func (*forger) Block(*transport.Conn, uint32, uint32, uint32) []byte    { return nil }
+func (*forger) BlockDone(*transport.Conn, uint32, uint32, uint32, bool) {}
+
+// Who gives leaves that are made up is banned at once, and another is asked.
+func TestForger(t *testing.T) {
+	n := newNodes(t, 1)
+	n.carry(longPiece)
+	good, bad, c := n.full(), n.full(), n.empty()
+	together(good, bad, func(buf []byte) { buf[0] ^= 1 })
+	tr := n.rogue("forger")
+	p := n.start("p", rack)
+	p.join(c, false)
+	n.enlist(tr, "forger")
+	conn, err := tr.Dial(t.Context(), p.cfg.Machine.Addr, "p", n.manifest.Digest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = conn.Run(&forger{n.manifest.NumSpans()}) }()
+	t.Cleanup(func() { conn.Close(io.EOF); <-done })
+	n.eventually("the forger is asked, and sends nothing", func() bool { return p.account("forger").Rejects > 0 })
+	n.start("honest", rack).join(good, false)
+	n.start("liar", rack).join(bad, false)
+	n.eventually("everything came", func() bool { return c.is(n.data) })
+	if log := p.log.String(); !strings.Contains(log, "peer banned") || !strings.Contains(log, swarm.BadLeaves.String()) {
+		t.Errorf("the forger is not banned:\n%s", log)
+	}
+	if h := p.account("honest"); h.Bad > 0 || h.Duplicate > 0 {
+		t.Errorf("the honest sender's account is %+v", h)
 	}
 }
 

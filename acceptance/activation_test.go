@@ -132,7 +132,7 @@ func TestActivateWithoutOne(t *testing.T) {
 func TestKilledWhileSwitching(t *testing.T) {
 	t.Parallel()
 	nodes := fleet.Racks("ams1/r1", 3)
-	nodes[0].Env = []string{"RACKSWARM_LIMITS_UPLOAD=24Mbit"}
+	nodes[1].Env = []string{"RACKSWARM_LIMITS_DOWNLOAD=16Mbit"} // so that it is killed while it fetches
 	f := fleet.New(t, fleet.Options{Nodes: nodes})
 	gatekeeper, victim := f.Agents()[2], f.Agents()[1]
 	gates, seen := t.TempDir(), filepath.Join(t.TempDir(), "seen")

@@ -90,5 +90,5 @@ func (b *Bucket) ReadyAt(now unit.Time) unit.Time {
 	if b.Allows(now) {
 		return now
 	}
-	return now.Add((1 - b.tokens).Over(b.rate) + 1)
+	return now.Add((1 - b.tokens).Over(b.rate))
 }

@@ -3,6 +3,7 @@ package unit
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -119,29 +120,38 @@ func (r Rate) String() string {
 	return Bytes(r).String() + "/s"
 }
 
-// In returns how many bytes pass at rate r in d, at most 2⁶³−1.
+// In returns how many bytes pass at rate r in d, whole ones, at most 2⁶³−1.
 func (r Rate) In(d time.Duration) Bytes {
-	if r == Unlimited {
+	switch {
+	case r == Unlimited:
 		return math.MaxInt64
-	}
-	v := float64(r) * d.Seconds()
-	if v >= math.MaxInt64 {
-		return math.MaxInt64
-	}
-	return Bytes(v)
-}
-
-// Over returns how long b bytes take at rate r; a rate of zero takes forever.
-func (b Bytes) Over(r Rate) time.Duration {
-	if b <= 0 {
+	case r <= 0, d <= 0:
 		return 0
 	}
-	if r <= 0 {
+	hi, lo := bits.Mul64(uint64(r), uint64(d))
+	if hi >= uint64(time.Second) {
 		return math.MaxInt64
 	}
-	s := float64(b) / float64(r) * float64(time.Second)
-	if s >= math.MaxInt64 {
+	n, _ := bits.Div64(hi, lo, uint64(time.Second))
+	return Bytes(min(n, math.MaxInt64))
+}
+
+// Over returns how long b bytes take at rate r, rounded up, so that r.In(b.Over(r))
+// is at least b; a rate of zero takes forever.
+func (b Bytes) Over(r Rate) time.Duration {
+	switch {
+	case b <= 0, r == Unlimited:
+		return 0
+	case r <= 0:
 		return math.MaxInt64
 	}
-	return time.Duration(s)
+	hi, lo := bits.Mul64(uint64(b), uint64(time.Second))
+	if hi >= uint64(r) {
+		return math.MaxInt64
+	}
+	d, rest := bits.Div64(hi, lo, uint64(r))
+	if rest > 0 && d < math.MaxInt64 {
+		d++
+	}
+	return time.Duration(min(d, math.MaxInt64))
 }

@@ -154,3 +154,22 @@ func TestRandIsRepeatable(t *testing.T) {
 		t.Error("seeds of different words are the same, or jitter of nothing is something")
 	}
 }
+
+// What takes a time passes in that time, and nothing more than one byte before
+// it has: who waits by one and counts by the other waits long enough.
+func TestOverAndInAgree(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := Rate(rapid.Int64Range(1, math.MaxInt64).Draw(t, "rate"))
+		b := Bytes(rapid.Int64Range(0, math.MaxInt64).Draw(t, "bytes"))
+		d := b.Over(r)
+		if d == math.MaxInt64 {
+			return // longer than can be said
+		}
+		if got := r.In(d); got < b {
+			t.Fatalf("%d bytes take %d ns, in which %d pass", b, d, got)
+		}
+		if b > 0 && d > 1 && r.In(d-1) >= b {
+			t.Fatalf("%d bytes take %d ns, and pass in less", b, d)
+		}
+	})
+}

@@ -92,7 +92,7 @@ type peer struct {
 	stop func() // ends Run and waits for it
 	// completed counts notices.
 	completed atomic.Int32
-	manifests chan []byte
+	manifests chan *artifact.Manifest
 	failures  chan error
 	asked     atomic.Int32 // notices
 }
@@ -115,7 +115,7 @@ func (n *nodes) startWith(name string, at unit.Location, accept []netip.Prefix, 
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	p := &peer{name: unit.NodeID(name), ns: n, log: &journal{}, manifests: make(chan []byte, 10), failures: make(chan error, 10)}
+	p := &peer{name: unit.NodeID(name), ns: n, log: &journal{}, manifests: make(chan *artifact.Manifest, 10), failures: make(chan error, 10)}
 	log := slog.New(slog.NewTextHandler(p.log, nil)).With("node", name)
 	tr, err := transport.Listen(transport.Config{Self: p.name, Listen: "127.0.0.1:0", TLS: certificates{creds}, Logger: log, Foreign: accept})
 	if err != nil {
@@ -157,7 +157,7 @@ func (p *peer) take(ctx context.Context) {
 			case swarmapi.Completed:
 				p.completed.Add(1)
 			case swarmapi.ManifestFetched:
-				p.manifests <- n.Torrent
+				p.manifests <- n.Manifest
 			case swarmapi.Failed:
 				p.failures <- n.Err
 			case swarmapi.Asked:

@@ -195,7 +195,11 @@ func (l *Loop) sendManifest(t *transfer, a node.SendManifest) {
 // for, and hands it on.
 func (l *Loop) checkManifest(t *transfer, a node.ManifestFetched) {
 	l.workers.Go(func() {
-		err := guarded(func() error { return isManifest(a.Torrent, t.digest) })
+		var m *artifact.Manifest
+		err := guarded(func() (err error) {
+			m, err = parseManifest(a.Torrent, t.digest)
+			return err
+		})
 		l.post(func(unit.Time) {
 			switch {
 			case t.ended:
@@ -205,18 +209,18 @@ func (l *Loop) checkManifest(t *transfer, a node.ManifestFetched) {
 			default:
 				t.torrent = a.Torrent
 				l.step(node.ManifestVerified{Transfer: t.digest})
-				l.notices.put(swarmapi.ManifestFetched{Digest: t.digest, Torrent: a.Torrent})
+				l.notices.put(swarmapi.ManifestFetched{Digest: t.digest, Manifest: m})
 			}
 		})
 	})
 }
 
-func isManifest(torrent []byte, of artifact.Digest) error {
+func parseManifest(torrent []byte, of artifact.Digest) (*artifact.Manifest, error) {
 	m, err := artifact.Parse(torrent)
 	if err == nil && m.Digest() != of {
 		err = fmt.Errorf("it is the manifest of %s", m.Digest())
 	}
-	return err
+	return m, err
 }
 
 // guarded makes a panic in f, which handles bytes that a peer sent, an error.

@@ -68,7 +68,7 @@ func TestCollect(t *testing.T) {
 	web.untilStaged(d)
 
 	old := bigFiles(2, "of no distribution").manifest(t, "old", publisher)
-	if err := web.storage.SaveManifest(old.Encode()); err != nil {
+	if err := web.storage.SaveManifest(old); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(web.state, "manifests", strings.TrimPrefix(old.Digest().String(), "sha256:")+".torrent")

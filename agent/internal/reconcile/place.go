@@ -106,22 +106,18 @@ func (w *worker) manifest(ctx context.Context) (*artifact.Manifest, error) {
 		return nil, err
 	}
 	w.progress(api.PhaseManifest, 0, 0)
-	reply := make(chan []byte, 1)
+	reply := make(chan *artifact.Manifest, 1)
 	w.send(fetchManifest{w, d, reply})
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case torrent := <-reply:
-		return w.accept(d, torrent)
+	case m := <-reply:
+		return w.accept(d, m)
 	}
 }
 
 // accept checks a manifest that came from a peer, and keeps it.
-func (w *worker) accept(d artifact.Digest, torrent []byte) (*artifact.Manifest, error) {
-	m, err := artifact.Parse(torrent)
-	if err != nil {
-		return nil, fmt.Errorf("manifest of %s from a peer: %w", d, err)
-	}
+func (w *worker) accept(d artifact.Digest, m *artifact.Manifest) (*artifact.Manifest, error) {
 	if m.Digest() != d {
 		return nil, fmt.Errorf("manifest of %s from a peer: it is that of %s", d, m.Digest())
 	}
@@ -130,7 +126,7 @@ func (w *worker) accept(d artifact.Digest, torrent []byte) (*artifact.Manifest, 
 		return nil, untrusted(d, err.Error(),
 			"add the publisher's public key to trust in the agent's configuration, or publish with a trusted key")
 	}
-	return m, w.storage.SaveManifest(m.Encode())
+	return m, w.storage.SaveManifest(m)
 }
 
 func isNotFound(err error) bool {

@@ -104,7 +104,7 @@ func TestNoSpaceIsSaidBeforeTheFirstByte(t *testing.T) {
 		t.Fatal(err)
 	}
 	huge = artifact.Sign(huge, publisher)
-	if err := errors.Join(web.storage.SaveManifest(huge.Encode()), f.store.PutArtifact(context.Background(), recordOf(huge))); err != nil {
+	if err := errors.Join(web.storage.SaveManifest(huge), f.store.PutArtifact(context.Background(), recordOf(huge))); err != nil {
 		t.Fatal(err)
 	}
 	d := f.want(web.on("site", huge.Digest().String()))

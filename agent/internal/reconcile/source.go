@@ -43,7 +43,7 @@ func (r *Reconciler) AddSource(ctx context.Context, path string, m *artifact.Man
 		return fmt.Errorf("serve %s: %w", path, err)
 	}
 	// Not before: the manifest of what nothing is known about may be deleted.
-	return r.cfg.Storage.SaveManifest(m.Encode())
+	return r.cfg.Storage.SaveManifest(m)
 }
 
 func (r *Reconciler) registerSource(ctx context.Context, s *source) error {

@@ -180,7 +180,7 @@ func (s *memSwarm) step(d artifact.Digest, m *membership, asked *bool) swarmapi.
 	switch {
 	case content == nil && !*asked && len(others) > 0:
 		*asked = true
-		return swarmapi.ManifestFetched{Digest: d, Torrent: others[0].manifest.Encode()}
+		return swarmapi.ManifestFetched{Digest: d, Manifest: others[0].manifest}
 	case content == nil || told || failed:
 		return nil
 	case content.Have().Full():

@@ -23,7 +23,7 @@ type transfer struct {
 	// owner is the distribution whose content it is, or that waits for the
 	// manifest; "" for a published source. It is credited with the traffic.
 	owner    string
-	manifest chan<- []byte // waits for the manifest, or nil
+	manifest chan<- *artifact.Manifest // waits for the manifest, or nil
 	spans    chan<- error  // waits for the last span, or nil
 	needed   time.Time     // when it was last known that some node needs the artifact
 	told     int           // spans that peers know of after content shrank
@@ -97,7 +97,7 @@ func (r *Reconciler) handleNotice(n swarmapi.Notice) {
 	switch n := n.(type) {
 	case swarmapi.ManifestFetched:
 		if t := r.transfers[n.Digest]; t != nil && t.manifest != nil {
-			t.manifest <- n.Torrent
+			t.manifest <- n.Manifest
 			t.manifest = nil
 		}
 	case swarmapi.Completed:
@@ -139,7 +139,7 @@ func (t *transfer) finish(err error) {
 type fetchManifest struct {
 	worker *worker
 	digest artifact.Digest
-	reply  chan<- []byte // has room for the answer
+	reply  chan<- *artifact.Manifest // has room for the answer
 }
 
 func (e fetchManifest) apply(r *Reconciler) {

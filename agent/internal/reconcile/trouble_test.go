@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
+	"github.com/rackswarm/rackswarm/core/artifact"
 )
 
 func TestStarved(t *testing.T) {
 	spans := func() *transfer { return &transfer{spans: make(chan error, 1)} }
-	manifest := func() *transfer { return &transfer{manifest: make(chan []byte, 1)} }
+	manifest := func() *transfer { return &transfer{manifest: make(chan *artifact.Manifest, 1)} }
 	idle := func() *transfer { return &transfer{} }
 	for name, c := range map[string]struct {
 		transfer func() *transfer

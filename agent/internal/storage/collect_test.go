@@ -47,7 +47,7 @@ func TestCollect(t *testing.T) {
 		t.Fatalf("while somebody works there: %v", got)
 	}
 	q.Close()
-	must(t, b.m.SaveManifest(site(3).manifest(t).Encode()))
+	must(t, b.m.SaveManifest(site(3).manifest(t)))
 
 	kept := n
 	kept.IDs = map[string]bool{"lost": true}

@@ -3,7 +3,6 @@ package storage
 import (
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -13,17 +12,9 @@ import (
 
 func manifestName(d artifact.Digest) string { return hex.EncodeToString(d[:]) + ".torrent" }
 
-// SaveManifest keeps an encoded manifest in the state directory.
-func (m *Manager) SaveManifest(torrent []byte) error {
-	mf, err := artifact.Parse(torrent)
-	if err != nil {
-		return fmt.Errorf("save a manifest: %w", err)
-	}
-	return m.keepManifest(mf.Digest(), torrent)
-}
-
-func (m *Manager) keepManifest(d artifact.Digest, torrent []byte) error {
-	return userError("write manifest", m.manifests.Name(), atomicfile.WriteIn(m.manifests, manifestName(d), torrent))
+// SaveManifest keeps a manifest in the state directory.
+func (m *Manager) SaveManifest(mf *artifact.Manifest) error {
+	return userError("write manifest", m.manifests.Name(), atomicfile.WriteIn(m.manifests, manifestName(mf.Digest()), mf.Encode()))
 }
 
 // ensureManifest keeps the manifest of a placement if it is not there yet.
@@ -31,7 +22,7 @@ func (m *Manager) ensureManifest(mf *artifact.Manifest) error {
 	if _, err := m.manifests.Lstat(manifestName(mf.Digest())); err == nil {
 		return nil
 	}
-	return m.keepManifest(mf.Digest(), mf.Encode())
+	return m.SaveManifest(mf)
 }
 
 // Manifest returns a manifest that was saved. The error is an *api.Error with

@@ -6,12 +6,11 @@ import "github.com/rackswarm/rackswarm/core/artifact"
 // Completed, Failed and Asked.
 type Notice interface{ notice() }
 
-// ManifestFetched says that peers sent a whole manifest. The bytes are not
-// verified: the receiver checks digest and signature before it calls Provide,
-// or calls Leave.
+// ManifestFetched says that peers sent a whole manifest, which has the digest.
+// The receiver checks the signature before it calls Provide, or calls Leave.
 type ManifestFetched struct {
-	Digest  artifact.Digest
-	Torrent []byte
+	Digest   artifact.Digest
+	Manifest *artifact.Manifest
 }
 
 // Completed says that every span of the provided content is verified and on

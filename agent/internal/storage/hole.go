@@ -106,8 +106,11 @@ func (c *content) dataLength(i int) int64 {
 	f := c.files[i]
 	n := f.Length
 	end := int(f.FirstPiece + f.Pieces)
-	for p := c.zeros().NextSet(int(f.FirstPiece)); p >= 0 && p < end; p = c.zeros().NextSet(p + 1) {
-		n -= c.mf.Piece(p).Length
+	zeros := c.zeros()
+	for p := int(f.FirstPiece); p < end; p++ {
+		if zeros.Has(p) {
+			n -= c.mf.Piece(p).Length
+		}
 	}
 	return n
 }

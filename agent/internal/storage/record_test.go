@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"encoding/json"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -69,15 +70,20 @@ func FuzzRecord(f *testing.F) {
 
 func FuzzIndex(f *testing.F) {
 	d := artifact.Digest{1}
-	f.Add((&index{ID: "web", Path: "/srv/x", Digest: &d, Kind: "tree", Top: 3, Files: []stamp{{1, 2, 3, 4}}}).encode())
+	f.Add((&index{ID: "web", Path: "/srv/x", Digest: &d, Kind: "tree", Top: 3, Files: []stamp{{1, 2, 3, 4}, {}, {5, -6, -7, 1<<64 - 1}}}).encode())
 	f.Add([]byte(`{"version":1,"id":"a","path":"/b","digest":"sha256:zz"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		x, err := decodeIndex(b)
 		if err != nil {
 			return
 		}
-		if _, err := decodeIndex(x.encode()); err != nil {
+		again, err := decodeIndex(x.encode())
+		if err != nil {
 			t.Fatal(err)
+		}
+		want, _ := json.Marshal(x)
+		if got, _ := json.Marshal(again); !bytes.Equal(got, want) {
+			t.Fatalf("%s was written, and read as %s", want, got)
 		}
 		x.info()
 	})

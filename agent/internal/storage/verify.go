@@ -20,13 +20,16 @@ type folder struct {
 func (c *content) folders() []folder {
 	var list []folder
 	at := map[string]int{}
+	n := -1
 	for i := range c.files {
 		dir := path.Dir(c.path(i))
-		n, ok := at[dir]
-		if !ok {
-			n = len(list)
-			at[dir] = n
-			list = append(list, folder{path: dir})
+		if n < 0 || list[n].path != dir { // files of one directory mostly follow one another
+			var ok bool
+			if n, ok = at[dir]; !ok {
+				n = len(list)
+				at[dir] = n
+				list = append(list, folder{path: dir})
+			}
 		}
 		list[n].files = append(list[n].files, i)
 	}

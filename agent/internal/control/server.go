@@ -64,7 +64,7 @@ func (s *Server) listenTLS() error {
 		return &api.Error{Code: api.CodeInvalid, Subject: "api.listen", Message: err.Error(),
 			Fix: "use an address of this machine and a port that is free"}
 	}
-	s.tls = tls.NewListener(l, s.cfg.TLS)
+	s.tls = tls.NewListener(newGuard(l, maxHalfOpen, maxConns), s.cfg.TLS)
 	return nil
 }
 
@@ -99,6 +99,7 @@ func (s *Server) Run(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ConnContext:       s.withPeer,
+		ConnState:         noteState,
 	}
 	var wg sync.WaitGroup
 	failed := make(chan error, 2)

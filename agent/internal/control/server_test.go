@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -224,3 +225,28 @@ func asUser(uid, gid uintptr, fn func() error) error {
 	}()
 	return <-done
 }
+
+// Strangers who connect and say nothing push out each other, the oldest first,
+// and keep nobody away who has a certificate.
+func TestSilentStrangersMakeRoom(t *testing.T) {
+	certs := newCertificates(t)
+	f := serve(t, certs.listen)
+	conf, err := client.LoadTLS(tlsFiles(certs.issue("me", pki.RoleReader)))
+	f.must(err)
+	conf.ServerName = "127.0.0.1"
+	var strangers []net.Conn
+	for range control.MaxHalfOpen {
+		c, err := net.Dial("tcp", f.addr)
+		f.must(err)
+		defer c.Close()
+		strangers = append(strangers, c)
+	}
+	_, err = certs.as(f, pki.RoleReader).Nodes(f.ctx)
+	f.must(err)
+	if err := tls.Client(strangers[0], conf).HandshakeContext(f.ctx); err == nil {
+		t.Error("the oldest is still connected")
+	}
+	f.must(tls.Client(strangers[1], conf).HandshakeContext(f.ctx))
+}
+
+func tlsFiles(f pki.IssuedFiles) (ca, cert, key string) { return f.CA, f.Cert, f.Key }

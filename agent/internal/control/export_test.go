@@ -1,0 +1,4 @@
+package control
+
+// MaxHalfOpen is for tests of the whole server.
+const MaxHalfOpen = maxHalfOpen

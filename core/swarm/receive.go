@@ -219,7 +219,7 @@ func (s *Swarm) Refused(now unit.Time, node unit.NodeID, b Block, retryAfter tim
 	if p.Initial {
 		p.away.sent(now)
 	}
-	p.refuse(now, b.Span, now.Add(max(retryAfter, 10*time.Millisecond)))
+	p.refuse(now, b.Span, now.Add(max(retryAfter, firstAway)))
 	s.unrequest(b, p.seat)
 	out = s.releaseEmpty(out)
 	if p.evades(now, b.Span) {

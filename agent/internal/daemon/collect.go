@@ -27,7 +27,9 @@ func (c collector) Collect(ctx context.Context, dry bool) (api.Collection, error
 	})
 	for _, item := range out.Items {
 		out.FreedBytes += item.Bytes
-		c.d.log.Info("collected", "path", item.Path, "bytes", item.Bytes, "reason", item.Reason, "dry_run", dry)
+		if !dry {
+			c.d.log.Info("collected", "path", item.Path, "bytes", item.Bytes, "reason", item.Reason)
+		}
 	}
 	out.UsedBytes = c.d.budget.Used()
 	if err != nil {

@@ -24,11 +24,11 @@ type transfer struct {
 	// manifest; "" for a published source. It is credited with the traffic.
 	owner    string
 	manifest chan<- *artifact.Manifest // waits for the manifest, or nil
-	spans    chan<- error  // waits for the last span, or nil
-	needed   time.Time     // when it was last known that some node needs the artifact
-	told     int           // spans that peers know of after content shrank
-	halted   bool          // a span could not be written: it fetches no more
-	starving time.Time     // since when no peer has anything for it; zero: not so
+	spans    chan<- error              // waits for the last span, or nil
+	needed   time.Time                 // when it was last known that some node needs the artifact
+	told     int                       // spans that peers know of after content shrank
+	halted   bool                      // a span could not be written: it fetches no more
+	starving time.Time                 // since when no peer has anything for it; zero: not so
 }
 
 func (t *transfer) waiting() bool { return t.manifest != nil || t.spans != nil }

@@ -332,6 +332,49 @@ func TestEndDuringTrial(t *testing.T) {
 	}
 }
 
+// A hook refuses the first version, which took the place of something that is not
+// ours: that comes back, also if the agent ends while the hook looks.
+func TestRefusedOverForeignContent(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		ends bool
+		wait string // what the hook does at first
+	}{
+		{"at once", false, "exit 1"},
+		{"after the agent's end", true, "exec sleep 100"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFleet(t)
+			_, second, one, two := versions(f)
+			web := f.add("web")
+			looking := filepath.Join(t.TempDir(), "looking")
+			web.stop()
+			web.hooks = hook.Set{"check": script(`touch ` + looking + `; ` + c.wait)}
+			web.start()
+			foreign := files{"precious": "not ours"}
+			d := web.on("site", one.Digest().String())
+			foreign.write(t, d.Path)
+			d.Overwrite, d.Hooks.After = true, []string{"check"}
+			d = f.want(d)
+			if c.ends {
+				f.eventually("the hook looks", func() bool { _, err := os.Stat(looking); return err == nil })
+				web.stop()
+				web.hooks["check"] = script("exit 1")
+				web.start()
+			}
+			web.untilFailed("site", api.CodeRefused)
+			mustStand(t, web, d.Path, foreign)
+			mustStand(t, web, d.Path+".before-rackswarm", nil)
+			web.until("site", "keeps what was refused", func(s api.NodeStatus) bool { return s.Kept == d.Digest })
+
+			d.Digest, d.Hooks.After = two.Digest().String(), nil
+			web.untilInstalled(f.want(d))
+			mustStand(t, web, d.Path, second)
+			mustStand(t, web, d.Path+".before-rackswarm", foreign)
+		})
+	}
+}
+
 // recorded is what the node remembers on its disk.
 func (n *node) recorded(dist string) Record {
 	n.f.t.Helper()

@@ -91,7 +91,11 @@ func (p *Placement) writeIndex(top uint64) error {
 
 func (p *Placement) newIndex(top uint64, stamps []stamp) *index {
 	d := p.mf.Digest()
-	return &index{ID: p.req.ID, Path: p.dest.path, Digest: &d, Kind: p.mf.Kind().String(), Top: top, Since: time.Now().UTC(), Files: stamps}
+	x := &index{ID: p.req.ID, Path: p.dest.path, Digest: &d, Kind: p.mf.Kind().String(), Top: top, Since: time.Now().UTC(), Files: stamps}
+	if p.idx != nil {
+		x.Aside = p.idx.Aside
+	}
+	return x
 }
 
 // identical compares content that nothing is known of with its manifest. The

@@ -32,6 +32,10 @@ type index struct {
 	Mending bool `json:"mending,omitempty"`
 	// Removing says that a removal has begun.
 	Removing bool `json:"removing,omitempty"`
+	// Aside is the inode of content that is not ours and that had to make room: it
+	// lies beside the destination under another name, and comes back if what
+	// stands is set aside. Zero once what stands is there to stay.
+	Aside uint64 `json:"aside,omitempty"`
 	// Foreign, in the index that a swap writes beforehand, says that what stood
 	// there before is not ours and must stay.
 	Foreign bool `json:"keep,omitempty"`

@@ -196,12 +196,21 @@ func (s *swap) intent(ctx context.Context) error {
 	if err := s.settle(ctx); err != nil {
 		return err
 	}
-	x := s.p.newIndex(s.top, s.stamps)
+	x := s.index()
 	if s.p.stage.content.name != "" {
 		x.Files = []stamp{{}} // the rename changes it
 	}
 	x.Foreign, x.Keep, x.Old = s.foreign, s.keep, s.oldInode
 	return atomicfile.WriteIn(s.p.stage.dir, intentName, x.encode())
+}
+
+// index is that of what stands after the swap.
+func (s *swap) index() *index {
+	x := s.p.newIndex(s.top, s.stamps)
+	if s.foreign {
+		x.Aside = s.oldInode
+	}
+	return x
 }
 
 // settle waits until a change of what is staged must show in its stamps.
@@ -316,7 +325,7 @@ func (s *swap) record(ctx context.Context) error {
 			return err
 		}
 	}
-	x := p.newIndex(s.top, s.stamps)
+	x := s.index()
 	if err := p.m.writePlacement(x); err != nil {
 		return err
 	}

@@ -72,8 +72,8 @@ func (x *index) stagedName() string {
 	return stagedFile
 }
 
-// Tidy removes what is left beside content that stands: what was being staged of
-// other versions, and the kept version unless it is the one named. What another
+// Tidy removes what is left beside content that stands to stay: what was being
+// staged of other versions, and the kept version unless it is the one named. What another
 // placement works on stays, and what cannot be removed is left for the next time.
 func (p *Placement) Tidy(ctx context.Context, keep *artifact.Digest) {
 	p.op.Lock()
@@ -85,6 +85,7 @@ func (p *Placement) Tidy(ctx context.Context, keep *artifact.Digest) {
 	if x := p.readKept(); x == nil || keep == nil || *x.Digest != *keep {
 		err = errors.Join(err, p.dropNamed(ctx, p.keptName()))
 	}
+	err = errors.Join(err, p.dropAside())
 	if err != nil && ctx.Err() == nil {
 		p.m.log.Warn("not all that is left beside the content is removed", "path", p.dest.path, "error", err)
 	}
@@ -245,52 +246,4 @@ func (p *Placement) openKept() *localReader {
 		return nil
 	}
 	return &localReader{c, artifact.All(mf.NumSpans())}
-}
-
-// SetAside takes what is installed away from the destination, and keeps it as
-// the version that stands by. The placement has to be prepared again afterwards.
-func (p *Placement) SetAside(ctx context.Context) error {
-	p.op.Lock()
-	defer p.op.Unlock()
-	if p.phase != standing {
-		return userError("set aside", p.dest.path, ErrNotPrepared)
-	}
-	err := p.setAsideInstalled(ctx)
-	p.reset()
-	return userError("set aside", p.dest.path, err)
-}
-
-func (p *Placement) setAsideInstalled(ctx context.Context) error {
-	ours, err := p.mayRemove()
-	if err != nil || !ours {
-		return err
-	}
-	s, err := p.openStagingNamed(p.wholeName(), true)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	k, err := p.openStagingNamed(p.keptName(), true)
-	if err != nil {
-		return err
-	}
-	defer k.close()
-	if err := s.discardIn(k.dir); err != nil {
-		return err
-	}
-	// The index goes first: without the content beside it, it says nothing.
-	if err := atomicfile.WriteIn(k.dir, intentName, p.idx.encode()); err != nil {
-		return err
-	}
-	if err := rename(p.parent, p.dest.base, k.dir, p.idx.stagedName(), unix.RENAME_NOREPLACE); err != nil {
-		return err
-	}
-	if err := errors.Join(syncDir(k.dir), syncDir(p.parent)); err != nil {
-		return err
-	}
-	d := p.mf.Digest()
-	if err := p.m.writePlacement(&index{ID: p.req.ID, Path: p.dest.path, Staged: &d}); err != nil {
-		return err
-	}
-	return s.remove(ctx)
 }

@@ -47,7 +47,10 @@ func (p *Placement) recover(ctx context.Context) error {
 	if err := p.recoverIn(ctx, p.mendName()); err != nil {
 		return err
 	}
-	return p.recoverIn(ctx, p.wholeName())
+	if err := p.recoverIn(ctx, p.wholeName()); err != nil {
+		return err
+	}
+	return p.recoverAside(ctx)
 }
 
 // recoverIn looks into one staging directory. What another placement holds was

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -23,11 +24,15 @@ type served struct {
 	mu    sync.Mutex
 	paths map[artifact.Digest]string
 	fail  error // of AddSource
+	dies  bool  // the process dies in AddSource
 }
 
 func (s *served) AddSource(_ context.Context, path string, m *artifact.Manifest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.dies {
+		runtime.Goexit()
+	}
 	if _, err := os.Stat(path); err != nil || s.fail != nil {
 		return errors.Join(err, s.fail)
 	}

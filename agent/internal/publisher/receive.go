@@ -71,17 +71,21 @@ func (p *Publisher) keep(ctx context.Context, dir string, built publish.Result, 
 	p.commit.Lock()
 	defer p.commit.Unlock()
 	d := built.Manifest.Digest()
+	before := p.kept.recordedBy(d)
+	p.noteStore(ctx, dir) // first: no copy is left that nobody knows the store of
 	replaced, err := p.kept.settle(dir, d)
 	if err != nil {
 		return api.Artifact{}, err
 	}
 	from.path = p.kept.content(d)
 	a, err := p.record(ctx, built, from)
-	if err != nil && !replaced {
+	switch {
+	case err == nil:
+		p.noteStore(ctx, p.kept.path(d)) // it may be another one by now
+	case replaced:
+		err = errors.Join(err, noteStore(p.kept.path(d), before))
+	default:
 		err = errors.Join(err, p.kept.unsettle(dir, d))
-	}
-	if err == nil {
-		p.noteStore(ctx, d)
 	}
 	p.account(p.kept.path(d))
 	return a, err

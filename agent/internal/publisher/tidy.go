@@ -84,26 +84,27 @@ func (p *Publisher) tidyOne(ctx context.Context, d artifact.Digest, id string) e
 	return nil
 }
 
-// noteStore remembers which store recorded a copy. Without the note the copy
-// stays when its artifact is deleted through another agent.
-func (p *Publisher) noteStore(ctx context.Context, d artifact.Digest) {
+// noteStore remembers which store records the copy in dir. Without the note the
+// copy stays when its artifact is deleted through another agent.
+func (p *Publisher) noteStore(ctx context.Context, dir string) {
 	id, err := p.cfg.Store.Identity(ctx)
 	if err == nil {
-		err = p.kept.noteStore(d, id)
+		err = noteStore(dir, id)
 	}
 	if err != nil {
-		p.cfg.Logger.Warn("the store of a copy is not noted", "digest", d, "error", err)
+		p.cfg.Logger.Warn("the store of a copy is not noted", "dir", dir, "error", err)
 	}
 }
 
-// noteStore writes the note, if there is a copy.
-func (k *keeper) noteStore(d artifact.Digest, id string) error {
-	err := os.WriteFile(filepath.Join(k.path(d), storeName), []byte(id), 0o600)
+// noteStore writes the note, if there is a copy. An empty id stands for a store
+// that is not known.
+func noteStore(dir, id string) error {
+	err := os.WriteFile(filepath.Join(dir, storeName), []byte(id), 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("note the store of %s: %w", d, err)
+		return fmt.Errorf("note the store of the copy in %s: %w", dir, err)
 	}
 	return nil
 }

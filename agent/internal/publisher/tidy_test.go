@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rackswarm/rackswarm/agent/internal/publisher"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/store"
 )
@@ -38,6 +39,45 @@ func TestTidyDeletesCopiesOfDeletedArtifacts(t *testing.T) {
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
+	}
+}
+
+// The process dies when a copy has its place and no record yet: nothing needs it.
+func TestTidyDeletesCopiesThatWereNeverRecorded(t *testing.T) {
+	b := newBench(t)
+	b.served.dies = true
+	dead := make(chan struct{})
+	go func() {
+		defer close(dead)
+		_, err := b.Receive(b.Context(), api.StreamRequest{Name: "motd", Kind: "file", Mode: 0o644}, strings.NewReader("content"), nil)
+		t.Errorf("it lives: %v", err)
+	}()
+	<-dead
+	if len(b.kept()) != 1 {
+		t.Fatalf("kept %v", b.kept())
+	}
+	var err error
+	b.Publisher, err = publisher.New(b.config(b.key))
+	must(t, err)
+	must(t, b.Tidy(t.Context()))
+	if len(b.kept()) != 0 {
+		t.Errorf("kept %v", b.kept())
+	}
+}
+
+// What was recorded by another store, and cannot be recorded by this one, is not
+// this one's.
+func TestTidyLeavesCopiesThatCouldNotBeRecordedAgain(t *testing.T) {
+	b := newBench(t)
+	b.receive("motd")
+	must(t, b.restartRedis())
+	b.served.fail = errors.New("no")
+	if _, err := b.Receive(b.Context(), api.StreamRequest{Name: "motd", Kind: "file", Mode: 0o644}, strings.NewReader("content of motd"), nil); !errors.Is(err, b.served.fail) {
+		t.Fatal(err)
+	}
+	must(t, b.Tidy(t.Context()))
+	if len(b.kept()) != 1 {
+		t.Errorf("kept %v", b.kept())
 	}
 }
 

@@ -169,7 +169,7 @@ func (p *Publisher) publishAgain(ctx context.Context, d artifact.Digest, m memor
 		p.cfg.Logger.Warn("a downloaded copy cannot be published again", "digest", d, "error", err)
 		return api.Artifact{}, false
 	}
-	p.noteStore(ctx, d)
+	p.noteStore(ctx, p.kept.path(d))
 	return a, true
 }
 

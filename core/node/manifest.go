@@ -7,10 +7,12 @@ import (
 	"github.com/rackswarm/rackswarm/core/wire"
 )
 
-// A manifest is fetched from one peer at a time, chunk by chunk. A peer that
-// refuses is asked again after manifestRetry, one that is silent is left after
-// manifestTimeout.
+// A manifest is fetched from one peer at a time, in chunks, of which manifestAhead
+// bytes are asked for before they are here: it may have hundreds of them, and the
+// peer may be far away. A peer that refuses is asked again after manifestRetry,
+// one that is silent is left after manifestTimeout.
 const (
+	manifestAhead   = 4 * wire.MaxManifestChunk
 	manifestRetry   = 200 * time.Millisecond
 	manifestTimeout = 10 * time.Second
 )
@@ -20,6 +22,7 @@ type manifestFetch struct {
 	limit   int64
 	from    unit.NodeID // "" while nobody is asked
 	buf     []byte
+	asked   int64 // bytes that were asked of from, from the beginning
 	askedAt unit.Time
 	tries   int                       // chooses the next peer
 	refused map[unit.NodeID]unit.Time // not to be asked before
@@ -70,8 +73,18 @@ func (t *transfer) fetchManifest(now unit.Time, out []Action) []Action {
 			continue
 		}
 		f.tries++
-		f.from = peer
-		return t.send(peer, wire.ManifestRequest{Length: wire.MaxManifestChunk}, out)
+		f.from, f.asked = peer, 0
+		return t.askManifest(1, out)
+	}
+	return out
+}
+
+// askManifest asks for more chunks until at least the first bytes, as many as
+// end says, were asked for.
+func (t *transfer) askManifest(end int64, out []Action) []Action {
+	f := t.manifest
+	for ; f.asked < end; f.asked += wire.MaxManifestChunk {
+		out = t.send(f.from, wire.ManifestRequest{Offset: uint32(f.asked), Length: wire.MaxManifestChunk}, out)
 	}
 	return out
 }
@@ -93,8 +106,8 @@ func (t *transfer) manifestData(now unit.Time, peer unit.NodeID, msg wire.Manife
 		return t.badManifest(now, peer, "sent a manifest of the wrong size", out)
 	}
 	f.buf, f.askedAt = append(f.buf, msg.Data...), now
-	if int64(len(f.buf)) < total {
-		return t.send(peer, wire.ManifestRequest{Offset: uint32(len(f.buf)), Length: wire.MaxManifestChunk}, out)
+	if have := int64(len(f.buf)); have < total {
+		return t.askManifest(min(total, have+manifestAhead), out)
 	}
 	f.handed = true
 	return append(out, ManifestFetched{t.digest, f.buf})
@@ -120,8 +133,12 @@ func (t *transfer) manifestRefused(now unit.Time, peer unit.NodeID, out []Action
 	if f == nil || f.from != peer || f.handed {
 		return out
 	}
+	wait := manifestRetry
+	if f.buf != nil { // more answers of this peer are on their way
+		wait = manifestTimeout
+	}
 	f.from, f.buf = "", nil
-	f.refused[peer] = now.Add(manifestRetry)
+	f.refused[peer] = now.Add(wait)
 	return t.fetchManifest(now, out)
 }
 

@@ -61,7 +61,8 @@ const (
 type SpanData struct{ Span, Begin, Length uint32 }
 
 // ManifestRequest asks for Length bytes, 1 to MaxManifestChunk, of the encoded
-// manifest.
+// manifest. The answer has all of them that there are; several requests are
+// answered in their order.
 type ManifestRequest struct{ Offset, Length uint32 }
 
 // ManifestData answers a ManifestRequest: Data lies at Offset of an encoded

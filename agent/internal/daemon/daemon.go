@@ -173,7 +173,7 @@ func reachable(addr string) string {
 }
 
 func (d *daemon) openStorage(context.Context) (err error) {
-	d.storage, err = storage.New(storage.Options{Roots: d.cfg.Roots, StateDir: d.cfg.StateDir, Logger: d.log})
+	d.storage, err = storage.New(storage.Options{Roots: d.cfg.Roots, StateDir: d.cfg.StateDir, Node: string(d.cfg.Node.Name), Logger: d.log})
 	return err
 }
 

@@ -20,24 +20,24 @@ import (
 	"github.com/rackswarm/rackswarm/core/atomicfile"
 )
 
-// ownerName, in a staging directory, and in the state directory, holds a number
-// that tells agents apart which share a root.
+// ownerName, in a staging directory, holds what tells agents apart that share a
+// root: a number, which the state directory holds under the same name, and the
+// node's name, as machines made from one image begin with copies of one state.
 const ownerName = "owner"
 
 // openOwner reads the number, which is drawn once for a state directory.
-func (m *Manager) openOwner() error {
-	b, err := m.placements.ReadFile(ownerName)
-	if err == nil && len(b) > 0 {
-		m.owner = string(b)
-		return nil
-	}
+func (m *Manager) openOwner(node string) error {
+	number, err := m.placements.ReadFile(ownerName)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	m.owner = rand.Text()
-	if err := atomicfile.WriteIn(m.placements, ownerName, []byte(m.owner)); err != nil {
-		m.log.Warn("what this run leaves behind will not be collected by a later one", "error", err)
+	if len(number) == 0 {
+		number = []byte(rand.Text())
+		if err := atomicfile.WriteIn(m.placements, ownerName, number); err != nil {
+			m.log.Warn("what this run leaves behind will not be collected by a later one", "error", err)
+		}
 	}
+	m.owner = string(number) + "@" + node
 	return nil
 }
 

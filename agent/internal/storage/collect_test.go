@@ -27,6 +27,13 @@ func (b *box) collect(n Needed, dry bool) map[string]int64 {
 	return found
 }
 
+func copyOf(t *testing.T, dir string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "copy")
+	must(t, os.CopyFS(to, os.DirFS(dir)))
+	return to
+}
+
 // Stagings that belong to no placement go, if this agent made them, nobody works
 // in them and nobody touched them lately; and manifests of nothing.
 func TestCollect(t *testing.T) {
@@ -65,6 +72,12 @@ func TestCollect(t *testing.T) {
 	other.restart()
 	if got := other.collect(Needed{Paths: n.Paths}, false); len(got) != 0 {
 		t.Fatalf("it is another agent's: %v", got)
+	}
+	clone, err := New(Options{Roots: []string{b.root}, StateDir: copyOf(t, b.state), Node: "another"})
+	must(t, err)
+	other.m = clone
+	if _, takes := other.collect(Needed{Paths: n.Paths}, false)[".rackswarm-lost"]; takes {
+		t.Fatal("it is the agent's whose state was copied")
 	}
 	dry := b.collect(n, true)
 	if len(dry) != 2 || dry[".rackswarm-lost"] < 100_000 {

@@ -22,6 +22,7 @@ import (
 type Options struct {
 	Roots    []string // absolute; destinations must lie inside one of them
 	StateDir string   // absolute; created with mode 0700 if it is missing
+	Node     string   // the node's name, which no other agent with access to the roots has
 	Logger   *slog.Logger
 }
 
@@ -74,13 +75,13 @@ func New(o Options) (*Manager, error) {
 		}
 		m.roots = append(m.roots, r)
 	}
-	if err := m.openState(o.StateDir); err != nil {
+	if err := m.openState(o.StateDir, o.Node); err != nil {
 		return nil, userError("open the state directory", o.StateDir, err)
 	}
 	return m, m.load()
 }
 
-func (m *Manager) openState(dir string) error {
+func (m *Manager) openState(dir, node string) error {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func (m *Manager) openState(dir string) error {
 			return err
 		}
 	}
-	return m.openOwner()
+	return m.openOwner(node)
 }
 
 // parseBootID reads a UUID.

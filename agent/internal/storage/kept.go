@@ -164,9 +164,11 @@ func (p *Placement) keep(s *staging, name string) error {
 	if err := was.renamed(k.dir); err != nil {
 		return err
 	}
-	if err := atomicfile.WriteIn(k.dir, intentName, was.encode()); err != nil {
+	note := was.encode()
+	if err := atomicfile.WriteIn(k.dir, intentName, note); err != nil {
 		return err
 	}
+	p.reserve(k.dir, len(note))
 	return errors.Join(s.dir.Remove(wasName), syncDir(s.dir), syncDir(p.parent))
 }
 

@@ -68,6 +68,34 @@ func TestBackAndForth(t *testing.T) {
 	})
 }
 
+// The disk is full by the time that the version before is to come back.
+func TestBackOnAFullDisk(t *testing.T) {
+	for on, disk := range map[string]func(t *testing.T) *box{
+		"tmpfs": func(t *testing.T) *box { return smallDisk(t, "size=8m") },
+		"ext4": func(t *testing.T) *box {
+			b, _, _ := loopDisk(t, "100m", "continue")
+			return b
+		},
+	} {
+		t.Run(on, func(t *testing.T) {
+			both(t, func(t *testing.T, make func(uint64) sample) {
+				b := disk(t)
+				b.install(b.request(make(1)), make(1)).Close()
+				p, _ := b.replace(make(2))
+				p.Close()
+				eat(t, b.root+"/other")
+				b.restart()
+				p = b.prepare(b.request(make(1)))
+				if n := len(p.missing()); n != 0 {
+					t.Fatalf("%d spans are missing", n)
+				}
+				must(t, p.InstallKeeping(t.Context()))
+				b.stands(p, make(1), make(2))
+			})
+		})
+	}
+}
+
 // A kept version is not taken for right where somebody changed it.
 func TestKeptVersionThatChanged(t *testing.T) {
 	b := newBox(t)

@@ -18,6 +18,9 @@ func (p *Placement) stageAll(ctx context.Context, donor Reader, m *meter) error 
 	if l, ok := donor.(localReader); ok {
 		defer l.content.close()
 	}
+	if err := p.useReserve(); err != nil {
+		return err
+	}
 	if err := p.noteStaging(); err != nil { // first: no staging is left that nobody knows of
 		return err
 	}
@@ -45,6 +48,9 @@ func (p *Placement) stageAll(ctx context.Context, donor Reader, m *meter) error 
 // makeSpace checks the space for the whole content. If there is too little, a
 // version goes that is kept and that this one would push out in the end.
 func (p *Placement) makeSpace(ctx context.Context) error {
+	if p.Have().Full() {
+		return nil // it was kept, and takes no more than it has
+	}
 	err := p.checkSpace(ctx, p.nonEmpty(), true)
 	if err == nil || p.mending || p.readKept() == nil {
 		return err

@@ -15,7 +15,9 @@ import (
 const distributeHelp = `State that an artifact belongs at a path on the nodes that match all that is
 asked for, now and whenever a node joins later. Without --location, --label and
 --node that is every node. Saying the same again changes nothing; saying
-something else under the same name changes the distribution.
+something else under the same name changes the distribution, and what is left
+out then is as if it had never been said: name the selector, --keep-previous,
+--activate and the hooks each time.
 
 With --wait the command ends when every node holds the content, or when those
 that do not have failed or are down. It then exits 0 if all nodes, or at least
@@ -36,7 +38,7 @@ func (r *run) distributeCommand() *cobra.Command {
 		Use:               "distribute NAME (--artifact DIGEST | --source SOURCE) --path DEST",
 		Short:             "Put an artifact on nodes and keep it there",
 		Long:              distributeHelp,
-		Args:              cobra.ExactArgs(1),
+		Args:              takesOne("NAME"),
 		ValidArgsFunction: r.completeDistribution,
 		RunE: r.command(func(ctx context.Context, args []string) error {
 			d.Name = args[0]

@@ -35,7 +35,7 @@ func TestDistributeErrors(t *testing.T) {
 		words string
 		args  string
 	}{
-		{exitUsage, "accepts 1 arg(s)", "--artifact " + digest + " --path /srv/x"},
+		{exitUsage, "distribute takes one NAME, not 0", "--artifact " + digest + " --path /srv/x"},
 		{exitUsage, "artifact source", "x --path /srv/x"},
 		{exitUsage, "artifact source", "x --path /srv/x --artifact a --source b"},
 		{exitUsage, "path", "x --artifact " + digest},

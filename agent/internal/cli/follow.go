@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,14 +83,31 @@ func verdict(ctx context.Context, st api.Status, g goal) error {
 		message += fmt.Sprintf(", %d waiting for %s", st.Summary.Staged, few(st.Summary.Blockers))
 		again = "mend that, or switch the others with: rackswarm activate " + name
 	}
+	next := "the agents go on trying; " + again
+	if refusedForGood(st) {
+		next = "see to what the hook asks for, then: rackswarm activate " + name
+	}
 	if wrong := troubles(st); len(wrong) > 0 {
 		message += "; " + strings.Join(wrong, "; ")
-		again = st.Artifact.Troubles[0].Error.Fix
+		next = "the agents go on trying; " + st.Artifact.Troubles[0].Error.Fix
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		message += " at the end of the time given"
 	}
-	return &exitError{code, &api.Error{Code: failureCode(st), Subject: name, Message: message, Fix: "the agents go on trying; " + again}}
+	return &exitError{code, &api.Error{Code: failureCode(st), Subject: name, Message: message, Fix: next}}
+}
+
+// refusedForGood reports whether a hook refused after the switch somewhere: what
+// stood before is back there, and the node does not try again by itself.
+func refusedForGood(st api.Status) bool {
+	hooks := st.Distribution.Hooks
+	return slices.ContainsFunc(st.Nodes, func(n api.NodeStatus) bool {
+		if n.Phase != api.PhaseFailed || n.Error == nil || n.Error.Code != api.CodeRefused {
+			return false
+		}
+		hook, _ := strings.CutPrefix(n.Error.Subject, "hook ")
+		return slices.Contains(hooks.After, hook) && !slices.Contains(hooks.Before, hook)
+	})
 }
 
 // failureCode is that of the first node that failed.

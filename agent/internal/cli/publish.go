@@ -48,7 +48,7 @@ func (r *run) publishCommand() *cobra.Command {
 		Use:               "publish PATH|URL|node://NAME/PATH",
 		Short:             "Hash and sign a file or directory, and serve it to the fleet",
 		Long:              publishHelp,
-		Args:              cobra.ExactArgs(1),
+		Args:              takesOne("SOURCE"),
 		ValidArgsFunction: r.completeSource,
 		RunE: r.command(func(ctx context.Context, args []string) error {
 			c, err := r.connect()
@@ -169,7 +169,7 @@ func writeArtifact(w io.Writer, a api.Artifact, quiet bool) {
 		return
 	}
 	rows := [][]string{
-		{"Artifact", fmt.Sprintf("%s (%s, %s, %d files)", a.Name, a.Kind, unit.Bytes(a.SizeBytes), a.Files)},
+		{"Artifact", fmt.Sprintf("%s (%s)", a.Name, extent(a))},
 		{"Digest", a.Digest},
 	}
 	if a.Checksum != "" {

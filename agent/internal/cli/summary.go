@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -121,7 +122,19 @@ func describe(digest string, a *api.Artifact) string {
 	if a == nil {
 		return digest
 	}
-	return fmt.Sprintf("%s  %s (%s, %s, %d files)", a.Name, digest, a.Kind, unit.Bytes(a.SizeBytes), a.Files)
+	return fmt.Sprintf("%s  %s (%s)", a.Name, digest, extent(*a))
+}
+
+// extent says what an artifact is and how large.
+func extent(a api.Artifact) string {
+	text := fmt.Sprintf("%s, %s", a.Kind, unit.Bytes(a.SizeBytes))
+	switch {
+	case a.Kind == artifact.KindFile.String():
+		return text
+	case a.Files == 1:
+		return text + ", 1 file"
+	}
+	return fmt.Sprintf("%s, %d files", text, a.Files)
 }
 
 func progress(s api.Summary) string {

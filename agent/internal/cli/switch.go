@@ -41,7 +41,7 @@ func (r *run) switchCommand(name, short, long string, ask func(*client.Client, c
 		Use:               name + " NAME",
 		Short:             short,
 		Long:              long + " With --wait the command ends as distribute does.",
-		Args:              cobra.ExactArgs(1),
+		Args:              takesOne("NAME"),
 		ValidArgsFunction: r.completeDistribution,
 		RunE: r.command(func(ctx context.Context, args []string) error {
 			c, err := r.connect()

@@ -62,6 +62,22 @@ func TestWaitEndsWhenSomebodyBlocks(t *testing.T) {
 	f.failed(f.wait(c), exitFailed, "0 of 2 nodes are done, 1 failed, 1 waiting for web2", "rackswarm activate site")
 }
 
+// A node whose hook refused after the switch does not try again by itself, and
+// nobody is told that it does.
+func TestWaitAfterARefusalForGood(t *testing.T) {
+	f := newFleet(t)
+	c := f.distributing("--hook-after", "check")
+	f.report("site", "web1", api.PhaseInstalled)
+	f.report("site", "web2", api.PhaseFailed, func(s *api.NodeStatus) {
+		s.Error = &api.Error{Code: api.CodeRefused, Subject: "hook check", Message: "exit status 1", Fix: "see to what the hook asks for"}
+	})
+	r := f.wait(c)
+	f.failed(r, exitPartial, "1 of 2 nodes are done, 1 failed", "then: rackswarm activate site")
+	if strings.Contains(r.errOut, "go on trying") {
+		t.Errorf("says %q", r.errOut)
+	}
+}
+
 func TestActivate(t *testing.T) {
 	f := staging(t)
 	d := decode[api.Distribution](f, f.ok("activate", "site", "--json"))

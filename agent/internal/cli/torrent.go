@@ -20,7 +20,7 @@ func (r *run) torrentCommand() *cobra.Command {
 		Long: `Write an artifact's .torrent file (BitTorrent v2), for other BitTorrent clients.
 Agents let them take part if foreign.accept or foreign.peers says so. The agent
 that is asked must hold the artifact.`,
-		Args:              cobra.ExactArgs(1),
+		Args:              takesOne("DIGEST"),
 		ValidArgsFunction: r.completeArtifact,
 		RunE: r.command(func(ctx context.Context, args []string) error {
 			if file == "" {

@@ -16,7 +16,7 @@ func (r *run) verifyCommand() *cobra.Command {
 		Long: `Have the nodes read and hash a distribution's content again. What is missing or
 changed is fetched anew. With --wait the command ends when all nodes have done
 so, or those that have not failed or are down; exit codes are as in distribute.`,
-		Args:              cobra.ExactArgs(1),
+		Args:              takesOne("NAME"),
 		ValidArgsFunction: r.completeDistribution,
 		RunE: r.command(func(ctx context.Context, args []string) error {
 			c, err := r.connect()

@@ -20,7 +20,7 @@ func (r *run) watchCommand() *cobra.Command {
 terminal and a line for every change elsewhere; with --json one status per line.
 
 Interrupted, the distribution goes on.`,
-		Args:              cobra.ExactArgs(1),
+		Args:              takesOne("NAME"),
 		ValidArgsFunction: r.completeDistribution,
 		RunE: r.command(func(ctx context.Context, args []string) error {
 			c, err := r.connect()

@@ -74,15 +74,16 @@ func (r *Reconciler) refusedAfter(x *dist, e finished) {
 	}
 	wanted := e.worker.wanted
 	err := *asAPIError(e.out.refused, x.name)
-	x.rec.Trial, x.rec.Drifted = nil, false
-	x.rec.Refused = &Refusal{wanted.Generation, r.cfg.Hooks.Fingerprint(wanted.Hooks.After...), err}
-	x.rec.Kept, x.rec.KeptBytes = e.out.kept, e.out.keptBytes
-	r.cfg.Budget.Set(stagedPurpose(x.name), 0)
 	now := "what stood before is back"
 	if e.out.opened == nil {
 		now = "nothing of ours stood there before, and nothing does"
 	}
 	r.log.Warn("refused; "+now, "distribution", x.name, "digest", wanted.Digest, "error", &err)
+	err.Fix = now + "; " + err.Fix + ", then: rackswarm activate " + x.name
+	x.rec.Trial, x.rec.Drifted = nil, false
+	x.rec.Refused = &Refusal{wanted.Generation, r.cfg.Hooks.Fingerprint(wanted.Hooks.After...), err}
+	x.rec.Kept, x.rec.KeptBytes = e.out.kept, e.out.keptBytes
+	r.cfg.Budget.Set(stagedPurpose(x.name), 0)
 	r.fail(x, &err)
 	r.save(x)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -244,7 +245,8 @@ func TestHookAfterTheSwitch(t *testing.T) {
 			}
 			d.Digest, d.Hooks.After = two.Digest().String(), []string{"check"}
 			d = f.want(d)
-			if e := web.untilFailed("site", api.CodeRefused); e.Subject != "hook check" {
+			e := web.untilFailed("site", api.CodeRefused)
+			if e.Subject != "hook check" || !strings.Contains(e.Fix, "rackswarm activate site") || strings.Contains(e.Fix, "is back") != before {
 				t.Errorf("error %+v", e)
 			}
 			mustStand(t, web, d.Path, first)

@@ -57,7 +57,7 @@ func checkDigest(digest string) error {
 	sum, err := hex.DecodeString(text)
 	if !ok || err != nil || len(sum) != 32 || strings.ToLower(text) != text {
 		return invalid("digest", fmt.Sprintf("%q is not a digest", digest),
-			"use the digest that publishing printed: sha256: and 64 lower-case hexadecimal digits")
+			"use a digest that 'rackswarm artifacts' lists: sha256: and 64 lower-case hexadecimal digits")
 	}
 	return nil
 }

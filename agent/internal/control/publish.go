@@ -200,7 +200,7 @@ func (s *Server) canPublish() error {
 		return nil
 	}
 	return &api.Error{Code: api.CodeCannotPublish, Subject: "publish.key", Message: "this agent has no publisher key",
-		Fix: "set publish.key in its configuration to the key that 'rackswarm pki init' wrote, or ask an agent that has one"}
+		Fix: "set publish.key in its configuration to the key that 'rackswarm pki init' wrote and restart it, or ask an agent that has one"}
 }
 
 // patient reads a body that may take any time, as long as it does not pause for

@@ -101,7 +101,7 @@ func (p *Publisher) publishURL(ctx context.Context, source api.Source, req api.P
 // checkOptions finds, before the download, what would be refused after it.
 func checkOptions(want memory) error {
 	if err := artifact.CheckName(want.Name); err != nil {
-		return &api.Error{Code: api.CodeInvalid, Subject: "name", Message: err.Error(), Fix: "give a plain file name: the URL does not end in one"}
+		return &api.Error{Code: api.CodeInvalid, Subject: "name", Message: err.Error(), Fix: "give a name without '/' (--name), as the URL may end in none"}
 	}
 	if want.PieceSize == 0 {
 		return nil

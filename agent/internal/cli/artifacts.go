@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,10 +32,21 @@ func (r *run) artifactsCommand() *cobra.Command {
 	}
 }
 
+// seeds names the nodes that hold the source, and which of them cannot serve it.
+func seeds(a api.Artifact) string {
+	names := slices.Clone(a.Seeds)
+	for i, name := range names {
+		if slices.ContainsFunc(a.Troubles, func(t api.SeedTrouble) bool { return t.Node == name }) {
+			names[i] += " (source changed)"
+		}
+	}
+	return strings.Join(names, ",")
+}
+
 func (r *run) artifactsTable(w io.Writer, all []api.Artifact) {
 	rows := [][]string{{"NAME", "KIND", "SIZE", "FILES", "SEEDS", "PUBLISHED", "DIGEST"}}
 	for _, a := range all {
-		rows = append(rows, []string{a.Name, a.Kind, unit.Bytes(a.SizeBytes).String(), strconv.Itoa(a.Files), dash(strings.Join(a.Seeds, ",")), ago(r.now(), a.CreatedAt), a.Digest})
+		rows = append(rows, []string{a.Name, a.Kind, unit.Bytes(a.SizeBytes).String(), strconv.Itoa(a.Files), dash(seeds(a)), ago(r.now(), a.CreatedAt), a.Digest})
 	}
 	table(w, rows)
 }

@@ -27,6 +27,9 @@ func TestSourceThatChanged(t *testing.T) {
 	if got := f.ok("status"); !strings.Contains(got, "source changed") {
 		t.Errorf("the list does not tell:\n%s", got)
 	}
+	if got := f.ok("artifacts"); !strings.Contains(got, "web1 (source changed)") {
+		t.Errorf("the list of artifacts does not tell:\n%s", got)
+	}
 	r := f.run("distribute", "site", "--artifact", digest, "--path", "/srv/site", "--label", "role=web", "--wait")
 	f.failed(r, exitPartial, "1 of 2 nodes", "source on web1: /srv/src/a [2J", "publish it again on web1")
 	if strings.Count(r.errOut, "source on web1") != 2 {

@@ -36,9 +36,9 @@ func TestConflicts(t *testing.T) {
 		other, d api.Distribution
 		want     string // in the error; "" for none
 	}{
-		{"same path", at("a", "/srv/x", in()), at("b", "/srv/x", in("ams1")), "/srv/x is also /srv/x of distribution a, on node web1, web2"},
-		{"inside", at("a", "/srv", in("fra1")), at("b", "/srv/x/y", in()), "/srv/x/y lies inside /srv of distribution a, on node db1"},
-		{"around", at("a", "/srv/x", in()), at("b", "/srv", on("db1")), "/srv contains /srv/x of distribution a, on node db1"},
+		{"same path", at("a", "/srv/x", in()), at("b", "/srv/x", in("ams1")), "/srv/x is also that of distribution a, on web1, web2"},
+		{"inside", at("a", "/srv", in("fra1")), at("b", "/srv/x/y", in()), "/srv/x/y lies inside /srv of distribution a, on db1"},
+		{"around", at("a", "/srv/x", in()), at("b", "/srv", on("db1")), "/srv contains /srv/x of distribution a, on db1"},
 		{"being removed", removing(at("a", "/srv/x", in())), at("b", "/srv/x", in()), "wait until a is removed"},
 		{"nodes to come", at("a", "/srv/x", in("par1/r1")), at("b", "/srv/x", in("par1")), "a node that joins"},
 		{"label and place", at("a", "/srv/x", labelled("role", "db")), at("b", "/srv/x", in("ams1")), "a node that joins"},

@@ -20,7 +20,7 @@ func findConflict(d api.Distribution, all map[string]api.Distribution, nodes []a
 			continue
 		}
 		if shared := both(d.Selector, other.Selector, nodes); len(shared) > 0 {
-			return conflict(d, other, relation, "on node "+list(shared))
+			return conflict(d, other, relation, "on "+list(shared))
 		}
 		if couldShare(d.Selector, other.Selector, nodes) {
 			return conflict(d, other, relation, "and a node that joins could be selected by both")
@@ -30,8 +30,12 @@ func findConflict(d api.Distribution, all map[string]api.Distribution, nodes []a
 }
 
 func conflict(d, other api.Distribution, relation, where string) error {
+	what := fmt.Sprintf("%s %s %s", d.Path, relation, other.Path)
+	if d.Path == other.Path {
+		what = d.Path + " is also that"
+	}
 	e := &api.Error{Code: api.CodeConflict, Subject: "path",
-		Message: fmt.Sprintf("%s %s %s of distribution %s, %s", d.Path, relation, other.Path, other.Name, where),
+		Message: fmt.Sprintf("%s of distribution %s, %s", what, other.Name, where),
 		Fix:     "choose another path, or selectors that exclude each other, such as one label with different values"}
 	if other.State == api.StateAbsent {
 		e.Fix = "wait until " + other.Name + " is removed from all nodes, or choose another path"

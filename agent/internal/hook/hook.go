@@ -121,6 +121,8 @@ func (c Command) run(ctx context.Context, name string, w Switch) error {
 		return ctx.Err()
 	case limited.Err() != nil:
 		return refused(name, fmt.Sprintf("it did not end within %v and was killed", c.Timeout), said.String())
+	case c.User != "" && cmd.Process == nil && errors.Is(err, syscall.EPERM):
+		return mayNotBecome(name, c.User, err)
 	}
 	return refused(name, err.Error(), said.String())
 }
@@ -131,6 +133,13 @@ func refused(name, message, said string) error {
 	}
 	return &api.Error{Code: api.CodeRefused, Subject: "hook " + name, Message: message,
 		Fix: "see to what the hook asks for, or mend hooks." + name + " in this node's configuration"}
+}
+
+// mayNotBecome is what a hook of another user ends with where the agent lacks the
+// capabilities for it.
+func mayNotBecome(name, user string, err error) error {
+	return &api.Error{Code: api.CodeRefused, Subject: "hook " + name, Message: fmt.Sprintf("it does not start as user %s: %v", user, err),
+		Fix: "give the agent CAP_SETUID, CAP_SETGID and CAP_KILL (CapabilityBoundingSet= of its unit), or leave hooks." + name + ".user out"}
 }
 
 // Credential is that of a user by name or number, with the user's groups.

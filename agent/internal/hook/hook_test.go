@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -145,5 +146,25 @@ func TestFingerprint(t *testing.T) {
 	}
 	if name := set.Lacks("a", "c", "b"); name != "c" {
 		t.Errorf("lacks %q", name)
+	}
+}
+
+// An agent without the capabilities for another user says which it lacks.
+func TestHookOfAUserThatTheAgentMayNotBecome(t *testing.T) {
+	ended := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with this goroutine
+		if os.Geteuid() == 0 {
+			if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, ^uintptr(0), 65534, ^uintptr(0)); errno != 0 {
+				t.Errorf("setresuid: %v", errno)
+			}
+		}
+		set := hook.Set{"who": {Argv: []string{"/bin/true"}, Timeout: time.Minute, User: "0"}}
+		ended <- set.Run(t.Context(), []string{"who"}, hook.Switch{})
+	}()
+	err := <-ended
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok || e.Code != api.CodeRefused || e.Subject != "hook who" || !strings.Contains(e.Message, "as user 0") || !strings.Contains(e.Fix, "CAP_SETUID") {
+		t.Errorf("got %+v", err)
 	}
 }

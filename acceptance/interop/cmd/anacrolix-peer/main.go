@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/anacrolix/generics"
 	"github.com/anacrolix/log"
@@ -103,6 +104,12 @@ func (o options) config() *torrent.ClientConfig {
 	// asks for more at a time: it waits for memory that only answers to other
 	// requests give back. This much is what all requests can take that it admits.
 	c.MaxAllocPeerRequestDataPerConn = admittedRequests * int(max(o.chunk, defaultChunk))
+	// In this version what a connection's writer is to do gets lost if it comes up
+	// between its last look and its going to sleep, on a busy machine above all, and
+	// nothing wakes it for the same again: a downloader stops asking although all it
+	// asked for is there. It looks again when it is time for a KeepAlive, by default
+	// after a minute.
+	c.KeepAliveTimeout = time.Second
 	if o.hashers > 0 {
 		c.PieceHashersPerTorrent = o.hashers
 	}

@@ -64,3 +64,31 @@ func TestNeeds(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a distribution asks of the nodes makes it another task; its state and
+// what the server counts do not.
+func TestSameTask(t *testing.T) {
+	base := api.Distribution{Digest: "sha256:x", Path: "/srv/x", Hooks: api.Hooks{Before: []string{"a", "b"}}}
+	for name, c := range map[string]struct {
+		change func(*api.Distribution)
+		same   bool
+	}{
+		"nothing":         {func(*api.Distribution) {}, true},
+		"the default":     {func(d *api.Distribution) { d.Activate = api.ActivateEach }, true},
+		"state, counters": {func(d *api.Distribution) { d.State, d.Generation, d.Activated = api.StateAbsent, 7, 7 }, true},
+		"digest":          {func(d *api.Distribution) { d.Digest = "sha256:y" }, false},
+		"mode":            {func(d *api.Distribution) { d.Mode = "0644" }, false},
+		"overwrite":       {func(d *api.Distribution) { d.Overwrite = true }, false},
+		"selector":        {func(d *api.Distribution) { d.Selector.NodeNames = []string{"n"} }, false},
+		"together":        {func(d *api.Distribution) { d.Activate = api.ActivateTogether }, false},
+		"keep_previous":   {func(d *api.Distribution) { d.KeepPrevious = true }, false},
+		"order of hooks":  {func(d *api.Distribution) { d.Hooks.Before = []string{"b", "a"} }, false},
+		"hooks after":     {func(d *api.Distribution) { d.Hooks.After = []string{"a"} }, false},
+	} {
+		o := base
+		c.change(&o)
+		if base.SameTask(o) != c.same || o.SameTask(base) != c.same {
+			t.Errorf("%s: the same task: %v", name, !c.same)
+		}
+	}
+}

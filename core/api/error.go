@@ -48,3 +48,9 @@ func (e *Error) Error() string {
 	}
 	return s
 }
+
+// NoPublisherKey says that the agent that was asked publishes nothing.
+func NoPublisherKey() *Error {
+	return &Error{Code: CodeCannotPublish, Subject: "publish.key", Message: "this agent has no publisher key",
+		Fix: "set publish.key in its configuration to the key that 'rackswarm pki init' wrote and restart it, or ask an agent that has one"}
+}

@@ -74,7 +74,7 @@ func writeSummary(w io.Writer, st api.Status) {
 		{"Selector", selector(d.Selector)},
 		{"Nodes", progress(s)},
 	}
-	if d.Activate == api.ActivateTogether {
+	if d.Together() {
 		rows = append(rows, []string{"Switch", switching(st)})
 	}
 	if d.Previous != "" {

@@ -114,7 +114,7 @@ func (s *Server) confirm(ctx context.Context, old *api.Distribution, next api.Di
 		}
 		back := *old
 		back.Generation = next.Generation + 1
-		if old.MaySwitch() && together(*old) {
+		if old.MaySwitch() && old.Together() {
 			back.Activated = back.Generation
 		}
 		return []api.Distribution{back}, nil, nil

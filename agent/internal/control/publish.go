@@ -199,8 +199,7 @@ func (s *Server) canPublish() error {
 	if s.cfg.Publisher != nil && s.cfg.Self().CanPublish {
 		return nil
 	}
-	return &api.Error{Code: api.CodeCannotPublish, Subject: "publish.key", Message: "this agent has no publisher key",
-		Fix: "set publish.key in its configuration to the key that 'rackswarm pki init' wrote and restart it, or ask an agent that has one"}
+	return api.NoPublisherKey()
 }
 
 // patient reads a body that may take any time, as long as it does not pause for

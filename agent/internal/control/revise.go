@@ -24,7 +24,7 @@ func revise(old *api.Distribution, wanted api.Distribution, reports []api.NodeSt
 	}
 	next.Generation, next.VerifyGeneration, next.CreatedAt = old.Generation, old.VerifyGeneration, old.CreatedAt
 	next.Activated, next.Previous = old.Activated, previous(*old, next.Digest, reports)
-	if !sameTask(*old, next) {
+	if old.State != next.State || !old.SameTask(next) {
 		next.Generation++
 		if old.State == api.StatePresent && old.MaySwitch() && old.SameContent(next) {
 			next.Activated = next.Generation // there is nothing to switch to
@@ -36,15 +36,6 @@ func revise(old *api.Distribution, wanted api.Distribution, reports []api.NodeSt
 	}
 	return *old, false
 }
-
-// sameTask reports whether a and b ask the same of the nodes.
-func sameTask(a, b api.Distribution) bool {
-	return a.SameContent(b) && a.State == b.State && a.Overwrite == b.Overwrite && a.Selector.Equal(b.Selector) &&
-		together(a) == together(b) && a.KeepPrevious == b.KeepPrevious &&
-		slices.Equal(a.Hooks.Before, b.Hooks.Before) && slices.Equal(a.Hooks.After, b.Hooks.After)
-}
-
-func together(d api.Distribution) bool { return d.Activate == api.ActivateTogether }
 
 // previous is what a rollback of the next version of old returns to: what old
 // wanted, unless the nodes never were to switch to it, or hooks have refused it
@@ -110,7 +101,7 @@ func toActivated(d api.Distribution, reports []api.NodeStatus, now time.Time) (a
 		return d, nil
 	}
 	d.UpdatedAt = now
-	if together(d) {
+	if d.Together() {
 		d.Activated = d.Generation
 	}
 	return d, nil

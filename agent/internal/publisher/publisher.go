@@ -84,8 +84,7 @@ func New(cfg Config) (*Publisher, error) {
 // ready checks, before anything long begins, that the end can be reached.
 func (p *Publisher) ready(ctx context.Context) error {
 	if p.cfg.Key == nil {
-		return &api.Error{Code: api.CodeCannotPublish, Subject: "publish.key", Message: "this agent has no publisher key",
-			Fix: "set publish.key in its configuration to the key that 'rackswarm pki init' wrote and restart it, or ask an agent that has one"}
+		return api.NoPublisherKey()
 	}
 	return p.cfg.Store.Ping(ctx)
 }

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,20 +21,12 @@ func (r *distributionResource) create(ctx context.Context, want api.Distribution
 	case client.IsNotFound(err):
 	case err != nil:
 		return outcome{}, err
-	case now.State != api.StateAbsent && !sameTask(now, want):
+	case now.State != api.StateAbsent && !now.SameTask(want):
 		return outcome{}, &api.Error{Code: api.CodeConflict, Subject: "name",
 			Message: fmt.Sprintf("the fleet has a distribution %s already, of %s at %s", now.Name, now.Digest, now.Path),
 			Fix:     "choose another name, or take it over with: terraform import ADDRESS " + now.Name}
 	}
 	return r.put(ctx, agent, want, wait, false)
-}
-
-// sameTask reports whether a and b ask the same of the nodes.
-func sameTask(a, b api.Distribution) bool {
-	return a.Digest == b.Digest && a.Path == b.Path && a.Overwrite == b.Overwrite &&
-		a.Owner == b.Owner && a.Group == b.Group && a.Mode == b.Mode && a.Selector.Equal(b.Selector) &&
-		cmp.Or(a.Activate, api.ActivateEach) == cmp.Or(b.Activate, api.ActivateEach) &&
-		a.KeepPrevious == b.KeepPrevious && sameHooks(a.Hooks, b.Hooks)
 }
 
 func (r *distributionResource) update(ctx context.Context, want api.Distribution, wait, verify bool) (outcome, error) {

@@ -80,7 +80,7 @@ func (m *distributionModel) takeDesired(ctx context.Context, d api.Distribution)
 	}
 	h, more := hooksOf(ctx, m.Hooks)
 	diags.Append(more...)
-	if !sameHooks(h, d.Hooks) {
+	if !h.Equal(d.Hooks) {
 		m.Hooks, more = hooksValue(ctx, d.Hooks)
 		diags.Append(more...)
 	}

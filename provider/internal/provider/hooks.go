@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -39,7 +38,7 @@ func hooksOf(ctx context.Context, o types.Object) (api.Hooks, diag.Diagnostics) 
 
 // hooksValue is the opposite of hooksOf. Parts that are empty are null.
 func hooksValue(ctx context.Context, h api.Hooks) (types.Object, diag.Diagnostics) {
-	if sameHooks(h, api.Hooks{}) {
+	if h.Equal(api.Hooks{}) {
 		return types.ObjectNull(hookTypes), nil
 	}
 	before, diags := listOf(ctx, h.Before)
@@ -55,8 +54,4 @@ func listOf(ctx context.Context, list []string) (types.List, diag.Diagnostics) {
 		return types.ListNull(types.StringType), nil
 	}
 	return types.ListValueFrom(ctx, types.StringType, list)
-}
-
-func sameHooks(a, b api.Hooks) bool {
-	return slices.Equal(a.Before, b.Before) && slices.Equal(a.After, b.After)
 }

@@ -79,16 +79,24 @@ func (p *demandPoller) wakeUp() {
 }
 
 func (p *demandPoller) run(ctx context.Context) {
-	tick := time.NewTicker(demandInterval / 2)
-	defer tick.Stop()
-	for {
+	repeat(ctx, demandInterval/2, p.wake, func() {
 		for _, d := range p.due(time.Now()) {
 			p.poll(ctx, d)
 		}
+	})
+}
+
+// repeat calls look at once, each interval and when it is woken, until ctx ends.
+// A nil wake never does.
+func repeat(ctx context.Context, interval time.Duration, wake <-chan struct{}, look func()) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		look()
 		select {
 		case <-ctx.Done():
 			return
-		case <-p.wake:
+		case <-wake:
 		case <-tick.C:
 		}
 	}

@@ -61,18 +61,11 @@ func (a *activator) set(open []api.Distribution, now time.Time) {
 }
 
 func (a *activator) run(ctx context.Context) {
-	tick := time.NewTicker(decideInterval / 2)
-	defer tick.Stop()
-	for {
+	repeat(ctx, decideInterval/2, nil, func() {
 		for _, d := range a.due(time.Now()) {
 			a.look(ctx, d)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	})
 }
 
 func (a *activator) due(now time.Time) []api.Distribution {

@@ -10,6 +10,9 @@ type Node struct {
 	DataAddr string            `json:"data_addr"`          // host:port other agents fetch from
 	APIAddr  string            `json:"api_addr,omitempty"` // host:port of the API on mutual TLS, if it listens there
 	Version  string            `json:"version"`
+	// Databases are the instances that its configuration names, with their
+	// drivers.
+	Databases map[string]string `json:"databases,omitempty"`
 	// UsedBytes is what the node holds for rackswarm, QuotaBytes what it may hold;
 	// 0 is any amount.
 	UsedBytes  int64 `json:"used_bytes,omitempty"`

@@ -1,7 +1,5 @@
 package artifact
 
-import "crypto/sha256"
-
 // LeafRange names the leaves of a piece in the Merkle tree of its file: Length of
 // them, a power of two, from Index on. Those beyond the end of the file are zero.
 type LeafRange struct {
@@ -47,12 +45,8 @@ func (m *Manifest) PieceInSpan(i int) (span int, begin int32) {
 // LeafHashes are the hashes of the leaves that data fills, the last perhaps in
 // part.
 func LeafHashes(data []byte) [][32]byte {
-	leaves := make([]hash, 0, (len(data)+LeafSize-1)/LeafSize)
-	for len(data) > 0 {
-		n := min(len(data), LeafSize)
-		leaves = append(leaves, sha256.Sum256(data[:n]))
-		data = data[n:]
-	}
+	leaves := make([]hash, (len(data)+LeafSize-1)/LeafSize)
+	hashLeaves(leaves, data)
 	return leaves
 }
 

@@ -22,17 +22,28 @@ func PieceHash(data []byte, pieceLength int64, wholeFile bool) [32]byte {
 	if wholeFile && len(data) <= LeafSize {
 		return sha256.Sum256(data)
 	}
-	n := (len(data) + LeafSize - 1) / LeafSize
 	width := treeWidth(int64(len(data)), pieceLength, wholeFile)
 	var space [64]hash // for a piece of 1 MiB
 	leaves := space[:]
 	if width > len(space) {
 		leaves = make([]hash, width)
 	}
-	for i := range n {
-		leaves[i] = sha256.Sum256(data[i*LeafSize : min((i+1)*LeafSize, len(data))])
-	}
+	hashLeaves(leaves, data)
 	return root(leaves[:width])
+}
+
+// hashLeaves writes the hashes of the leaves that data fills, the last perhaps in
+// part, to the first elements of leaves.
+func hashLeaves(leaves []hash, data []byte) {
+	for len(data) >= 2*LeafSize {
+		leaves[0], leaves[1] = twoLeaves((*[LeafSize]byte)(data), (*[LeafSize]byte)(data[LeafSize:]))
+		leaves, data = leaves[2:], data[2*LeafSize:]
+	}
+	for i := 0; len(data) > 0; i++ {
+		n := min(len(data), LeafSize)
+		leaves[i] = sha256.Sum256(data[:n])
+		data = data[n:]
+	}
 }
 
 // treeWidth is how many leaves the tree of a piece of length bytes has, padding

@@ -198,8 +198,11 @@ func (t *transfer) nextDeadline(now unit.Time) unit.Time {
 	return min(next, t.manifest.nextDeadline(len(t.peers)))
 }
 
-// swarmActions passes on what the swarm decided.
+// swarmActions passes on what the swarm decided. That a connection was given up has
+// consequences, such as requests withdrawn and made; they come after all that was
+// decided before, or the caller would withdraw first and request then.
 func (t *transfer) swarmActions(now unit.Time, actions []swarm.Action, out []Action) []Action {
+	var gone []unit.NodeID
 	for _, a := range actions {
 		switch a := a.(type) {
 		case swarm.Request:
@@ -224,10 +227,13 @@ func (t *transfer) swarmActions(now unit.Time, actions []swarm.Action, out []Act
 			out = t.send(a.Peer, announcement(a), out)
 		case swarm.Hangup:
 			out = append(out, Hangup{Transfer: t.digest, Peer: a.Peer, Reason: a.Reason.String(), Ban: a.Reason != swarm.Silent})
-			out = t.disconnected(now, a.Peer, out)
+			gone = append(gone, a.Peer)
 		case swarm.Completed:
 			out = append(out, Completed{t.digest})
 		}
+	}
+	for _, peer := range gone {
+		out = t.disconnected(now, peer, out)
 	}
 	return out
 }

@@ -116,7 +116,8 @@ func (r HangupReason) String() string {
 	return "unknown reason"
 }
 
-// Hangup closes the connection to a peer.
+// Hangup closes the connection to a peer. PeerLeft is to follow, after all actions
+// that were decided together with it.
 type Hangup struct {
 	Peer   unit.NodeID
 	Reason HangupReason

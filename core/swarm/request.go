@@ -90,10 +90,11 @@ func (s *Swarm) next(now unit.Time, p *peer) *active {
 
 // mayJoin reports whether p may deliver blocks of a span that was started with
 // another peer: not if it is farther away, or an initial seeder where the other
-// is none, unless that other is overloaded. Who is doubted shares no span.
+// is none, unless that other is overloaded, or gives the span no more. Who is
+// doubted shares no span.
 func (s *Swarm) mayJoin(now unit.Time, p *peer, a *active) bool {
 	q := s.known[a.primary].peer
-	if q == nil || q.overloaded(now) {
+	if q == nil || !q.have.Has(int(a.span)) || q.evades(now, a.span) || q.overloaded(now) {
 		return true
 	}
 	return p.level >= q.level && (!p.Initial || q.Initial) && !p.doubted() && !q.doubted()

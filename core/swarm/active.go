@@ -118,18 +118,24 @@ func (s *Swarm) end(a *active) {
 // dropped, and everybody told.
 func (s *Swarm) release(a *active, out []Action) []Action {
 	x := a.span
+	out = s.cancelAll(a, out)
+	s.end(a)
+	s.pending.stop(uint32(x))
+	return append(out, Drop{Span: x})
+}
+
+// cancelAll withdraws all requests of a span.
+func (s *Swarm) cancelAll(a *active, out []Action) []Action {
 	for _, p := range s.list {
 		for i := 0; i < len(p.debts); {
-			if p.debts[i].block.Span != x {
+			if p.debts[i].block.Span != a.span {
 				i++
 				continue
 			}
 			out = s.cancel(p, p.debts[i].block, out)
 		}
 	}
-	s.end(a)
-	s.pending.stop(uint32(x))
-	return append(out, Drop{Span: x})
+	return out
 }
 
 // releaseEmpty releases spans of which nothing is requested or received, after

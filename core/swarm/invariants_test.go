@@ -55,7 +55,7 @@ func (w *world) crowd() {
 }
 
 func (w *world) take(out []Action) {
-	var later []func() []Action // the disk's answers: after what was decided already
+	var later []func() []Action // what follows: after what was decided already
 	defer func() {
 		for _, answer := range later {
 			w.take(answer())
@@ -84,10 +84,15 @@ func (w *world) take(out []Action) {
 				w.t.Fatalf("%+v drops what is here", a)
 			}
 		case Hangup:
-			delete(w.asked, a.Peer)
-			w.take(w.s.PeerLeft(w.now, a.Peer, nil))
+			later = append(later, func() []Action { return w.left(a.Peer) })
 		}
 	}
+}
+
+// left ends the connection to a peer.
+func (w *world) left(peer unit.NodeID) []Action {
+	delete(w.asked, peer)
+	return w.s.PeerLeft(w.now, peer, nil)
 }
 
 func (w *world) checkInquiry(f FetchLeaves) {
@@ -147,8 +152,7 @@ func (w *world) step() {
 				MaxRequest: rapid.SampledFrom([]int32{0, Grain, 3 * Grain, MaxRequest}).Draw(w.t, "max request")})
 		}
 	case 1:
-		delete(w.asked, peer)
-		w.take(w.s.PeerLeft(w.now, peer, nil))
+		w.take(w.left(peer))
 	case 2:
 		if known {
 			w.take(w.s.PeerHas(w.now, peer, artifact.All(spans), nil))
@@ -214,6 +218,7 @@ func (w *world) check() {
 		owed := 0
 		for _, d := range p.debts {
 			owed += int(d.block.Length)
+			w.checkDebt(p, d.block)
 		}
 		if owed != p.owed || len(p.debts) != len(w.asked[id]) || p.haveCount != p.have.Count() {
 			w.t.Fatalf("%s owes %d in %d blocks, booked %d, asked %d", id, owed, len(p.debts), p.owed, len(w.asked[id]))
@@ -252,6 +257,24 @@ func (w *world) check() {
 		if s.busy.Has(x) != (s.active[int32(x)] != nil) || s.startedSet.Has(x) != (len(s.starts[int32(x)]) > 0) {
 			w.t.Fatalf("the sets of spans in transfer and STARTed are not right at %d", x)
 		}
+	}
+}
+
+// checkDebt: what a peer owes waits for it, and for nobody else.
+func (w *world) checkDebt(p *peer, b Block) {
+	a := w.s.active[b.Span]
+	i, j, _ := w.s.extent(b)
+	if a == nil || slices.ContainsFunc(a.grains[i:j], func(g grain) bool { return g != grain(p.seat) }) {
+		w.t.Fatalf("%s owes %+v, which does not wait for it", p.Node, b)
+	}
+	n := 0
+	for _, d := range p.debts {
+		if o := d.block; o.Span == b.Span && o.Begin < b.Begin+b.Length && b.Begin < o.Begin+o.Length {
+			n++
+		}
+	}
+	if n != 1 {
+		w.t.Fatalf("%s owes %+v %d times", p.Node, b, n)
 	}
 }
 
@@ -305,7 +328,8 @@ func booksBalance(t *rapid.T) {
 		w.check()
 	}
 	w.calm = true
-	w.s.PeerJoined(w.now, PeerInfo{Node: "faithful", Location: "x/y"})
+	at := rapid.SampledFrom([]unit.Location{"x/y", "q"}).Draw(t, "faithful at")
+	w.s.PeerJoined(w.now, PeerInfo{Node: "faithful", Location: at})
 	w.take(w.s.PeerHas(w.now, "faithful", artifact.All(spans), nil))
 	for range 2000 {
 		if w.s.Complete() {

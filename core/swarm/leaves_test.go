@@ -91,7 +91,7 @@ func deliver(s *Swarm, x int32, grains string) {
 		}
 		at := s.seats[unit.NodeID(c)]
 		a.note(1, at)
-		s.take(at, s.block(x, i, i+1), true, nil)
+		s.take(at, s.block(x, i, i+1), true, false, nil)
 	}
 }
 

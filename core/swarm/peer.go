@@ -24,7 +24,9 @@ type PeerInfo struct {
 	MaxRequest int32
 }
 
-// peer is a connected peer. Invariant: owed is the sum of the lengths of debts.
+// peer is a connected peer. Invariants: owed is the sum of the lengths of debts;
+// each debt is of a span in transfer, all grains of which that it covers wait for
+// this peer, and for no other debt.
 type peer struct {
 	PeerInfo
 	*acquaintance

@@ -24,35 +24,38 @@ func (s *Swarm) Received(now unit.Time, node unit.NodeID, b Block, kept bool, ou
 	if !owed {
 		s.cfg.Download.Take(now, unit.Bytes(b.Length))
 	}
-	out = s.take(from, b, kept, out)
+	out = s.take(from, b, kept, owed, out)
 	if p == nil {
 		return out
 	}
 	return s.fill(now, p, out)
 }
 
-// take puts a received block into its active span.
-func (s *Swarm) take(from seat, b Block, kept bool, out []Action) []Action {
+// take puts a received block into its active span. owed says that the block is what
+// the peer was asked for: then no other request covers it.
+func (s *Swarm) take(from seat, b Block, kept, owed bool, out []Action) []Action {
 	a := s.active[b.Span]
 	i, j, whole := s.extent(b)
 	if a == nil || !kept || !whole || slices.ContainsFunc(a.grains[i:j], grain.here) {
 		s.counters.Duplicate += unit.Bytes(b.Length)
 		s.known[from].account.Duplicate += unit.Bytes(b.Length)
-		// Another connection was delivering the same; should that one fail,
-		// somebody must be asked again.
-		s.unrequest(b, from)
+		if owed {
+			// Another connection was delivering the same; should that one fail,
+			// somebody must be asked again.
+			s.unrequest(b, from)
+		}
 		return out
 	}
-	others := false
 	for k := i; k < j; k++ {
 		if a.grains[k] == 0 {
 			a.free--
 		}
-		others = others || a.grains[k] != grain(from)
 		a.grains[k] = grain(from) | here
 	}
 	a.received += j - i
-	if others {
+	if !owed {
+		// It was given up and came all the same. Requests that were made instead
+		// may have other bounds, also those of the same peer.
 		out = s.settle(b, out)
 	}
 	if a.received == len(a.grains) {
@@ -104,8 +107,12 @@ func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action
 		}
 		return s.fillAll(now, s.reject(now, a, out))
 	}
-	s.trust(a)
-	s.noteSpanTime(now.Sub(a.began))
+	if a.received == len(a.grains) {
+		s.trust(a)
+		s.noteSpanTime(now.Sub(a.began))
+	} else { // what was given up meanwhile is on the disk, and was asked for again
+		out = s.cancelAll(a, out)
+	}
 	behind := s.storing >= maxStoring
 	s.end(a)
 	s.removeStarts(x)

@@ -35,6 +35,15 @@ const (
 	CodeUnreachable    = "unreachable"        // no endpoint of the control interface answers
 	CodeCanceled       = "canceled"           // the caller gave up, or its deadline passed
 	CodeInternal       = "internal"
+
+	// Of databases.
+	CodeState       = "state"       // the database is not in a state for this, such as a primary to be replaced
+	CodeUnsupported = "unsupported" // this version, architecture or layout
+	CodeCorrupt     = "corrupt"     // the engine's own check found damage
+	CodeUnhealthy   = "unhealthy"   // the restored database did not come up, or does not follow
+	CodePinLost     = "pin_lost"    // the log that restored replicas need is gone
+	CodeNodeLost    = "node_lost"   // a node that takes part does not answer any more
+	CodeAborted     = "aborted"     // somebody asked the run to end
 )
 
 // Error writes subject, message and fix in one line.

@@ -114,10 +114,18 @@ type RunPart struct {
 	Location string `json:"location"`
 	// Goal is what the node shall do now; the runner sets it.
 	Goal PartGoal `json:"goal"`
+	// GoalSince is when the runner set Goal.
+	GoalSince time.Time `json:"goal_since,omitzero"`
 	// Report is what the node said last, in State "" if nothing yet.
 	Report PartReport `json:"report"`
 	// Unreachable is set by the server when the node's record has expired.
 	Unreachable bool `json:"unreachable,omitempty"`
+	// TroubleSince is since when the runner has found the node unreachable, or
+	// unable to get the content; zero if it is neither.
+	TroubleSince time.Time `json:"trouble_since,omitzero"`
+	// Error is why the runner gave the part up, whatever its report says: the node
+	// is gone, or cannot get the content. Its goal is then GoalRevert or GoalEnd.
+	Error *Error `json:"error,omitempty"`
 }
 
 // PartGoal is what a node shall reach.
@@ -180,15 +188,20 @@ type PartReport struct {
 	Progress *Progress `json:"progress,omitempty"`
 	Error    *Error    `json:"error,omitempty"`
 
-	Probe   *DatabaseState  `json:"probe,omitempty"`
-	Content *BackupContent  `json:"content,omitempty"` // what a source captured
-	Digest  string          `json:"digest,omitempty"`  // under which it is published
-	Size    int64           `json:"size,omitempty"`    // bytes of the artifact
-	TakenAt time.Time       `json:"taken_at,omitzero"` // when the capture began
-	Pin     string          `json:"pin,omitempty"`     // what holds the log, such as a slot
-	Health  *DatabaseHealth `json:"health,omitempty"`
+	Probe   *DatabaseState `json:"probe,omitempty"`
+	Content *BackupContent `json:"content,omitempty"` // what a source captured
+	Digest  string         `json:"digest,omitempty"`  // under which it is published
+	Size    int64          `json:"size,omitempty"`    // bytes of the artifact
+	TakenAt time.Time      `json:"taken_at,omitzero"` // when the capture began
+	// VerifiedAt is when the driver checked the capture, zero if it did not.
+	VerifiedAt time.Time       `json:"verified_at,omitzero"`
+	Pin        string          `json:"pin,omitempty"` // what holds the log, such as a slot
+	Health     *DatabaseHealth `json:"health,omitempty"`
 	// OldData is where a member's former data are kept, "" if nowhere.
-	OldData   string    `json:"old_data,omitempty"`
+	OldData string `json:"old_data,omitempty"`
+	// Done says that GoalEnd is reached: nothing that only the run needed is left
+	// on the node, or, in PartStuck, that nothing more will be done.
+	Done      bool      `json:"done,omitempty"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
@@ -221,6 +234,11 @@ type DatabaseState struct {
 	Owner          string `json:"owner,omitempty"`
 	Group          string `json:"group,omitempty"`
 	Mode           string `json:"mode,omitempty"` // octal
+	// Mountpoint says that a filesystem is mounted on DataDir, so that it cannot be
+	// exchanged. Outside are directories elsewhere that belong to the database,
+	// such as tablespaces.
+	Mountpoint bool     `json:"mountpoint,omitempty"`
+	Outside    []string `json:"outside,omitempty"`
 	// Health is that of a replica that runs.
 	Health *DatabaseHealth `json:"health,omitempty"`
 }

@@ -1,0 +1,55 @@
+package restore
+
+// Op is one operation of a node in its part. Each may be performed again after it
+// was interrupted at any moment, and then reaches the same end.
+type Op string
+
+// What the operations are. Names in brackets are methods of the driver.
+const (
+	OpNone  Op = ""      // the goal is reached, or is another's turn: wait for another goal
+	OpProbe Op = "probe" // [Probe] and what the agent sees: space, owner, mountpoint
+
+	// Of a source.
+	OpPin           Op = "pin"            // [Pin] under PinName
+	OpCapture       Op = "capture"        // empty the capture directory, [Capture] into it, write backup.json
+	OpVerifyCapture Op = "verify_capture" // [Verify]
+	OpPublish       Op = "publish"
+	OpWatchPin      Op = "watch_pin"    // [PinStatus]; polled
+	OpUnpin         Op = "unpin"        // [Unpin]; never given up
+	OpDropCapture   Op = "drop_capture" // withdraw what was published, remove the directory; never given up
+
+	// Of a member, on the way forward.
+	OpAwaitRelease Op = "await_release" // until no distribution claims the staging, and it is whole; polled
+	OpVerify       Op = "verify"        // [Verify] of StagedData
+	OpConfigure    Op = "configure"     // [Configure] StagedData
+	OpCheckRole    Op = "check_role"    // probe again, right before OpStop
+	OpStop         Op = "stop"          // [Stop]
+	OpExchange     Op = "exchange"      // the data directory and StagedData
+	OpStart        Op = "start"         // [Start]
+	OpAwaitHealth  Op = "await_health"  // [Health] once; polled
+	OpRemoveOld    Op = "remove_old"    // StagingPath with the old data; never given up
+
+	// Of a member, on the way back and at the end.
+	OpLook          Op = "look"           // which of both directories stands, after an exchange was interrupted: Side
+	OpStopNew       Op = "stop_new"       // [Stop]
+	OpExchangeBack  Op = "exchange_back"  // as OpExchange
+	OpStartOld      Op = "start_old"      // [Start], and wait until it runs
+	OpGiveUp        Op = "give_up"        // nothing to perform: the part ends as it stands
+	OpCleanup       Op = "cleanup"        // [Cleanup]; never given up
+	OpRemoveStaging Op = "remove_staging" // StagingPath, once no distribution claims it; never given up
+)
+
+// Polled reports whether op only looks: after a result that changes nothing it is
+// asked for again, and the caller waits a while between.
+func (o Op) Polled() bool {
+	return o == OpAwaitRelease || o == OpAwaitHealth || o == OpWatchPin
+}
+
+// Destructive reports whether op stops, replaces or removes a member's data.
+func (o Op) Destructive() bool {
+	switch o {
+	case OpStop, OpExchange, OpRemoveOld:
+		return true
+	}
+	return false
+}

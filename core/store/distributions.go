@@ -4,20 +4,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rackswarm/rackswarm/core/api"
 )
-
-// maxAttempts bounds how often an update starts over because somebody else
-// changed the distributions meanwhile.
-const maxAttempts = 30
 
 // Update decides what to change, given all distributions by name: what to put
 // and the names to delete. It may be called several times and must have no side
@@ -29,30 +22,10 @@ type Update func(all map[string]api.Distribution) (put []api.Distribution, del [
 // after many attempts the error is ErrContended. Watchers hear of the change. An
 // update that changes nothing writes nothing.
 func (s *Store) UpdateDistributions(ctx context.Context, fn Update) error {
-	key := s.keys.distributions()
-	for attempt := range maxAttempts {
-		err := s.client.Watch(ctx, func(tx *redis.Tx) error { return s.updateOnce(ctx, tx, fn) }, key)
-		var user *userError
-		switch {
-		case errors.As(err, &user):
-			return user.err
-		case !errors.Is(err, redis.TxFailedErr):
-			return s.wrap(err, "update distributions")
-		}
-		if err := pause(ctx, time.Duration(rand.Int64N(int64(attempt+1)*int64(5*time.Millisecond)))); err != nil {
-			return fmt.Errorf("update distributions: %w", err)
-		}
-	}
-	return &failure{"update distributions", ErrContended, &api.Error{
-		Code: api.CodeConflict, Subject: "distributions",
-		Message: "others kept changing them at the same time", Fix: "try again",
-	}, nil}
+	return s.transact(ctx, s.keys.distributions(), "update distributions", "distributions", func(tx *redis.Tx) error {
+		return s.updateOnce(ctx, tx, fn)
+	})
 }
-
-// userError carries the error of an Update past the classification of errors.
-type userError struct{ err error }
-
-func (e *userError) Error() string { return e.err.Error() }
 
 func (s *Store) updateOnce(ctx context.Context, tx *redis.Tx, fn Update) error {
 	key := s.keys.distributions()
@@ -102,16 +75,4 @@ func (s *Store) Distributions(ctx context.Context) ([]api.Distribution, error) {
 	}
 	slices.SortFunc(all, func(a, b api.Distribution) int { return cmp.Compare(a.Name, b.Name) })
 	return all, nil
-}
-
-// pause waits for d or the end of ctx, whose error it returns.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

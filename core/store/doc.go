@@ -3,7 +3,7 @@
 // (thesis, section 4.2). Everything that means "alive" expires on the clock of
 // the Redis server, so a dead node shows by what is missing (requirement 28).
 // No distributed locks: each check-then-act is one script or one optimistic
-// transaction (requirement 32).
+// transaction (requirement 32). A lease only spares two agents the same work.
 //
 // # Keys
 //
@@ -21,6 +21,11 @@
 //	{distributions}:records        hash   name → api.Distribution
 //	{distributions}:identity       hash   as that of the artifacts
 //	{status/<distribution>}        hash   node → api.NodeStatus
+//	{backups}:records              hash   ID → api.Backup
+//	{schedules}:records            hash   name → api.Schedule
+//	{runs}:records                 hash   ID → "<generation> <api.Run>", without reports of its parts
+//	{runs}:reports:<ID>            hash   node → api.PartReport, deleted with the run
+//	{lease/<name>}                 string owner, expires with the lease
 //	{<digest>}:pending             zset   node → when its need expires, ms
 //	{<digest>}:pending:locations   hash   node → location
 //	{<digest>/<location>}:members  hash   node → overlay.Member
@@ -28,11 +33,16 @@
 //	{<digest>/<location>}:slots    hash   slot → "<expires, ms> <node>", and their number
 //	{<digest>/<location>}:version  string counter of changes
 //
+// The reports of all runs are with the records, so that a script keeps none of a
+// run that is deleted.
+//
 // A group's keys are gone one hour after anybody touched them last.
 //
 // # Channels
 //
 //	<prefix>:distributions                a changed set of distributions
+//	<prefix>:runs                         the ID of a run that was created, changed or deleted
+//	<prefix>:{runs}:reported:<ID>         the node whose part in the run reports
 //	<prefix>:demand                       a digest that began or ceased to be needed
 //	<prefix>:{status/<distribution>}:moved  a report whose phase is another
 //	<prefix>:{<digest>/<location>}:delta  a change of a group, with its version

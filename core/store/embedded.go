@@ -19,8 +19,9 @@ type EmbeddedConfig struct {
 	Listen   string      // host:port; port 0 takes a free one
 	TLS      *tls.Config // of the server; nil is plain TCP
 	Password string      // "" asks for none
-	// StateFile keeps artifacts, distributions and known nodes across restarts.
-	// "" keeps nothing. The rest expires anyway and comes back by itself.
+	// StateFile keeps artifacts, distributions, known nodes, runs with their
+	// reports, backups and schedules across restarts. "" keeps nothing. The rest
+	// expires anyway and comes back by itself.
 	StateFile string
 	Logger    *slog.Logger // nil is slog.Default()
 }

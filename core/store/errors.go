@@ -69,6 +69,10 @@ func notFound(op, subject, message, fix string) error {
 	return &failure{op, ErrNotFound, &api.Error{Code: api.CodeNotFound, Subject: subject, Message: message, Fix: fix}, nil}
 }
 
+func contended(op, subject, message, fix string) error {
+	return &failure{op, ErrContended, &api.Error{Code: api.CodeConflict, Subject: subject, Message: message, Fix: fix}, nil}
+}
+
 // unreachable reports whether waiting may heal err: the network, or a server
 // that is loading, failing over or without memory.
 func unreachable(err error) bool {

@@ -23,6 +23,15 @@ type GroupChanged struct {
 	Group  overlay.Group
 }
 
+// RunMoved says that a run was created, changed or deleted: read it. Reports are
+// told by ReportsMoved.
+type RunMoved struct{ Run string }
+
+// ReportsMoved says that parts of a run that was added to the Watcher report
+// something else than before: read the run. It is told once, too, when the server
+// begins to tell of them.
+type ReportsMoved struct{ Run string }
+
 // Down says that the connection to the store is lost, or was never made; Err is
 // an *api.Error. What was told before may be out of date (requirement 30).
 type Down struct{ Err error }
@@ -34,5 +43,7 @@ type Up struct{}
 func (DistributionsChanged) isEvent() {}
 func (Demand) isEvent()               {}
 func (GroupChanged) isEvent()         {}
+func (RunMoved) isEvent()             {}
+func (ReportsMoved) isEvent()         {}
 func (Down) isEvent()                 {}
 func (Up) isEvent()                   {}

@@ -24,6 +24,16 @@ func (k keys) nodesAlive() string    { return k.prefix + ":{nodes}:alive" }
 func (k keys) artifacts() string     { return k.prefix + ":{artifacts}:records" }
 func (k keys) distributions() string { return k.prefix + ":{distributions}:records" }
 
+func (k keys) backups() string   { return k.prefix + ":{backups}:records" }
+func (k keys) schedules() string { return k.prefix + ":{schedules}:records" }
+func (k keys) runs() string      { return k.prefix + ":{runs}:records" }
+
+func (k keys) reports(run string) string { return k.prefix + ":{runs}:reports:" + run }
+func (k keys) lease(name string) string  { return k.prefix + ":{lease/" + name + "}" }
+
+// run returns the keys of the scripts of a run, in their order.
+func (k keys) run(id string) []string { return []string{k.runs(), k.reports(id)} }
+
 // identities are with the records that they name, as a cluster may lose one
 // shard.
 func (k keys) identities() []string {
@@ -51,4 +61,6 @@ func (k keys) group(g GroupKey) []string {
 func (k keys) distributionsChannel() string     { return k.prefix + ":distributions" }
 func (k keys) statusChannel(dist string) string { return k.status(dist) + ":moved" }
 func (k keys) demandChannel() string            { return k.prefix + ":demand" }
+func (k keys) runsChannel() string              { return k.prefix + ":runs" }
+func (k keys) reportsChannel(run string) string { return k.prefix + ":{runs}:reported:" + run }
 func (k keys) groupChannel(g GroupKey) string   { return fmt.Sprintf("%s:{%s}:delta", k.prefix, g) }

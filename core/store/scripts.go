@@ -41,6 +41,13 @@ var (
 	artifactPut = script("artifact_put")
 	seedAdd     = script("seed_add")
 	seedTrouble = script("seed_trouble")
+
+	runCreate    = script("run_create")
+	runPut       = script("run_put")
+	runDelete    = script("run_delete")
+	partReport   = script("part_report")
+	leaseTake    = script("lease_take")
+	leaseRelease = script("lease_release")
 )
 
 // idle is how long the keys of a transfer outlive the last touch.

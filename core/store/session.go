@@ -26,13 +26,13 @@ type session struct {
 	pubsub *redis.PubSub
 	wasUp  bool // owned by receive until the session has ended
 	// subscribed is what the server was asked for, by channel; owned by follow.
-	subscribed map[string]*watched
+	subscribed map[string]*topic
 }
 
 // session holds one connection until it breaks or ctx ends, and reports whether
 // it ever stood.
 func (w *Watcher) session(ctx context.Context) (wasUp bool) {
-	s := &session{Watcher: w, pubsub: w.store.client.Subscribe(ctx), subscribed: map[string]*watched{}}
+	s := &session{Watcher: w, pubsub: w.store.client.Subscribe(ctx), subscribed: map[string]*topic{}}
 	defer s.pubsub.Close()
 	w.forget()
 	if err := s.begin(ctx); err != nil {
@@ -57,10 +57,10 @@ func (w *Watcher) session(ctx context.Context) (wasUp bool) {
 // begin connects and subscribes to everything that is known now.
 func (s *session) begin(ctx context.Context) error {
 	keys := s.store.keys
-	if err := s.pubsub.Subscribe(ctx, keys.distributionsChannel(), keys.demandChannel()); err != nil {
+	if err := s.pubsub.Subscribe(ctx, keys.distributionsChannel(), keys.runsChannel(), keys.demandChannel()); err != nil {
 		return err
 	}
-	return s.subscribeGroups(ctx)
+	return s.subscribeTopics(ctx)
 }
 
 // end announces the loss, unless the watcher itself ends.
@@ -95,7 +95,7 @@ func (s *session) confirmed(sub *redis.Subscription) {
 	case sub.Channel == s.store.keys.demandChannel():
 		s.wasUp = true
 		s.up()
-	default:
+	case !s.reportsMoved(sub.Channel): // some may have been missed until now
 		s.groupSubscribed(sub.Channel)
 	}
 }
@@ -108,8 +108,12 @@ func (s *session) published(msg *redis.Message) {
 		if d, err := artifact.ParseDigest(msg.Payload); err == nil {
 			s.out.put(Demand{d}, Demand{d})
 		}
+	case s.store.keys.runsChannel():
+		s.out.put(RunMoved{msg.Payload}, RunMoved{msg.Payload})
 	default:
-		s.groupDelta(msg.Channel, msg.Payload)
+		if !s.reportsMoved(msg.Channel) {
+			s.groupDelta(msg.Channel, msg.Payload)
+		}
 	}
 }
 
@@ -125,8 +129,8 @@ func (s *session) ping(ctx context.Context) error {
 	}
 }
 
-// follow subscribes to groups that are added and unsubscribes from those that
-// are removed.
+// follow subscribes to groups and runs that are added and unsubscribes from those
+// that are removed.
 func (s *session) follow(ctx context.Context) error {
 	for {
 		select {
@@ -134,13 +138,13 @@ func (s *session) follow(ctx context.Context) error {
 			return errClosed
 		case <-s.Watcher.subscribe:
 		}
-		if err := s.subscribeGroups(ctx); err != nil {
+		if err := s.subscribeTopics(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *session) subscribeGroups(ctx context.Context) error {
+func (s *session) subscribeTopics(ctx context.Context) error {
 	added, removed := s.difference()
 	if len(removed) > 0 {
 		if err := s.pubsub.Unsubscribe(ctx, removed...); err != nil {
@@ -155,16 +159,16 @@ func (s *session) subscribeGroups(ctx context.Context) error {
 	return nil
 }
 
-// difference compares the groups with what is subscribed, and notes them as
-// subscribed. A group that was removed and added again is subscribed to again,
-// because its snapshot waits for the confirmation.
+// difference compares what is wanted with what is subscribed, and notes it as
+// subscribed. What was removed and added again is subscribed to again, because
+// what is told first waits for the confirmation.
 func (s *session) difference() (added, removed []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for ch, k := range s.channel {
-		if g := s.groups[k]; s.subscribed[ch] != g {
+	for ch, t := range s.channel {
+		if s.subscribed[ch] != t {
 			added = append(added, ch)
-			s.subscribed[ch] = g
+			s.subscribed[ch] = t
 		}
 	}
 	for ch := range s.subscribed {

@@ -39,9 +39,9 @@ type state struct {
 
 // lasting reports whether a key is kept: doc.go lists them.
 func lasting(key string) bool {
-	return strings.HasSuffix(key, ":{nodes}:known") || strings.HasSuffix(key, ":{artifacts}:records") ||
-		strings.Contains(key, ":{artifacts}:seeds:") || strings.HasSuffix(key, ":{distributions}:records") ||
-		strings.HasSuffix(key, "}:identity")
+	return strings.HasSuffix(key, ":{nodes}:known") || strings.HasSuffix(key, "}:records") ||
+		strings.HasSuffix(key, "}:identity") ||
+		strings.Contains(key, ":{artifacts}:seeds:") || strings.Contains(key, ":{runs}:reports:")
 }
 
 // startState fills r from the file, if there is one, and follows its changes.
@@ -53,7 +53,7 @@ func startState(path string, r *miniredis.Miniredis, logger *slog.Logger) (*stat
 	if err := s.load(); err != nil {
 		return nil, &api.Error{
 			Code: api.CodeIO, Subject: path, Message: "read the state of the embedded store: " + err.Error(),
-			Fix: "repair the file, or move it away to start without artifacts and distributions",
+			Fix: "repair the file, or move it away to start without artifacts, distributions and backups",
 		}
 	}
 	r.Server().SetPreHook(s.observe)

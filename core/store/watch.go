@@ -27,8 +27,15 @@ type Watcher struct {
 
 	mu      sync.Mutex
 	groups  map[GroupKey]*watched // guarded by mu, as is what they point to
-	channel map[string]GroupKey   // of groups, guarded by mu
+	channel map[string]*topic     // guarded by mu
 	state   linkState             // guarded by mu
+}
+
+// topic is what a channel beside those that all watch is subscribed to for.
+// Adding what was removed makes a new one.
+type topic struct {
+	run   string // "" for a group
+	group GroupKey
 }
 
 type linkState int
@@ -39,7 +46,8 @@ const (
 	linkDown
 )
 
-// Watch starts to watch distributions and demand, and the groups that are added.
+// Watch starts to watch distributions, demand and runs, and the groups and the
+// reports on runs that are added.
 // The first event is Up or Down. Events of one kind and subject are merged until
 // they are taken, so a slow receiver gets the latest only. The channel closes
 // after ctx ends, which is how a Watcher is released.
@@ -47,7 +55,7 @@ func (s *Store) Watch(ctx context.Context) *Watcher {
 	w := &Watcher{
 		store: s, events: make(chan Event), out: newOutbox(),
 		subscribe: make(chan struct{}, 1), refresh: make(chan struct{}, 1),
-		groups: map[GroupKey]*watched{}, channel: map[string]GroupKey{},
+		groups: map[GroupKey]*watched{}, channel: map[string]*topic{},
 	}
 	go w.run(ctx)
 	return w
@@ -63,7 +71,7 @@ func (w *Watcher) AddGroup(k GroupKey) {
 	defer w.mu.Unlock()
 	if w.groups[k] == nil {
 		w.groups[k] = &watched{announce: true}
-		w.channel[w.store.keys.groupChannel(k)] = k
+		w.channel[w.store.keys.groupChannel(k)] = &topic{group: k}
 		kick(w.subscribe)
 	}
 }
@@ -79,6 +87,42 @@ func (w *Watcher) RemoveGroup(k GroupKey) {
 		w.out.drop(k)
 		kick(w.subscribe)
 	}
+}
+
+// AddRun begins to tell of reports on a run. Adding it again is no error.
+func (w *Watcher) AddRun(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ch := w.store.keys.reportsChannel(id); w.channel[ch] == nil {
+		w.channel[ch] = &topic{run: id}
+		kick(w.subscribe)
+	}
+}
+
+// RemoveRun ends what AddRun began. No event of reports on the run is delivered
+// after it returns, unless the receiver is taking it at that moment.
+func (w *Watcher) RemoveRun(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ch := w.store.keys.reportsChannel(id); w.channel[ch] != nil {
+		delete(w.channel, ch)
+		w.out.drop(ReportsMoved{id})
+		kick(w.subscribe)
+	}
+}
+
+// reportsMoved tells of reports if the channel is that of a run.
+func (w *Watcher) reportsMoved(channel string) (isRun bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := w.channel[channel]
+	if t == nil || t.run == "" {
+		return false
+	}
+	if w.state == linkUp {
+		w.out.put(ReportsMoved{t.run}, ReportsMoved{t.run})
+	}
+	return true
 }
 
 // run holds sessions until ctx ends.

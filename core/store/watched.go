@@ -52,11 +52,11 @@ func (w *Watcher) groupSubscribed(channel string) {
 
 // groupOf returns nil if the group has been removed meanwhile.
 func (w *Watcher) groupOf(channel string) *watched {
-	k, ok := w.channel[channel]
-	if !ok {
+	t := w.channel[channel]
+	if t == nil || t.run != "" {
 		return nil
 	}
-	return w.groups[k]
+	return w.groups[t.group]
 }
 
 func (w *Watcher) invalidate(g *watched) {
@@ -81,7 +81,7 @@ func (w *Watcher) groupDelta(channel, payload string) {
 	case d.Version <= g.view.version:
 	case d.Version == g.view.version+1:
 		g.view = g.view.apply(d)
-		w.announceGroup(w.channel[channel], g)
+		w.announceGroup(w.channel[channel].group, g)
 	default:
 		g.keep(d)
 		w.invalidate(g)

@@ -21,7 +21,7 @@ import (
 func offline(k GroupKey) (*session, *watched, string) {
 	s := &session{Watcher: &Watcher{
 		store: &Store{keys: keys{"p"}}, out: newOutbox(), state: linkUp, refresh: make(chan struct{}, 1), subscribe: make(chan struct{}, 1),
-		groups: map[GroupKey]*watched{}, channel: map[string]GroupKey{},
+		groups: map[GroupKey]*watched{}, channel: map[string]*topic{},
 	}}
 	s.AddGroup(k)
 	channel := s.store.keys.groupChannel(k)

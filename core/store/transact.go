@@ -1,0 +1,60 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// maxAttempts bounds how often an update starts over because somebody else
+// changed the same meanwhile.
+const maxAttempts = 30
+
+// transact runs fn, which reads key and changes it with tx.TxPipelined, again and
+// again until nobody else changed key in between. fn must have no other effects.
+// What it returns as a *userError is returned bare; op and subject are for other
+// errors, of which ErrContended comes after many attempts.
+func (s *Store) transact(ctx context.Context, key, op, subject string, fn func(*redis.Tx) error) error {
+	for attempt := range maxAttempts {
+		err := s.client.Watch(ctx, fn, key)
+		var user *userError
+		switch {
+		case errors.As(err, &user):
+			return user.err
+		case !errors.Is(err, redis.TxFailedErr):
+			return s.wrap(err, "%s", op)
+		}
+		if err := backOff(ctx, attempt+1); err != nil {
+			return fmt.Errorf("%s: %w", op, err)
+		}
+	}
+	return contended(op, subject, "others kept changing them at the same time", "try again")
+}
+
+// userError carries the error of a caller's function past the classification of
+// errors.
+type userError struct{ err error }
+
+func (e *userError) Error() string { return e.err.Error() }
+
+// backOff waits before an update starts over the attempt-th time, counted from 1,
+// by chance up to 5 ms longer each time.
+func backOff(ctx context.Context, attempt int) error {
+	return pause(ctx, time.Duration(rand.Int64N(int64(attempt)*int64(5*time.Millisecond))))
+}
+
+// pause waits for d or the end of ctx, whose error it returns.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

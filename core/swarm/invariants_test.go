@@ -21,7 +21,14 @@ type world struct {
 	asked map[unit.NodeID][]Block
 	late  map[unit.NodeID][]Block // cancelled, and may come all the same
 	wants []FetchLeaves           // not answered
+	disk  []writing               // under way
 	calm  bool                    // the disk and what arrives are good from now on
+}
+
+// writing is a Store that was not answered: what came of the span is good, or not.
+type writing struct {
+	span int32
+	good bool
 }
 
 const spans = 6
@@ -71,7 +78,13 @@ func (w *world) take(out []Action) {
 			w.asked[a.Peer] = slices.DeleteFunc(w.asked[a.Peer], func(b Block) bool { return b == a.Block })
 		case Store:
 			good := w.calm || rapid.IntRange(0, 2).Draw(w.t, "good") > 0
+			if !w.calm && rapid.IntRange(0, 3).Draw(w.t, "slow disk") == 0 {
+				w.disk = append(w.disk, writing{a.Span, good})
+				continue
+			}
 			later = append(later, func() []Action { return w.s.Stored(w.now, a.Span, good, nil) })
+		case Drop: // what is good is written all the same; of the rest nothing is heard
+			w.disk = slices.DeleteFunc(w.disk, func(o writing) bool { return o.span == a.Span && !o.good })
 		case Verify:
 			good := w.calm || rapid.Bool().Draw(w.t, "verified")
 			later = append(later, func() []Action { return w.s.Verified(w.now, a.Span, good, nil) })
@@ -86,6 +99,15 @@ func (w *world) take(out []Action) {
 		case Hangup:
 			later = append(later, func() []Action { return w.left(a.Peer) })
 		}
+	}
+}
+
+// written has the disk be done with a span.
+func (w *world) written() {
+	if len(w.disk) > 0 {
+		o := w.disk[0]
+		w.disk = w.disk[1:]
+		w.take(w.s.Stored(w.now, o.span, o.good, nil))
 	}
 }
 
@@ -144,7 +166,7 @@ func (w *world) step() {
 	peer := rapid.SampledFrom([]unit.NodeID{"a", "n", "z"}).Draw(w.t, "peer")
 	list := rapid.SliceOfNDistinct(rapid.Uint32Range(0, spans-1), 0, spans, rapid.ID).Draw(w.t, "spans")
 	known := w.s.peers[peer] != nil
-	switch rapid.IntRange(0, 17).Draw(w.t, "event") {
+	switch rapid.IntRange(0, 19).Draw(w.t, "event") {
 	case 0:
 		if !known {
 			at := rapid.SampledFrom([]unit.Location{"x/y", "x/z", "q"}).Draw(w.t, "at")
@@ -183,12 +205,17 @@ func (w *world) step() {
 		}
 	case 15, 16, 17:
 		w.answer()
+	case 18, 19:
+		w.written()
 	case 12:
 		w.take(w.s.PeerSuspects(w.now, peer, list, nil))
 	case 13:
 		have := w.s.Have()
 		if len(list) > 0 {
 			have.Clear(int(list[0]))
+		}
+		if len(list) > 1 {
+			have.Set(int(list[1]))
 		}
 		w.take(w.s.Replace(w.now, have, nil))
 	}
@@ -336,6 +363,7 @@ func booksBalance(t *rapid.T) {
 			return
 		}
 		w.now = w.now.Add(200 * time.Millisecond)
+		w.written()
 		for len(w.asked["faithful"]) > 0 {
 			b := w.asked["faithful"][0]
 			w.asked["faithful"] = w.asked["faithful"][1:]

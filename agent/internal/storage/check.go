@@ -187,7 +187,7 @@ func (p *Placement) mend(ctx context.Context, d *mender, f *findings) error {
 	if err := d.modes(ctx, f.found); err != nil {
 		return err
 	}
-	return d.dirModes()
+	return d.dirModes(ctx)
 }
 
 // adoptStamps takes over the stamps of files that were hashed or mended.

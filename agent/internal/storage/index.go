@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,24 +50,31 @@ const indexVersion = 1
 // stampLength is about how many bytes a stamp takes in an index.
 const stampLength = 80
 
-func (x *index) encode() []byte {
+// restLength is about how many bytes the rest takes.
+const restLength = 1 << 10
+
+func (x *index) encode() []byte { return x.encodeAfter(encodeFiles(x.Files)) }
+
+// encodeAfter is encode for an index whose stamps are encoded already. The result
+// may lie behind files in the same array.
+func (x *index) encodeAfter(files []byte) []byte {
 	rest := *x
 	rest.Version, rest.Files = indexVersion, nil
 	b, err := json.Marshal(&rest)
 	if err != nil {
 		panic(err) // no field of an index can fail
 	}
-	return appendFiles(b, x.Files)
+	return append(files, b[1:]...)
 }
 
-// appendFiles adds the stamps to the JSON of an index without any. There may be
-// millions of them, and encoding/json takes several times as long.
-func appendFiles(b []byte, files []stamp) []byte {
+// encodeFiles begins the JSON of an index with its stamps. There may be millions of
+// them, and encoding/json takes several times as long.
+func encodeFiles(files []stamp) []byte {
 	if len(files) == 0 {
-		return b
+		return []byte("{")
 	}
-	b = slices.Grow(b[:len(b)-1], len(files)*stampLength) // the brace comes last
-	b = append(b, `,"files":[`...)
+	b := make([]byte, 0, len(files)*stampLength+restLength)
+	b = append(b, `{"files":[`...)
 	for i, s := range files {
 		if i > 0 {
 			b = append(b, ',')
@@ -79,7 +85,7 @@ func appendFiles(b []byte, files []stamp) []byte {
 		b = strconv.AppendUint(append(b, `,"i":`...), s.Ino, 10)
 		b = append(b, '}')
 	}
-	return append(b, "]}"...)
+	return append(b, "],"...)
 }
 
 func decodeIndex(b []byte) (*index, error) {

@@ -89,6 +89,7 @@ func (p *Placement) runSteps(ctx context.Context, steps []step) error {
 type swap struct {
 	p        *Placement
 	stamps   []stamp
+	encoded  []byte // a tree's stamps, once they were needed
 	top      uint64
 	old      sight
 	oldInode uint64
@@ -140,7 +141,7 @@ func (s *swap) metadata(ctx context.Context) error {
 		return err
 	}
 	s.stamps = stampsOf(found)
-	return d.dirModes()
+	return d.dirModes(ctx)
 }
 
 func stampsOf(found []fs.FileInfo) []stamp {
@@ -201,7 +202,19 @@ func (s *swap) intent(ctx context.Context) error {
 		x.Files = []stamp{{}} // the rename changes it
 	}
 	x.Foreign, x.Keep, x.Old = s.foreign, s.keep, s.oldInode
-	return atomicfile.WriteIn(s.p.stage.dir, intentName, x.encode())
+	return atomicfile.WriteIn(s.p.stage.dir, intentName, s.encode(x))
+}
+
+// encode encodes an index of what is staged. A tree's stamps are encoded once for
+// all of them.
+func (s *swap) encode(x *index) []byte {
+	if s.p.mf.Kind() != artifact.KindTree {
+		return x.encode()
+	}
+	if s.encoded == nil {
+		s.encoded = encodeFiles(s.stamps)
+	}
+	return x.encodeAfter(s.encoded)
 }
 
 // index is that of what stands after the swap.
@@ -326,7 +339,7 @@ func (s *swap) record(ctx context.Context) error {
 		}
 	}
 	x := s.index()
-	if err := p.m.writePlacement(x); err != nil {
+	if err := p.m.writeEncoded(x, s.encode(x)); err != nil {
 		return err
 	}
 	p.idx = x

@@ -203,8 +203,11 @@ func (m *Manager) readPlacement(id string) *index {
 	return x
 }
 
-func (m *Manager) writePlacement(x *index) error {
-	if err := atomicfile.WriteIn(m.placements, safeName(x.ID)+indexSuffix, x.encode()); err != nil {
+func (m *Manager) writePlacement(x *index) error { return m.writeEncoded(x, x.encode()) }
+
+// writeEncoded is writePlacement for an index that is encoded already.
+func (m *Manager) writeEncoded(x *index, encoded []byte) error {
+	if err := atomicfile.WriteIn(m.placements, safeName(x.ID)+indexSuffix, encoded); err != nil {
 		return fmt.Errorf("write the placement's index: %w", err)
 	}
 	m.mu.Lock()

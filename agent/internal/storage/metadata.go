@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
 )
@@ -89,25 +91,37 @@ func (a attributes) of(mode uint32, top bool) uint32 {
 // fix gives name in dir the owner and, if it is no link, the mode that it
 // should have. It reports whether they were others.
 func (a attributes) fix(dir *os.Root, name string, info fs.FileInfo, mode uint32) (bool, error) {
-	st := info.Sys().(*syscall.Stat_t)
-	chown := a.uid >= 0 && uint32(a.uid) != st.Uid || a.gid >= 0 && uint32(a.gid) != st.Gid
+	chown, chmod := a.wrong(info, mode)
 	if chown {
 		if err := dir.Lchown(name, a.uid, a.gid); err != nil {
 			return false, err
 		}
 	}
-	if info.Mode()&fs.ModeSymlink != 0 || !chown && st.Mode&0o7777 == mode {
+	if !chmod {
 		return chown, nil
 	}
 	return true, dir.Chmod(name, fileMode(mode)) // after chown, which clears setuid
 }
 
+// wrong reports whether fix has to set the owner, and the mode.
+func (a attributes) wrong(info fs.FileInfo, mode uint32) (chown, chmod bool) {
+	st := info.Sys().(*syscall.Stat_t)
+	chown = a.uid >= 0 && uint32(a.uid) != st.Uid || a.gid >= 0 && uint32(a.gid) != st.Gid
+	return chown, info.Mode()&fs.ModeSymlink == 0 && (chown || st.Mode&0o7777 != mode)
+}
+
+// modeBits are those that Go writes as others than Unix.
+var modeBits = [...]struct {
+	unix uint32
+	mode fs.FileMode
+}{{unix.S_ISUID, fs.ModeSetuid}, {unix.S_ISGID, fs.ModeSetgid}, {unix.S_ISVTX, fs.ModeSticky}}
+
 // fileMode writes the 12 bits of a Unix mode as Go does.
 func fileMode(mode uint32) fs.FileMode {
 	m := fs.FileMode(mode & 0o777)
-	for bit, flag := range map[uint32]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
-		if mode&bit != 0 {
-			m |= flag
+	for _, b := range modeBits {
+		if mode&b.unix != 0 {
+			m |= b.mode
 		}
 	}
 	return m
@@ -235,6 +249,9 @@ func (d *mender) empties() error {
 // modes gives files their modes and owners and returns them as they are then.
 // Only those are touched that stand as found says.
 func (d *mender) modes(ctx context.Context, found []fs.FileInfo) error {
+	if !d.anyWrong(found) {
+		return nil
+	}
 	list := d.folders()
 	fixed := make([]bool, len(d.files))
 	err := parallel(ctx, len(list), func(_ context.Context, _, n int) error {
@@ -251,8 +268,7 @@ func (d *mender) modes(ctx context.Context, found []fs.FileInfo) error {
 				continue
 			}
 			base := path.Base(d.path(i))
-			mode := d.attr.of(d.files[i].Mode, d.name != "")
-			if fixed[i], err = d.attr.fix(dir, base, found[i], mode); err != nil {
+			if fixed[i], err = d.attr.fix(dir, base, found[i], d.fileMode(i)); err != nil {
 				return err
 			}
 			if fixed[i] {
@@ -271,17 +287,36 @@ func (d *mender) modes(ctx context.Context, found []fs.FileInfo) error {
 	return err
 }
 
+func (d *mender) fileMode(i int) uint32 { return d.attr.of(d.files[i].Mode, d.name != "") }
+
+// anyWrong reports whether a file has another mode or owner than it should have.
+func (d *mender) anyWrong(found []fs.FileInfo) bool {
+	for i, info := range found {
+		if info == nil {
+			continue
+		}
+		if chown, chmod := d.attr.wrong(info, d.fileMode(i)); chown || chmod {
+			return true
+		}
+	}
+	return false
+}
+
 // dirModes comes last, children before parents: a mode may forbid an agent
 // that is not root to write.
-func (d *mender) dirModes() error {
+func (d *mender) dirModes(ctx context.Context) error {
 	dirs := d.mf.Dirs()
+	found := make([]fs.FileInfo, len(dirs))
+	err := parallel(ctx, len(dirs), func(_ context.Context, _, n int) (err error) {
+		found[n], err = d.root.Lstat(path.Join(".", dirs[n].Path))
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	for n := len(dirs) - 1; n >= 0; n-- {
 		name := path.Join(".", dirs[n].Path)
-		info, err := d.root.Lstat(name)
-		if err != nil {
-			return err
-		}
-		fixed, err := d.attr.fix(d.root, name, info, d.attr.of(dirs[n].Mode, dirs[n].Path == ""))
+		fixed, err := d.attr.fix(d.root, name, found[n], d.attr.of(dirs[n].Mode, dirs[n].Path == ""))
 		if err != nil {
 			return err
 		}

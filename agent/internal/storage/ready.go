@@ -25,6 +25,7 @@ func (p *Placement) Stage(ctx context.Context) error {
 	}
 	s := &swap{p: p}
 	if err = p.runSteps(ctx, s.stageSteps()); err == nil {
+		s.encoded = nil // it may be long until it is installed
 		p.staged = s
 	} else {
 		p.thaw()
@@ -59,7 +60,7 @@ func (s *swap) ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteIn(s.p.stage.dir, readyName, s.p.newIndex(inode(info), s.stamps).encode())
+	return atomicfile.WriteIn(s.p.stage.dir, readyName, s.encode(s.p.newIndex(inode(info), s.stamps)))
 }
 
 // trusted tells of each file whether it looks as it did when all of the content

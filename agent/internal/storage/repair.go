@@ -204,7 +204,7 @@ func renameBelow(from, to *os.Root, name string) error {
 
 func (r *repair) record(ctx context.Context) error {
 	p := r.p
-	if err := (&mender{content: p.live, attr: p.attr}).dirModes(); err != nil {
+	if err := (&mender{content: p.live, attr: p.attr}).dirModes(ctx); err != nil {
 		return err
 	}
 	stamps := append([]stamp(nil), p.live.stamps...)

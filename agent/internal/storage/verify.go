@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path"
 	"sync/atomic"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // folder is a directory with the files of an artifact that lie in it.
@@ -42,26 +45,33 @@ func (c *content) scan(ctx context.Context) ([]fs.FileInfo, error) {
 	found := make([]fs.FileInfo, len(c.files))
 	list := c.folders()
 	err := parallel(ctx, len(list), func(_ context.Context, _, n int) error {
-		dir, err := c.root.OpenRoot(list[n].path)
+		// The dot has the directory itself found through a link, within the root.
+		dir, err := c.open.open(c.root, list[n].path+"/.", os.O_RDONLY|unix.O_DIRECTORY, 0)
 		if gone(err) {
 			return nil // all of its files are missing
 		}
 		if err != nil {
 			return err
 		}
-		defer dir.Close()
-		for _, i := range list[n].files {
-			info, err := dir.Lstat(path.Base(c.path(i)))
-			if err != nil && !gone(err) {
-				return err
-			}
-			if err == nil && info.Mode().IsRegular() {
-				found[i] = info
-			}
-		}
-		return nil
+		return errors.Join(c.scanFolder(dir, list[n].files, found), dir.close())
 	})
 	return found, err
+}
+
+// scanFolder looks at files of an open directory.
+func (c *content) scanFolder(dir rawFile, files []int, found []fs.FileInfo) error {
+	infos := make([]fileInfo, len(files)) // one allocation for all
+	for n, i := range files {
+		info := &infos[n]
+		err := info.look(dir, path.Base(c.path(i)))
+		if err != nil && !gone(err) {
+			return &fs.PathError{Op: "look at", Path: c.path(i), Err: err}
+		}
+		if err == nil && info.Mode().IsRegular() {
+			found[i] = info
+		}
+	}
+	return nil
 }
 
 // look is scan for one file.

@@ -60,7 +60,8 @@ func (c *content) createWhole(i int) (rawFile, error) {
 }
 
 // createFile creates file i, and its directory, unless it is there. It has its
-// mode as far as the umask lets it: nobody else gets into the staging directory.
+// mode as far as the umask lets it, and the directory the usual one: nobody else
+// gets into the staging directory.
 func (c *content) createFile(i int, flags int) (rawFile, error) {
 	name := c.path(i)
 	flags |= os.O_RDWR | os.O_CREATE
@@ -69,7 +70,7 @@ func (c *content) createFile(i int, flags int) (rawFile, error) {
 	if !errors.Is(err, fs.ErrNotExist) || c.name != "" {
 		return f, err
 	}
-	if err := c.root.MkdirAll(path.Dir(name), 0o700); err != nil {
+	if err := c.root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return -1, err
 	}
 	return c.open.open(c.root, name, flags, perm)

@@ -20,9 +20,13 @@ type Process struct {
 }
 
 // Start starts cmd in a process group of its own, so that Ctrl-C reaches only the
-// caller, which then ends things in order.
+// caller, which then ends things in order. What else cmd.SysProcAttr asks for
+// stays, such as namespaces.
 func Start(cmd *exec.Cmd) (*Process, error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
 	p := &Process{cmd: cmd, exited: make(chan struct{})}
 	started := make(chan error)
 	go p.run(started)

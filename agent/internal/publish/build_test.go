@@ -338,8 +338,8 @@ func replace(path string, err error) error {
 	return os.Rename(path+"~", path)
 }
 
-// TestBuildUnreadable opens a file of several blocks, which the calling
-// goroutine does, with no more than an ordinary user's rights to files.
+// TestBuildUnreadable opens a file of several blocks with no more than an ordinary
+// user's rights to files: of one worker, that is the calling goroutine.
 func TestBuildUnreadable(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Chmod(filepath.Dir(dir), 0o755)) // the test's own is private
@@ -351,7 +351,7 @@ func TestBuildUnreadable(t *testing.T) {
 		if os.Geteuid() == 0 {
 			syscall.RawSyscall(syscall.SYS_SETFSUID, 65534, 0, 0)
 		}
-		_, err := Build(context.Background(), dir, Options{})
+		_, err := Build(context.Background(), dir, Options{Workers: 1})
 		refused(t, err, api.CodeSourceUnsuited, dir+"/secret", "permission denied")
 	}()
 	<-done

@@ -63,7 +63,7 @@ func (h *hasher) summed() bool {
 	}
 	f, err := h.src.Open(0)
 	if err != nil {
-		return true // produce says what is wrong
+		return true // next says what is wrong
 	}
 	defer f.Close()
 	return holes(f) <= maxHoles

@@ -30,6 +30,11 @@ type hasher struct {
 	layers   [][][32]byte
 	checksum string
 	sum      *checksummer // of a single file, otherwise nil
+
+	mu sync.Mutex
+	// at says which job is next: its file, its block, and once the first block of
+	// a file of several is handed out, the open file. Guarded by mu.
+	at job
 }
 
 // job is one block of a file, or a whole file that is no longer than a block.
@@ -69,22 +74,12 @@ func (h *hasher) run(ctx context.Context) error {
 	if h.summed() {
 		h.sum = newChecksummer(2*h.o.Workers, h.release)
 	}
-	jobs := make(chan job)
-	var workers sync.WaitGroup
-	for range h.o.Workers {
-		workers.Go(func() {
-			for j := range jobs {
-				if err := h.do(ctx, j); err != nil {
-					stop(err)
-				}
-			}
-		})
+	var others sync.WaitGroup
+	for range h.o.Workers - 1 {
+		others.Go(func() { h.work(ctx, stop) })
 	}
-	if err := h.produce(ctx, jobs); err != nil {
-		stop(err)
-	}
-	close(jobs)
-	workers.Wait()
+	h.work(ctx, stop)
+	others.Wait()
 	if h.sum != nil {
 		h.checksum = h.sum.finish()
 	}
@@ -98,38 +93,56 @@ func (h *hasher) run(ctx context.Context) error {
 	return nil
 }
 
-// produce hands out the jobs of all files in order, so that few are open at a
-// time. It stops early when the context ends.
-func (h *hasher) produce(ctx context.Context, jobs chan<- job) error {
-	for i, f := range h.src.Files {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+// work carries out jobs until there are none. Workers fetch them themselves:
+// where a goroutine hands them out, they wait until it has been woken.
+func (h *hasher) work(ctx context.Context, stop context.CancelCauseFunc) {
+	for {
+		j, ok, err := h.next(ctx)
+		if ok {
+			err = h.do(ctx, j)
 		}
-		if f.Stamp.Size <= h.block {
-			jobs <- job{file: i, turn: h.nextTurn()}
-			continue
+		if err != nil {
+			stop(err)
 		}
-		if err := h.produceBlocks(i, f.Stamp.Size, jobs); err != nil {
-			return err
+		if !ok {
+			return
 		}
 	}
-	return nil
 }
 
-func (h *hasher) produceBlocks(i int, size int64, jobs chan<- job) error {
+// next returns the jobs of all files in order, so that few are open at a time. It
+// begins no file after the context has ended.
+func (h *hasher) next(ctx context.Context) (j job, ok bool, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.at.open == nil && (ctx.Err() != nil || h.at.file == len(h.src.Files)) {
+		return job{}, false, nil
+	}
+	blocks := (h.src.Files[h.at.file].Stamp.Size + h.block - 1) / h.block
+	if blocks > 1 && h.at.open == nil {
+		if h.at.open, err = h.openFile(h.at.file, blocks); err != nil {
+			return job{}, false, err
+		}
+	}
+	j = h.at
+	j.turn = h.nextTurn()
+	if h.at.index++; int64(h.at.index) >= blocks {
+		h.at = job{file: h.at.file + 1}
+	}
+	return j, true, nil
+}
+
+// openFile opens a file of several blocks for the jobs that read it.
+func (h *hasher) openFile(i int, blocks int64) (*openFile, error) {
 	f, err := h.src.Open(i)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	blocks := (size + h.block - 1) / h.block
 	h.layers[i] = make([][32]byte, blocks)
 	open := &openFile{File: f, fd: int(f.Fd())}
 	pagecache.NoReadahead(open.fd)
 	open.left.Store(blocks)
-	for index := range int(blocks) {
-		jobs <- job{file: i, index: index, open: open, turn: h.nextTurn()}
-	}
-	return nil
+	return open, nil
 }
 
 // nextTurn reserves the next place in the order of the checksum.

@@ -4,74 +4,92 @@ import (
 	"github.com/rackswarm/rackswarm/core/wire"
 )
 
-// readAhead is the length of blocks, in bytes, from which on it pays to have
-// another goroutine read them.
-const readAhead = 128 << 10
+const (
+	// readAhead is the length of blocks, in bytes, from which on it pays to have
+	// another goroutine read them.
+	readAhead = 128 << 10
+	// mostAhead is how many blocks are read at a time. One goroutine that opens
+	// small files takes longer than the kernel to send what is in them.
+	mostAhead = 2
+)
 
-// loads are the reads from disk of one connection, one at a time and one block
-// ahead of the writer. It is touched only by the writer.
+// loads are the reads from disk of one connection, a few blocks ahead of the
+// writer. It is touched only by the writer.
 type loads struct {
-	conn    *Conn
-	done    chan *block // has room for the one that is being read
-	reading bool
-	ready   *block // read, not yet given to the writer
+	conn *Conn
+	// ahead are the blocks that are being read, in the order in which they are
+	// sent. Each channel has room for its block, nil if it could not be read.
+	ahead []chan *block
+	ready *block // read, not yet given to the writer
 }
 
-func newLoads(c *Conn) *loads { return &loads{conn: c, done: make(chan *block, 1)} }
+func newLoads(c *Conn) *loads { return &loads{conn: c} }
 
 // next returns a block that is to be written now, nil if none is ready, and has
-// the one after it read. It waits for small blocks only.
+// those after it read. It waits for small blocks only.
 func (l *loads) next() *block {
-	if l.reading && l.ready == nil {
+	l.begin()
+	if l.ready == nil {
 		select {
-		case b := <-l.done:
+		case b := <-l.done():
 			l.take(b)
+			l.begin()
 		default:
 		}
 	}
-	if l.ready == nil && !l.reading {
-		l.begin()
-	}
 	b := l.ready
 	l.ready = nil
-	if b != nil && !l.reading {
-		if u, ok := l.conn.queue.takeUpload(readAhead); ok {
-			l.start(u)
-		}
-	}
 	return b
 }
 
-// take receives what done has given: nil if the block could not be read.
-func (l *loads) take(b *block) { l.reading, l.ready = false, b }
+// done gives the block that is to be sent next, once it is read; nothing if none is
+// being read. What it gives is for take.
+func (l *loads) done() <-chan *block {
+	if len(l.ahead) == 0 {
+		return nil
+	}
+	return l.ahead[0]
+}
 
-// begin reads what waits longest: a small block at once, a large one meanwhile.
-// After a failure the writer comes back, woken by the rejection that goes first.
+// take receives what done has given: nil if the block could not be read.
+func (l *loads) take(b *block) { l.ahead, l.ready = l.ahead[1:], b }
+
+// begin has what waits longest read: large blocks meanwhile, a small one at once
+// if it is the next to be sent. After a failure the writer comes back, woken by the
+// rejection that goes first.
 func (l *loads) begin() {
-	u, ok := l.conn.queue.takeUpload(0)
-	switch {
-	case !ok:
-	case u.length >= readAhead:
+	for len(l.ahead) < mostAhead {
+		u, ok := l.conn.queue.takeUpload(readAhead)
+		if !ok {
+			break
+		}
 		l.start(u)
-	default:
+	}
+	if len(l.ahead) > 0 || l.ready != nil {
+		return
+	}
+	if u, ok := l.conn.queue.takeUpload(0); ok {
 		l.ready = l.conn.load(u)
 	}
 }
 
 // start has a block read while other things are done.
 func (l *loads) start(u upload) {
-	l.reading = true
+	done := make(chan *block, 1)
+	l.ahead = append(l.ahead, done)
 	go func() {
 		var b *block
-		defer func() { l.done <- b }()
+		defer func() { done <- b }()
 		l.conn.contain("the disk reads", func() error { b = l.conn.load(u); return nil })
 	}()
 }
 
 // wait returns when nothing is read any more.
 func (l *loads) wait() {
-	if l.reading {
-		l.take(<-l.done)
+	for _, done := range l.ahead {
+		if b := <-done; b != nil {
+			b.release()
+		}
 	}
 	if l.ready != nil {
 		l.ready.release()

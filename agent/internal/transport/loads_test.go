@@ -32,27 +32,61 @@ func TestControlDoesNotWaitForTheDisk(t *testing.T) {
 	})
 }
 
-// One block is read ahead of the one that is being written, and no more: what is
+// As many blocks as mostAhead are read while one is written, and no more: what is
 // cancelled behind them is never read.
-func TestOneBlockIsReadAhead(t *testing.T) {
+func TestBlocksAreReadAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := piped(t)
 		go a.Run(newJournal())
-		var read []uint32
-		for i := range uint32(4) {
-			a.SendSpan(i, 0, readAhead, func([]byte) error { read = append(read, i); return nil })
+		var read [mostAhead + 3]bool
+		for i := range uint32(len(read)) {
+			a.SendSpan(i, 0, readAhead, func([]byte) error { read[i] = true; return nil })
 		}
 		synctest.Wait() // the writer is at block 0, which nobody takes
-		a.CancelSpan(1, 0, readAhead)
-		a.CancelSpan(2, 0, readAhead)
+		for i := range uint32(mostAhead + 1) {
+			a.CancelSpan(i+1, 0, readAhead)
+		}
 		j := newJournal()
 		go b.Run(j)
 		var spans []uint32
-		for _, e := range j.await(t, 3) {
+		for _, e := range j.await(t, mostAhead+2) {
 			spans = append(spans, e.(kept).Span)
 		}
-		if want := []uint32{0, 1, 3}; !reflect.DeepEqual(read, want) || !reflect.DeepEqual(spans, want) {
-			t.Errorf("read %v, arrived %v", read, spans)
+		if want := []uint32{0, 1, 2, 4}; !reflect.DeepEqual(spans, want) {
+			t.Errorf("arrived %v, want %v", spans, want)
+		}
+		if want := [...]bool{true, true, true, false, true}; read != want {
+			t.Errorf("read %v, want %v", read, want)
+		}
+		b.Close(nil)
+	})
+}
+
+// Blocks that are read at the same time are sent as they were asked for, whichever
+// the disk delivers first; one that it does not deliver holds up no other.
+func TestBlocksKeepTheirOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := piped(t)
+		j := newJournal()
+		go a.Run(newJournal())
+		go b.Run(j)
+		first, second := make(chan error), make(chan error)
+		a.SendSpan(1, 0, readAhead, func([]byte) error { return <-first })
+		a.SendSpan(2, 0, readAhead, func([]byte) error { return <-second })
+		a.SendSpan(3, 0, 1, filled('x')) // is small, and waits for its turn
+		second <- nil
+		synctest.Wait()
+		first <- nil
+		a.SendSpan(4, 0, readAhead, func([]byte) error { return errors.New("the disk is broken") })
+		a.SendSpan(5, 0, readAhead, filled('x'))
+		var spans []uint32
+		for _, e := range j.await(t, 5) {
+			if k, ok := e.(kept); ok {
+				spans = append(spans, k.Span)
+			}
+		}
+		if want := []uint32{1, 2, 3, 5}; !reflect.DeepEqual(spans, want) {
+			t.Errorf("arrived %v, want %v", spans, want)
 		}
 		b.Close(nil)
 	})

@@ -54,7 +54,7 @@ func (c *Conn) closeOn(err error) {
 }
 
 // write sends what is queued until the connection ends: all control messages
-// first, again before each block. While a block is written the next one is read
+// first, again before each block. While a block is written the next ones are read
 // from disk, so that neither waits for the other.
 func (c *Conn) write() error {
 	idle := time.NewTimer(keepAliveAfter)
@@ -76,7 +76,7 @@ func (c *Conn) write() error {
 		}
 		idle.Reset(keepAliveAfter)
 		select {
-		case b := <-loads.done:
+		case b := <-loads.done():
 			loads.take(b)
 		case <-c.queue.wake:
 		case <-idle.C:

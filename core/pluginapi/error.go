@@ -10,6 +10,7 @@ const (
 	CodeUnreachable = "unreachable" // the instance or its primary does not answer; try again
 	CodeRefused     = "refused"     // credentials or permissions
 	CodeInternal    = "internal"
+	CodeDriver      = "driver" // set by the agent, of the driver's process or program
 )
 
 // Error is what went wrong, on what, and what a person can do.

@@ -1,0 +1,154 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/rackswarm/rackswarm/core/pluginapi"
+)
+
+// endTime is how long a process whose connection broke may take to be gone.
+const endTime = 2 * time.Second
+
+// database is a DatabaseDriver whose process is started when it is needed.
+type database struct{ supervisor *supervisor }
+
+var _ pluginapi.DatabaseDriver = (*database)(nil)
+
+// call makes one call with a process that runs.
+func call[T any](ctx context.Context, d *database, method string, f func(pluginapi.DatabaseDriver) (T, error)) (T, error) {
+	var none T
+	p, err := d.supervisor.acquire(ctx)
+	if err != nil {
+		return none, fmt.Errorf("driver %s: %s: %w", d.supervisor.name, method, err)
+	}
+	defer d.supervisor.release(p)
+	result, err := f(p.database())
+	if err != nil {
+		return none, d.judge(p, method, err)
+	}
+	return result, nil
+}
+
+// do is call for methods without a result.
+func do(ctx context.Context, d *database, method string, f func(pluginapi.DatabaseDriver) error) error {
+	_, err := call(ctx, d, method, func(driver pluginapi.DatabaseDriver) (struct{}, error) {
+		return struct{}{}, f(driver)
+	})
+	return err
+}
+
+// judge tells errors of the driver from those of its process, and kills a
+// process that is of no use any more.
+func (d *database) judge(p process, method string, err error) error {
+	name := d.supervisor.name
+	if own := (*pluginapi.Error)(nil); errors.As(err, &own) {
+		return err
+	}
+	if errors.Is(err, pluginapi.ErrHangs) {
+		p.kill(fmt.Sprintf("it did not end %s when that was cancelled", method))
+		return fmt.Errorf("%w: %w", err, &Error{Driver: name, Reason: ReasonHangs, Message: p.how()})
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("driver %s: %w", name, err)
+	}
+	switch status.Code(err) {
+	case codes.Unavailable, codes.Canceled: // the connection broke, or was closed
+		if d.supervisor.ctx.Err() != nil {
+			return closedError(name)
+		}
+		return crash(p, name, method)
+	case codes.ResourceExhausted:
+		return &pluginapi.Error{
+			Code: pluginapi.CodeInternal, Subject: method,
+			Message: fmt.Sprintf("a message was longer than %d bytes", pluginapi.MaxMessage),
+		}
+	case codes.Unimplemented:
+		return &pluginapi.Error{
+			Code: pluginapi.CodeUnsupported, Subject: method, Message: "the driver does not know this call",
+			Fix: "install the driver's release that goes with this agent's",
+		}
+	}
+	return &pluginapi.Error{Code: pluginapi.CodeInternal, Subject: method, Message: status.Convert(err).Message()}
+}
+
+// crash returns the error of a call whose process ended.
+func crash(p process, name, method string) error {
+	select {
+	case <-p.ended():
+	case <-time.After(endTime):
+		p.kill("it closed its connection")
+	}
+	return &Error{
+		Driver: name, Reason: ReasonCrashed, Message: fmt.Sprintf("its process ended during %s: %s", method, p.how()),
+		Fix: "it is started again by the next call; the agent's log has what it wrote",
+	}
+}
+
+// Describe implements pluginapi.DatabaseDriver, as do the methods below.
+func (d *database) Describe(ctx context.Context) (pluginapi.Description, error) {
+	return call(ctx, d, "Describe", func(driver pluginapi.DatabaseDriver) (pluginapi.Description, error) {
+		return driver.Describe(ctx)
+	})
+}
+
+func (d *database) Probe(ctx context.Context, t pluginapi.Target) (pluginapi.Probe, error) {
+	return call(ctx, d, "Probe", func(driver pluginapi.DatabaseDriver) (pluginapi.Probe, error) {
+		return driver.Probe(ctx, t)
+	})
+}
+
+func (d *database) Pin(ctx context.Context, t pluginapi.Target, name string) (pluginapi.Pin, error) {
+	return call(ctx, d, "Pin", func(driver pluginapi.DatabaseDriver) (pluginapi.Pin, error) {
+		return driver.Pin(ctx, t, name)
+	})
+}
+
+func (d *database) PinStatus(ctx context.Context, t pluginapi.Target, name string) (pluginapi.Pin, error) {
+	return call(ctx, d, "PinStatus", func(driver pluginapi.DatabaseDriver) (pluginapi.Pin, error) {
+		return driver.PinStatus(ctx, t, name)
+	})
+}
+
+func (d *database) Unpin(ctx context.Context, t pluginapi.Target, name string) error {
+	return do(ctx, d, "Unpin", func(driver pluginapi.DatabaseDriver) error { return driver.Unpin(ctx, t, name) })
+}
+
+func (d *database) Capture(ctx context.Context, t pluginapi.Target, r pluginapi.CaptureRequest, progress func(pluginapi.Progress)) (pluginapi.Capture, error) {
+	return call(ctx, d, "Capture", func(driver pluginapi.DatabaseDriver) (pluginapi.Capture, error) {
+		return driver.Capture(ctx, t, r, progress)
+	})
+}
+
+func (d *database) Verify(ctx context.Context, t pluginapi.Target, dir string, progress func(pluginapi.Progress)) error {
+	return do(ctx, d, "Verify", func(driver pluginapi.DatabaseDriver) error {
+		return driver.Verify(ctx, t, dir, progress)
+	})
+}
+
+func (d *database) Configure(ctx context.Context, t pluginapi.Target, r pluginapi.ConfigureRequest) error {
+	return do(ctx, d, "Configure", func(driver pluginapi.DatabaseDriver) error { return driver.Configure(ctx, t, r) })
+}
+
+func (d *database) Start(ctx context.Context, t pluginapi.Target) error {
+	return do(ctx, d, "Start", func(driver pluginapi.DatabaseDriver) error { return driver.Start(ctx, t) })
+}
+
+func (d *database) Stop(ctx context.Context, t pluginapi.Target) error {
+	return do(ctx, d, "Stop", func(driver pluginapi.DatabaseDriver) error { return driver.Stop(ctx, t) })
+}
+
+func (d *database) Health(ctx context.Context, t pluginapi.Target, r pluginapi.HealthRequest) (pluginapi.Health, error) {
+	return call(ctx, d, "Health", func(driver pluginapi.DatabaseDriver) (pluginapi.Health, error) {
+		return driver.Health(ctx, t, r)
+	})
+}
+
+func (d *database) Cleanup(ctx context.Context, t pluginapi.Target, member string) error {
+	return do(ctx, d, "Cleanup", func(driver pluginapi.DatabaseDriver) error { return driver.Cleanup(ctx, t, member) })
+}

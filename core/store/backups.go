@@ -31,7 +31,7 @@ func (s *Store) Backup(ctx context.Context, id string) (api.Backup, error) {
 	if err != nil {
 		return api.Backup{}, s.wrap(err, "look up backup %s", id)
 	}
-	return decode[api.Backup]("backup", id, record)
+	return decodeOwn("backup", id, record, backupID)
 }
 
 // Backups returns all backups, sorted by database, newest first.
@@ -40,7 +40,7 @@ func (s *Store) Backups(ctx context.Context) ([]api.Backup, error) {
 	if err != nil {
 		return nil, s.wrap(err, "list backups")
 	}
-	all := decodeSound(ctx, "backup", records, func(b api.Backup) string { return b.ID })
+	all := decodeSound(ctx, "backup", records, backupID)
 	slices.SortFunc(all, func(a, b api.Backup) int {
 		return cmp.Or(cmp.Compare(a.Database, b.Database), b.TakenAt.Compare(a.TakenAt), cmp.Compare(a.ID, b.ID))
 	})
@@ -58,6 +58,8 @@ func (s *Store) DeleteBackup(ctx context.Context, id string) error {
 	}
 	return nil
 }
+
+func backupID(b api.Backup) string { return b.ID }
 
 func noBackup(op, id string) error {
 	return notFound(op, id, "there is no backup of this ID", "list the backups to see their IDs")

@@ -23,16 +23,13 @@ func decodeAll[T any](kind string, records map[string]string) ([]T, error) {
 	return all, nil
 }
 
-// decodeSound decodes what nodes say of themselves. Every node may write there,
-// so what does not decode, or speaks of another name than its own, is left out:
+// decodeSound decodes records that one must be able to do without: every node may
+// write there, so what does not decode, or speaks of another name than its own, is left out:
 // it must not hide what the others say.
 func decodeSound[T any](ctx context.Context, kind string, records map[string]string, name func(T) string) []T {
 	all := make([]T, 0, len(records))
 	for key, record := range records {
-		v, err := decode[T](kind, key, record)
-		if err == nil && name(v) != key {
-			err = fmt.Errorf("the record of %s %s speaks of %q", kind, key, name(v))
-		}
+		v, err := decodeOwn(kind, key, record, name)
 		if err != nil {
 			slog.DebugContext(ctx, "record left out", "error", err)
 			continue
@@ -40,6 +37,15 @@ func decodeSound[T any](ctx context.Context, kind string, records map[string]str
 		all = append(all, v)
 	}
 	return all
+}
+
+// decodeOwn decodes a record that must speak of what it stands for.
+func decodeOwn[T any](kind, key, record string, name func(T) string) (T, error) {
+	v, err := decode[T](kind, key, record)
+	if err == nil && name(v) != key {
+		err = fmt.Errorf("the record of %s %s speaks of %q", kind, key, name(v))
+	}
+	return v, err
 }
 
 func decode[T any](kind, name, record string) (T, error) {

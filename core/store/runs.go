@@ -131,7 +131,7 @@ func (s *Store) Runs(ctx context.Context) ([]api.Run, error) {
 	for id, record := range records {
 		_, records[id], _ = strings.Cut(record, " ")
 	}
-	all := decodeSound(ctx, "run", records, func(r api.Run) string { return r.ID })
+	all := decodeSound(ctx, "run", records, runID)
 	slices.SortFunc(all, func(a, b api.Run) int {
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
@@ -177,8 +177,10 @@ func encodeRun(r api.Run) (string, error) {
 // decodeRun reads what encodeRun wrote.
 func decodeRun(id, record string) (api.Run, error) {
 	_, text, _ := strings.Cut(record, " ")
-	return decode[api.Run]("run", id, text)
+	return decodeOwn("run", id, text, runID)
 }
+
+func runID(r api.Run) string { return r.ID }
 
 // parts are the parts of r, in place.
 func parts(r *api.Run) []*api.RunPart {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/redis/go-redis/v9"
@@ -52,11 +53,12 @@ func readSchedule(ctx context.Context, tx *redis.Tx, key, name string) (*api.Sch
 	if err != nil {
 		return nil, err
 	}
-	old := decodeSound(ctx, "schedule", map[string]string{name: record}, func(s api.Schedule) string { return s.Name })
-	if len(old) == 0 {
+	old, err := decodeOwn("schedule", name, record, scheduleName)
+	if err != nil {
+		slog.DebugContext(ctx, "schedule counts as none", "error", err)
 		return nil, nil //nolint:nilnil // as above
 	}
-	return &old[0], nil
+	return &old, nil
 }
 
 // Schedules returns all schedules, sorted by name.
@@ -65,7 +67,7 @@ func (s *Store) Schedules(ctx context.Context) ([]api.Schedule, error) {
 	if err != nil {
 		return nil, s.wrap(err, "list schedules")
 	}
-	all := decodeSound(ctx, "schedule", records, func(s api.Schedule) string { return s.Name })
+	all := decodeSound(ctx, "schedule", records, scheduleName)
 	slices.SortFunc(all, func(a, b api.Schedule) int { return cmp.Compare(a.Name, b.Name) })
 	return all, nil
 }
@@ -81,3 +83,5 @@ func (s *Store) DeleteSchedule(ctx context.Context, name string) error {
 	}
 	return nil
 }
+
+func scheduleName(s api.Schedule) string { return s.Name }

@@ -15,12 +15,13 @@ func outage(t *testing.T, b Backend) {
 	k := group(t, "ams1")
 	w := watch(t, s)
 	w.AddGroup(k)
+	w.AddRun("one")
 	const changes = 20
 	for i := range changes {
 		must(t, s.JoinGroup(c, k, member("a", i), long))
 	}
 	before := read(t, s, k).Version
-	w.await("the last change", func(v *viewer) bool { return v.groups[k].Version == before })
+	w.await("the last change", func(v *viewer) bool { return v.groups[k].Version == before && v.reported["one"] == 1 })
 
 	b.Kill()
 	w.await("down", func(v *viewer) bool { return !v.up })
@@ -28,12 +29,16 @@ func outage(t *testing.T, b Backend) {
 	wantUnreachable(t, s, s.JoinGroup(c, k, member("a", 0), long))
 	_, err := s.Nodes(c)
 	wantUnreachable(t, s, err)
+	_, _, err = s.CreateRun(c, seedRun("one"))
+	wantUnreachable(t, s, err)
+	_, err = s.Lease(c, "one", "a", long)
+	wantUnreachable(t, s, err)
 	wantUnreachable(t, s, s.UpdateDistributions(c, func(map[string]api.Distribution) ([]api.Distribution, []string, error) { return nil, nil, nil }))
 
 	clear(w.groups)
 	b.Restart()
 	w.await("up", func(v *viewer) bool { return v.up })
-	w.await("the group again", func(v *viewer) bool { return len(v.groups) == 1 })
+	w.await("the group and the run again", func(v *viewer) bool { return len(v.groups) == 1 && v.reported["one"] == 2 })
 	must(t, s.JoinGroup(c, k, member("a", 0), long))
 	must(t, s.JoinGroup(c, k, member("b", 0), long))
 	w.await("who has joined again", func(v *viewer) bool { return len(v.groups[k].Members) == 2 })

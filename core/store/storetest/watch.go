@@ -25,6 +25,8 @@ type viewer struct {
 	sets   int // DistributionsChanged
 	demand []artifact.Digest
 	groups map[store.GroupKey]overlay.Group
+	// moved and reported count by run.
+	moved, reported map[string]int
 }
 
 // watch starts a watcher and waits until it is up.
@@ -36,7 +38,10 @@ func watch(t *testing.T, s *store.Store) *viewer {
 }
 
 func newViewer(t *testing.T, s *store.Store) *viewer {
-	return &viewer{Watcher: s.Watch(ctx(t)), t: t, groups: map[store.GroupKey]overlay.Group{}}
+	return &viewer{
+		Watcher: s.Watch(ctx(t)), t: t, groups: map[store.GroupKey]overlay.Group{},
+		moved: map[string]int{}, reported: map[string]int{},
+	}
 }
 
 // await takes events until the condition holds.
@@ -48,7 +53,7 @@ func (v *viewer) await(what string, holds func(*viewer) bool) {
 		case ev := <-v.Events():
 			v.take(ev)
 		case <-timeout:
-			v.t.Fatalf("%s: not told in time; up %v (%v), groups %+v", what, v.up, v.down, v.groups)
+			v.t.Fatalf("%s: not told in time; up %v (%v), groups %+v, runs %v, reports %v", what, v.up, v.down, v.groups, v.moved, v.reported)
 		}
 	}
 }
@@ -63,6 +68,10 @@ func (v *viewer) take(ev store.Event) {
 		v.sets++
 	case store.Demand:
 		v.demand = append(v.demand, ev.Digest)
+	case store.RunMoved:
+		v.moved[ev.Run]++
+	case store.ReportsMoved:
+		v.reported[ev.Run]++
 	case store.GroupChanged:
 		v.groups[store.GroupKey{Digest: ev.Digest, Location: ev.Group.Location}] = ev.Group
 	}

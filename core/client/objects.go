@@ -19,6 +19,9 @@ const (
 	pathDistributions = "/v1/distributions"
 	pathCollect       = "/v1/gc"
 	pathTransfers     = "/v1/transfers"
+	pathRuns          = "/v1/runs"
+	pathBackups       = "/v1/backups"
+	pathSchedules     = "/v1/schedules"
 )
 
 // Info describes the agent that answers.

@@ -27,30 +27,38 @@ func (c *Client) Watch(ctx context.Context, name string, untilDone bool, fn func
 	if err != nil {
 		return err
 	}
-	w := &watch{untilDone: untilDone, fn: fn}
 	r := call{op: "watch " + name, method: http.MethodGet, path: path + "/events"}
 	if untilDone {
 		r.query = url.Values{"until": {"done"}}
 	}
-	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		seen := w.seen
-		err := c.follow(ctx, r, w)
-		switch {
-		case w.over:
-			return err
-		case ctx.Err() != nil:
-			return canceled(ctx, r.op)
-		case w.seen == 0 || !passing(err):
-			return err
-		case w.seen > seen:
-			wait = firstRetry
+	return c.watch(ctx, r, &watch{event: api.EventStatus, fn: func(data []byte) (bool, error) {
+		st, err := decodeEvent[api.Status](r.op, "status", data)
+		if err != nil {
+			return false, err
 		}
-		select {
-		case <-ctx.Done():
-			return canceled(ctx, r.op)
-		case <-time.After(wait):
-		}
+		return untilDone && st.Summary.Done, callback(fn(st))
+	}})
+}
+
+// WatchRun calls fn with a run and what its parts tell, now and whenever it
+// changes, within a quarter of a second. It ends as Watch does, with
+// untilFinished after the run that is finished.
+func (c *Client) WatchRun(ctx context.Context, id string, untilFinished bool, fn func(api.Run) error) error {
+	path, err := object(pathRuns, id)
+	if err != nil {
+		return err
 	}
+	r := call{op: "watch run " + id, method: http.MethodGet, path: path + "/events"}
+	if untilFinished {
+		r.query = url.Values{"until": {"finished"}}
+	}
+	return c.watch(ctx, r, &watch{event: api.EventRun, fn: func(data []byte) (bool, error) {
+		run, err := decodeEvent[api.Run](r.op, "run", data)
+		if err != nil {
+			return false, err
+		}
+		return untilFinished && run.Phase.Finished(), callback(fn(run))
+	}})
 }
 
 // Statuses is Watch for a caller that waits for other things beside: it sends the
@@ -73,10 +81,52 @@ func (c *Client) Statuses(ctx context.Context, name string) (<-chan api.Status, 
 
 // watch is the state of a Watch across connections.
 type watch struct {
-	untilDone bool
-	fn        func(api.Status) error
-	seen      int  // statuses handed to fn
-	over      bool // fn returned an error, or the distribution is done
+	event string // the name of the events that fn gets
+	// fn tells whether this was the last event. An error that is no stopped is the
+	// connection's.
+	fn   func(data []byte) (last bool, err error)
+	seen int  // events that fn took
+	over bool // fn has had its last event, or ended the watch
+}
+
+// stopped is the error by which a caller's own function ends its watch.
+type stopped struct{ error }
+
+func callback(err error) error {
+	if err != nil {
+		return stopped{err}
+	}
+	return nil
+}
+
+func decodeEvent[T any](op, what string, data []byte) (v T, err error) {
+	if err := json.Unmarshal(data, &v); err != nil {
+		return v, wrapBroken(op, fmt.Errorf("decode %s: %w", what, err))
+	}
+	return v, nil
+}
+
+// watch hands events to w over as many connections as it takes.
+func (c *Client) watch(ctx context.Context, r call, w *watch) error {
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		seen := w.seen
+		err := c.follow(ctx, r, w)
+		switch {
+		case w.over:
+			return err
+		case ctx.Err() != nil:
+			return canceled(ctx, r.op)
+		case w.seen == 0 || !passing(err):
+			return err
+		case w.seen > seen:
+			wait = firstRetry
+		}
+		select {
+		case <-ctx.Done():
+			return canceled(ctx, r.op)
+		case <-time.After(wait):
+		}
+	}
 }
 
 // follow passes the events of one connection on until it ends.
@@ -91,19 +141,19 @@ func (c *Client) follow(ctx context.Context, r call, w *watch) error {
 		if err != nil {
 			return wrapBroken(r.op, err)
 		}
-		if e.name != api.EventStatus {
+		if e.name != w.event {
 			continue
 		}
-		var st api.Status
-		if err := json.Unmarshal(e.data, &st); err != nil {
-			return wrapBroken(r.op, fmt.Errorf("decode status: %w", err))
-		}
-		w.seen++
-		if err := w.fn(st); err != nil {
+		last, err := w.fn(e.data)
+		if end, ok := err.(stopped); ok { //nolint:errorlint // nobody wraps it
 			w.over = true
+			return end.error
+		}
+		if err != nil {
 			return err
 		}
-		w.over = w.untilDone && st.Summary.Done
+		w.seen++
+		w.over = last
 	}
 	return nil
 }

@@ -62,6 +62,22 @@ func TestEmbeddedKeepsDatabases(t *testing.T) {
 	}
 }
 
+// TestNewRunHasNoReports: those of an older run of the same ID that a server was
+// killed over do not count.
+func TestNewRunHasNoReports(t *testing.T) {
+	t.Parallel()
+	e, ctx := start(t, store.EmbeddedConfig{Listen: "127.0.0.1:0"}), t.Context()
+	s := open(t, store.Config{URL: "redis://" + e.Addr()})
+	raw := redis.NewClient(&redis.Options{Addr: e.Addr()})
+	defer raw.Close()
+	must(t, raw.HSet(ctx, "rackswarm:{runs}:reports:one", "a", `{"node":"a","state":"failed"}`).Err())
+	_, _, err := s.CreateRun(ctx, api.Run{ID: "one"})
+	must(t, err)
+	if reports, err := s.PartReports(ctx, "one"); err != nil || len(reports) != 0 {
+		t.Errorf("got %+v, %v", reports, err)
+	}
+}
+
 // TestSpoiltRecords: what does not decode, or speaks of another, hides nothing
 // else and can be deleted.
 func TestSpoiltRecords(t *testing.T) {

@@ -31,6 +31,11 @@ type Config struct {
 	Storage  Storage
 	// Hooks are the commands that distributions may have run around a switch.
 	Hooks hook.Set
+	// Databases are the instances on this node, by name.
+	Databases map[string]Database
+	// Drivers is the catalogue of the programs that know databases, as sha256sum
+	// writes it; "" for none.
+	Drivers string
 	// Trace is a file that gets a line for each event of the swarm, "" for none.
 	Trace string
 	// CheckInterval is how often installed content is looked at for changes.
@@ -117,6 +122,7 @@ func Default() Config {
 		TLS:           TLS{Enabled: true},
 		Store:         Store{Prefix: "rackswarm"},
 		Limits:        Limits{Download: unit.Unlimited, Upload: unit.Unlimited},
+		Drivers:       defaultDrivers(),
 		CheckInterval: 10 * time.Second,
 	}
 }

@@ -70,8 +70,8 @@ func parseVariable(s setting, text string) (raw, error) {
 			v.labels[key] = value
 		}
 		return v, nil
-	case kindHooks:
-		return parseHooks(s, text)
+	case kindHooks, kindDatabases:
+		return parseMapping(s, text)
 	}
 	return raw{text: text}, nil
 }

@@ -93,21 +93,22 @@ func (d *document) hookField(c *hook.Command, name string, n ast.Node) error {
 	return nil
 }
 
-// parseHooks reads the variable's text, which is a YAML mapping as in the file.
-func parseHooks(s setting, text string) (raw, error) {
+// parseMapping reads the text of a variable for hooks or databases, which is a
+// YAML mapping as in the file.
+func parseMapping(s setting, text string) (raw, error) {
 	if strings.TrimSpace(text) == "" {
-		return raw{hooks: hook.Set{}}, nil
+		return raw{hooks: hook.Set{}, databases: map[string]Database{}}, nil
 	}
 	tree, err := parser.ParseBytes([]byte(text), 0)
 	if err != nil || len(tree.Docs) != 1 {
 		return raw{}, errors.New("is not a YAML mapping")
 	}
-	m, ok := tree.Docs[0].Body.(ast.MapNode)
-	if !ok {
+	body := tree.Docs[0].Body
+	if _, ok := body.(ast.MapNode); !ok {
 		return raw{}, errors.New("is not a YAML mapping")
 	}
 	d := &document{file: s.variable()}
-	v, ok := d.hooks(s, m)
+	v, ok := d.value(s, body)
 	if !ok {
 		return raw{}, errors.Join(d.errs...)
 	}

@@ -23,19 +23,21 @@ const (
 	kindList   // of texts; in a variable separated by commas
 	kindLabels // text to text; in a variable key=value, separated by commas
 	kindHooks  // name to command; in a variable YAML as in the file
+	kindDatabases
 )
 
 func (k kind) String() string {
-	return [...]string{"a text", "true or false", "a list of texts", "a mapping of texts", "a mapping of hooks"}[k]
+	return [...]string{"a text", "true or false", "a list of texts", "a mapping of texts", "a mapping of hooks", "a mapping of databases"}[k]
 }
 
 // raw is a value as it was written; which field is set follows from the kind.
 type raw struct {
-	text   string
-	flag   bool
-	list   []string
-	labels map[string]string
-	hooks  hook.Set
+	text      string
+	flag      bool
+	list      []string
+	labels    map[string]string
+	hooks     hook.Set
+	databases map[string]Database
 }
 
 // setting is one key of the configuration.
@@ -80,6 +82,8 @@ var settings = []setting{
 	parsed("limits.upload", rateFix, func(c *Config) *unit.Rate { return &c.Limits.Upload }, unit.ParseRate),
 	parsed("storage.quota", quotaFix, func(c *Config) *unit.Bytes { return &c.Storage.Quota }, unit.ParseBytes),
 	hooks(),
+	databases(),
+	text("drivers", func(c *Config) *string { return &c.Drivers }),
 	text("trace", func(c *Config) *string { return &c.Trace }),
 	parsed("check_interval", "write a number and a unit, such as 10s or 5m", func(c *Config) *time.Duration { return &c.CheckInterval }, parseInterval),
 }

@@ -26,6 +26,7 @@ func (c *Config) validate(failed map[string]bool) error {
 	v.store()
 	v.keys()
 	v.hooks()
+	v.databases()
 	v.rest()
 	return errors.Join(v.errs...)
 }

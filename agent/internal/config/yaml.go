@@ -157,6 +157,10 @@ func (d *document) value(s setting, n ast.Node) (raw, bool) {
 		if m, ok := n.(ast.MapNode); ok {
 			return d.hooks(s, m)
 		}
+	case kindDatabases:
+		if m, ok := n.(ast.MapNode); ok {
+			return d.databases(s, m)
+		}
 	}
 	d.fail(n, s.key, writeForm(s), "must be %v, not %s", s.kind, form(n))
 	return raw{}, false

@@ -13,7 +13,7 @@ import (
 // simulator.
 var pure = []string{
 	"core/unit", "core/artifact", "core/topo", "core/wire", "core/trace",
-	"core/overlay", "core/bandwidth", "core/swarm", "core/node",
+	"core/overlay", "core/bandwidth", "core/swarm", "core/node", "core/restore",
 }
 
 // impureImports are import paths, with all below them, that a pure package has

@@ -9,7 +9,8 @@ type Run struct {
 	ID      string     `json:"id"` // unique in the fleet
 	Request RunRequest `json:"request"`
 	Phase   RunPhase   `json:"phase"`
-	// Error is why the run ended in RunPartial, RunAborted or RunFailed.
+	// Error is why the run ends in RunPartial, RunAborted or RunFailed; it is set as
+	// soon as that is certain. In RunComplete it says what was left behind.
 	Error *Error `json:"error,omitempty"`
 	// Aborting says that the run was asked to end. Members that were switched
 	// go back.
@@ -23,8 +24,11 @@ type Run struct {
 	// Members are the nodes that are restored, in the order in which they are
 	// switched.
 	Members []RunPart `json:"members,omitempty"`
-	// Distributions of this run that stand now, by name.
+	// Distributions of this run that stand now, by name, or are about to be made.
 	Distributions []string `json:"distributions,omitempty"`
+	// TroubleSince is since when a node that shall keep the backup has been
+	// unreachable or unable to get it; zero if none is.
+	TroubleSince time.Time `json:"trouble_since,omitzero"`
 
 	Schedule   string    `json:"schedule,omitempty"` // that started the run
 	Runner     string    `json:"runner,omitempty"`   // the agent that leads it now

@@ -1,0 +1,102 @@
+package restore
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// clean removes what only the run needed, waits a while for the nodes to do so,
+// and ends the run.
+func (s *stepper) clean() {
+	waiting := s.endParts()
+	waiting = s.endDistributions() || waiting
+	if waiting && !s.due(s.run.PhaseSince, cleanLimit) {
+		return
+	}
+	s.retain()
+	s.run.Phase, s.run.FinishedAt = s.outcome(), s.v.Now
+	s.run.PhaseSince = s.v.Now
+	if s.run.Error == nil {
+		s.run.Error = s.leftBehind()
+	}
+}
+
+// endParts gives every part its last goal. A member that is to remove its old data
+// does that first, whenever its node is back.
+func (s *stepper) endParts() (waiting bool) {
+	for _, p := range partsOf(&s.run) {
+		if p.Goal != api.GoalCommit || p.Report.State.Final() {
+			s.setGoal(p, api.GoalEnd)
+		}
+		if !p.Report.Done && !(p.Error != nil && p.Unreachable) {
+			waiting = true
+		}
+	}
+	return waiting
+}
+
+// endDistributions removes those that stand. A backup that was not kept whole is
+// none, even if its record was written in the last moment.
+func (s *stepper) endDistributions() (waiting bool) {
+	if b := s.run.Backup; b != nil && b.ID != "" && slices.Contains(s.run.Distributions, b.Distribution) && s.recorded() {
+		s.actions = append(s.actions, Action{DeleteBackup: b.ID})
+		waiting = true
+	}
+	for _, name := range slices.Clone(s.run.Distributions) {
+		if _, stands := s.v.Distributions[name]; stands {
+			s.actions = append(s.actions, Action{RemoveDistribution: name})
+			waiting = true
+		} else {
+			s.forget(name)
+		}
+	}
+	return waiting
+}
+
+// recorded reports whether the backup that this run took has a record.
+func (s *stepper) recorded() bool {
+	return s.run.Backup != nil && slices.ContainsFunc(s.v.Backups, func(b api.Backup) bool {
+		return b.ID == s.run.Backup.ID && b.Run == s.run.ID
+	})
+}
+
+// retain deletes the backups that are too old, once there is a newer one.
+func (s *stepper) retain() {
+	c := s.run.Request.Copies
+	if c == nil || s.run.Aborting || !s.recorded() {
+		return
+	}
+	used := func(id string) bool { return id == s.run.Backup.ID || s.v.InUse != nil && s.v.InUse(id) }
+	for _, b := range Expired(s.v.Backups, c.KeepOnly, used, s.v.Now) {
+		s.actions = append(s.actions, Action{DeleteBackup: b.ID})
+	}
+}
+
+func (s *stepper) outcome() api.RunPhase {
+	switch {
+	case s.run.Error == nil:
+		return api.RunComplete
+	case s.run.Aborting && s.run.Error.Code == api.CodeAborted:
+		return api.RunAborted
+	case slices.ContainsFunc(s.run.Members, switched):
+		return api.RunPartial
+	}
+	return api.RunFailed
+}
+
+// leftBehind says what a run that is complete could not remove.
+func (s *stepper) leftBehind() *api.Error {
+	var nodes []string
+	for _, p := range partsOf(&s.run) {
+		if !p.Report.Done {
+			nodes = append(nodes, p.Node)
+		}
+	}
+	if len(nodes) == 0 {
+		return nil
+	}
+	return &api.Error{Code: api.CodeNodeLost, Subject: list(nodes), Message: "what only the run needed is not yet removed there, such as the hold on the log",
+		Fix: fmt.Sprintf("the agents go on trying as long as the record of run %s stands", s.run.ID)}
+}

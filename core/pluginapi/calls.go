@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -25,10 +26,20 @@ type calls struct {
 	mu      sync.Mutex
 	active  map[uint64]chan struct{} // closed at the call's end
 	settled map[uint64]bool          // asked for by Settle: must not begin any more
+
+	first  sync.Once
+	output *os.File // where what the driver writes goes
 }
 
 func newCalls() *calls {
-	return &calls{active: map[uint64]chan struct{}{}, settled: map[uint64]bool{}}
+	return &calls{active: map[uint64]chan struct{}{}, settled: map[uint64]bool{}, output: os.Stderr}
+}
+
+// takeOutput has what the driver writes go to the pipe that the agent reads to
+// its end. By now go-plugin has replaced both files by a stream, which would lose
+// the last words of a process.
+func (c *calls) takeOutput() {
+	c.first.Do(func() { os.Stdout, os.Stderr = c.output, c.output })
 }
 
 // begin notes the call of ctx and returns what ends it.
@@ -98,6 +109,7 @@ func (c *calls) stream(server any, s grpc.ServerStream, info *grpc.StreamServerI
 }
 
 func (c *calls) run(ctx context.Context, method string, call func() error) (err error) {
+	c.takeOutput()
 	end, err := c.begin(ctx)
 	if err != nil {
 		return err

@@ -39,7 +39,8 @@ var Handshake = plugin.HandshakeConfig{
 // agent is gone. Programs that shall live on, such as the database's server, need
 // a session of their own (setsid) and their output in a file.
 //
-// What d writes with log/slog, or to os.Stderr, goes to the agent's log.
+// What d writes with log/slog, or to os.Stderr and os.Stdout, goes to the agent's
+// log.
 func ServeDatabaseDriver(d DatabaseDriver) {
 	if os.Getenv(Handshake.MagicCookieKey) != Handshake.MagicCookieValue {
 		path, err := os.Executable()

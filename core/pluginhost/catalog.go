@@ -1,8 +1,6 @@
 package pluginhost
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -76,10 +74,9 @@ func ParseCatalog(file string, r io.Reader) (Catalog, error) {
 		return Catalog{}, fmt.Errorf("%s is longer than %d bytes", file, maxCatalog)
 	}
 	c := Catalog{File: file, programs: map[string]Program{}}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, maxCatalog+1)
-	for n := 1; lines.Scan(); n++ {
-		line := string(lines.Bytes())
+	n := 0
+	for line := range strings.SplitSeq(string(data), "\n") {
+		n++
 		if line == "" || line[0] == '#' {
 			continue
 		}
@@ -93,7 +90,7 @@ func ParseCatalog(file string, r io.Reader) (Catalog, error) {
 		p.Line = n
 		c.programs[p.Name] = p
 	}
-	return c, lines.Err()
+	return c, nil
 }
 
 // parseProgram reads a line.

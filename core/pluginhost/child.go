@@ -198,7 +198,7 @@ func (c *child) how() string {
 		text = "it ended: " + c.exit.Error()
 	}
 	c.mu.Lock()
-	if c.killed != "" {
+	if c.killed != "" && wasKilled(c.exit) { // it may have ended before the signal came
 		text = "it was killed, as " + c.killed
 	}
 	c.mu.Unlock()
@@ -206,6 +206,15 @@ func (c *child) how() string {
 		text += "; its last words: " + last
 	}
 	return text
+}
+
+func wasKilled(exit error) bool {
+	failed := (*exec.ExitError)(nil)
+	if !errors.As(exit, &failed) {
+		return false
+	}
+	status, ok := failed.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
 // Wait returns when the process ended.

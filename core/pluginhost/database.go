@@ -25,7 +25,7 @@ func call[T any](ctx context.Context, d *database, method string, f func(plugina
 	var none T
 	p, err := d.supervisor.acquire(ctx)
 	if err != nil {
-		return none, fmt.Errorf("driver %s: %s: %w", d.supervisor.name, method, err)
+		return none, err
 	}
 	defer d.supervisor.release(p)
 	result, err := f(p.database())

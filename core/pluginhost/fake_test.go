@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
 
 	"github.com/rackswarm/rackswarm/core/pluginapi"
 )
@@ -29,7 +30,7 @@ func serveAs(file string) {
 	case "future":
 		plugin.Serve(&plugin.ServeConfig{
 			HandshakeConfig:  pluginapi.Handshake,
-			VersionedPlugins: map[int]plugin.PluginSet{7: {pluginapi.DatabaseName: &pluginapi.DatabasePlugin{}}},
+			VersionedPlugins: map[int]plugin.PluginSet{7: {pluginapi.DatabaseName: &emptyPlugin{}}},
 			GRPCServer:       plugin.DefaultGRPCServer,
 		})
 	case "naked":
@@ -48,6 +49,14 @@ func serveAs(file string) {
 	default:
 		pluginapi.ServeDatabaseDriver(fakeDriver{name: name})
 	}
+}
+
+// emptyPlugin serves nothing.
+type emptyPlugin struct{ plugin.NetRPCUnsupportedPlugin }
+
+func (*emptyPlugin) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error { return nil }
+func (*emptyPlugin) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, nil
 }
 
 // fakeDriver does what the instance's setting "do" says, in Probe and Capture.
@@ -89,8 +98,6 @@ func (f fakeDriver) Probe(ctx context.Context, t pluginapi.Target) (pluginapi.Pr
 	case "nil error":
 		var e *pluginapi.Error
 		return pluginapi.Probe{}, e
-	case "big":
-		return pluginapi.Probe{Version: "1", Outside: []string{strings.Repeat("x", 16<<10)}, Health: &pluginapi.Health{Message: "m"}, Architecture: strings.Repeat("y", 10)}, nil
 	case "huge":
 		return pluginapi.Probe{Outside: strings.Split(strings.Repeat(strings.Repeat("x", 999)+"\n", 2000), "\n")}, nil
 	case "env":
@@ -119,7 +126,8 @@ func descriptors() string {
 	links, _ := filepath.Glob("/proc/self/fd/*")
 	var open []string
 	for _, l := range links {
-		if to, err := os.Readlink(l); err == nil && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "/dev/") {
+		if to, err := os.Readlink(l); err == nil && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "/dev/") &&
+			!strings.HasPrefix(to, "/sys/") { // of Go's runtime
 			open = append(open, to)
 		}
 	}

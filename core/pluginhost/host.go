@@ -98,7 +98,7 @@ func (h *Host) Database(ctx context.Context, name string) (pluginapi.DatabaseDri
 	}
 	p, err := s.acquire(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("driver %s: %w", name, err)
+		return nil, err
 	}
 	s.release(p)
 	return &database{s}, nil

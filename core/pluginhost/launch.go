@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -102,8 +101,6 @@ func (l *launcher) start(ctx context.Context, p *pluginProcess, program Program,
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: l.dir},
 		StartTimeout:     l.startTimeout,
 		Logger:           hclog.NewNullLogger(), // it repeats what is logged here
-		SyncStdout:       io.Discard,
-		SyncStderr:       &lineWriter{line: func(line []byte) { p.child.output.line(line) }},
 		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
 			grpc.MaxCallRecvMsgSize(pluginapi.MaxMessage), grpc.MaxCallSendMsgSize(pluginapi.MaxMessage))},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, tmpDir string) (runner.Runner, error) {

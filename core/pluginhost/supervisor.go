@@ -35,11 +35,11 @@ type attempt struct {
 }
 
 // acquire returns a process that runs, and starts it if need be. The caller calls
-// release.
+// release. Errors are *Error or wrap that of ctx.
 func (s *supervisor) acquire(ctx context.Context) (process, error) {
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("start driver %s: %w", s.name, err)
 		}
 		p, a, err := s.get()
 		if p != nil || err != nil {
@@ -51,7 +51,7 @@ func (s *supervisor) acquire(ctx context.Context) (process, error) {
 				return nil, a.err
 			}
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, fmt.Errorf("start driver %s: %w", s.name, ctx.Err())
 		}
 	}
 }
@@ -62,6 +62,13 @@ func (s *supervisor) get() (process, *attempt, error) {
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, nil, closedError(s.name)
+	}
+	if s.current != nil {
+		select {
+		case <-s.current.ended(): // and watch comes to it in a moment
+			s.noteEnd(s.current)
+		default:
+		}
 	}
 	if s.current != nil {
 		s.users++
@@ -138,14 +145,20 @@ func (s *supervisor) watch(p process) {
 	defer s.work.Done()
 	<-p.ended()
 	s.mu.Lock()
-	if s.current == p {
-		s.current = nil
-		s.users = 0
-		s.resting.Stop()
-		s.crashed(p.how())
-	}
+	s.noteEnd(p)
 	s.mu.Unlock()
 	p.kill("it ended") // what go-plugin keeps of it
+}
+
+// noteEnd notes that p ended, once, if it was to run on. The lock is held.
+func (s *supervisor) noteEnd(p process) {
+	if s.current != p {
+		return
+	}
+	s.current = nil
+	s.users = 0
+	s.resting.Stop()
+	s.crashed(p.how())
 }
 
 // release ends the use of p.

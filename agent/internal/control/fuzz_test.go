@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rackswarm/rackswarm/agent/internal/fleet"
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
@@ -27,7 +28,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		var d api.Distribution
 		if err := decodeText(t, body, &d); err == nil {
-			wantUserError(t, body, admit(d, map[string]api.Distribution{"d": {Name: "d", Path: "/srv/d"}}, nodes))
+			wantUserError(t, body, fleet.Admit(d, map[string]api.Distribution{"d": {Name: "d", Path: "/srv/d"}}, nodes))
 		}
 		var p api.PublishRequest
 		if err := decodeText(t, body, &p); err == nil {

@@ -2,105 +2,13 @@ package control
 
 import (
 	"context"
-	"maps"
 	"math/rand/v2"
-	"slices"
-	"sync"
 	"time"
-
-	"github.com/rackswarm/rackswarm/core/api"
 )
 
-const (
-	// removalPatience ends a removal that a living node does not finish.
-	removalPatience = 24 * time.Hour
-	// removalGrace is how long a removal waits for nodes that are down: time to
-	// restart an agent.
-	removalGrace = 15 * time.Second
-	// sweepInterval is how often, at least, each agent looks for removals that
-	// have ended and that nobody watches.
-	sweepInterval = 30 * time.Second
-)
-
-// removals remembers since when distributions are being removed. Their records
-// say so by the clocks of other machines, which may be days off or jump; this is
-// time that passed on this agent's own monotonic clock. After a restart it
-// begins anew. It is safe for concurrent use.
-type removals struct {
-	mu    sync.Mutex
-	begun map[string]removal // by name
-}
-
-type removal struct {
-	generation int64
-	since      time.Time
-}
-
-// age is for how long this agent has known that d is being removed.
-func (r *removals) age(d api.Distribution, now time.Time) time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if d.State != api.StateAbsent {
-		delete(r.begun, d.Name)
-		return 0
-	}
-	known, ok := r.begun[d.Name]
-	if !ok || known.generation != d.Generation {
-		known = removal{d.Generation, now}
-		if r.begun == nil {
-			r.begun = map[string]removal{}
-		}
-		r.begun[d.Name] = known
-	}
-	return now.Sub(known.since)
-}
-
-// keep forgets all distributions but those listed.
-func (r *removals) keep(list []api.Distribution) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	maps.DeleteFunc(r.begun, func(name string, _ removal) bool {
-		return !slices.ContainsFunc(list, func(d api.Distribution) bool { return d.Name == name })
-	})
-}
-
-// removalOver reports whether the record of a distribution that has been in
-// removal for so long can go: all nodes have removed the content, or all that
-// are alive have and the others had their chance, or it has taken too long.
-func removalOver(st api.Status, age time.Duration) bool {
-	d := st.Distribution
-	if d.State != api.StateAbsent {
-		return false
-	}
-	waiting, down := 0, 0
-	for _, r := range st.Nodes {
-		switch {
-		case d.Converged(r):
-		case r.Unreachable:
-			down++
-		default:
-			waiting++
-		}
-	}
-	return age >= removalPatience || waiting == 0 && (down == 0 || age >= removalGrace)
-}
-
-// finish deletes the record of a removal that is over, unless the distribution
-// has changed meanwhile.
-func (s *Server) finish(ctx context.Context, d api.Distribution) error {
-	gone := false
-	err := s.cfg.Store.UpdateDistributions(ctx, func(all map[string]api.Distribution) ([]api.Distribution, []string, error) {
-		now := lookup(all, d.Name)
-		if gone = now != nil && now.State == api.StateAbsent && now.Generation == d.Generation; !gone {
-			return nil, nil, nil
-		}
-		return nil, []string{d.Name}, nil
-	})
-	if err != nil || !gone {
-		return err
-	}
-	return s.cfg.Store.DeleteStatuses(ctx, d.Name)
-}
+// sweepInterval is how often, at least, each agent looks for removals that have
+// ended and that nobody watches.
+const sweepInterval = 30 * time.Second
 
 // sweep finishes removals until ctx ends. Agents do so at different times.
 func (s *Server) sweep(ctx context.Context) {
@@ -110,25 +18,8 @@ func (s *Server) sweep(ctx context.Context) {
 			return
 		case <-time.After(sweepInterval + rand.N(sweepInterval)):
 		}
-		if err := s.finishAll(ctx); err != nil && ctx.Err() == nil {
+		if err := s.fleet.Finish(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Logger.Warn("cannot finish removals", "error", err)
 		}
 	}
-}
-
-func (s *Server) finishAll(ctx context.Context) error {
-	all, err := s.cfg.Store.Distributions(ctx)
-	if err != nil {
-		return err
-	}
-	s.removals.keep(all)
-	for _, d := range all {
-		if d.State != api.StateAbsent {
-			continue
-		}
-		if _, err := s.statusOf(ctx, d); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/fleet"
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
@@ -31,13 +32,14 @@ type Server struct {
 	tls    net.Listener  // nil for none
 	ending chan struct{} // closed when streams shall end
 
-	removals removals
+	fleet *fleet.Fleet
 }
 
 // New listens where cfg says. The caller must call Run, which also closes the
 // listeners, once.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg.withDefaults(), ending: make(chan struct{})}
+	s.fleet = fleet.New(s.cfg.Store, s.cfg.Now)
 	if cfg.Socket != "" {
 		sock, err := listenSocket(cfg.Socket)
 		if err != nil {

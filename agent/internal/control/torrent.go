@@ -39,7 +39,7 @@ func (s *Server) torrent(d artifact.Digest) ([]byte, error) {
 
 // torrentElsewhere says who to ask for a manifest that is not on this node.
 func (s *Server) torrentElsewhere(r *http.Request, d artifact.Digest) error {
-	a, err := s.artifact(r.Context(), d.String())
+	a, err := s.fleet.Artifact(r.Context(), d.String())
 	if err != nil {
 		return err
 	}

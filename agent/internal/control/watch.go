@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
-	"github.com/rackswarm/rackswarm/core/store"
 )
 
 // A stream looks at the status every watchInterval, and hintDelay after a hint, as
@@ -23,47 +21,12 @@ const (
 )
 
 func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
-	st, err := s.status(r.Context(), r.PathValue("name"))
+	st, err := s.fleet.Status(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, st)
 	return nil
-}
-
-func (s *Server) status(ctx context.Context, name string) (api.Status, error) {
-	d, err := s.distribution(ctx, name)
-	if err != nil {
-		return api.Status{}, err
-	}
-	return s.statusOf(ctx, d)
-}
-
-// statusOf collects what is known of a distribution. One whose removal has
-// ended is done, and its record gone.
-func (s *Server) statusOf(ctx context.Context, d api.Distribution) (api.Status, error) {
-	var known *api.Artifact
-	a, err := s.cfg.Store.Artifact(ctx, d.Digest)
-	switch {
-	case err == nil:
-		known = &a
-	case !errors.Is(err, store.ErrNotFound):
-		return api.Status{}, err
-	}
-	nodes, err := s.cfg.Store.Nodes(ctx)
-	if err != nil {
-		return api.Status{}, err
-	}
-	reports, err := s.cfg.Store.Statuses(ctx, d.Name)
-	if err != nil {
-		return api.Status{}, err
-	}
-	st := Aggregate(d, known, nodes, reports)
-	if removalOver(st, s.removals.age(d, s.cfg.Now())) {
-		st.Summary.Done = true
-		return st, s.finish(ctx, d)
-	}
-	return st, nil
 }
 
 // watch streams the status whenever it changes. An outage of the store is
@@ -73,7 +36,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 	if until != "" && until != "done" {
 		return badBody("until", "is "+until, "write done, or leave it out")
 	}
-	st, err := s.status(r.Context(), name)
+	st, err := s.fleet.Status(r.Context(), name)
 	if err != nil {
 		return err
 	}
@@ -85,7 +48,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 		began := time.Now()
-		st, err = s.status(r.Context(), name)
+		st, err = s.fleet.Status(r.Context(), name)
 		now := time.Now()
 		rested = now.Add(min(restFactor*now.Sub(began), watchInterval))
 	}

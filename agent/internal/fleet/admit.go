@@ -1,4 +1,4 @@
-package control
+package fleet
 
 import (
 	"fmt"
@@ -12,9 +12,9 @@ import (
 // maxListed bounds what errors list of a fleet.
 const maxListed = 12
 
-// admit returns an error if d cannot stand beside the other distributions in
+// Admit returns an error if d cannot stand beside the other distributions in
 // this fleet: its selector matches nobody, or another one claims its path.
-func admit(d api.Distribution, all map[string]api.Distribution, nodes []api.Node) error {
+func Admit(d api.Distribution, all map[string]api.Distribution, nodes []api.Node) error {
 	if !d.AllowEmpty && len(targets(d.Selector, nodes)) == 0 {
 		return noTargets(d.Selector, nodes)
 	}

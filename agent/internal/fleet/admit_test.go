@@ -1,4 +1,4 @@
-package control
+package fleet
 
 import (
 	"errors"
@@ -94,9 +94,9 @@ func TestNoTargets(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := at("a", "/srv/x", c.s)
-			err := admit(d, nil, c.nodes)
+			err := Admit(d, nil, c.nodes)
 			d.AllowEmpty = true
-			if allowed := admit(d, nil, c.nodes); allowed != nil {
+			if allowed := Admit(d, nil, c.nodes); allowed != nil {
 				t.Errorf("with allow_empty: %v", allowed)
 			}
 			if len(c.want) == 0 && err != nil {

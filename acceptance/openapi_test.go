@@ -32,7 +32,12 @@ func TestOpenAPI(t *testing.T) {
 	c := newCaller(t, f.Agents()[0])
 	fill := strings.NewReplacer("{name}", "tree", "{digest}", status(f, "tree").Distribution.Digest).Replace
 	for path, operations := range c.paths {
-		if _, ok := operations["get"]; ok && !strings.HasSuffix(path, "/events") {
+		_, ok := operations["get"]
+		switch {
+		case !ok || strings.HasSuffix(path, "/events"):
+		case strings.Contains(path, "{id}"):
+			c.wantAnswer("get", path, strings.ReplaceAll(path, "{id}", "nothing"), nil, http.StatusNotFound)
+		default:
 			c.wantAnswer("get", path, fill(path), nil, http.StatusOK)
 		}
 	}
@@ -49,6 +54,8 @@ func TestOpenAPI(t *testing.T) {
 	c.wantAnswer("get", "/v1/distributions/{name}", "/v1/distributions/nothing", nil, http.StatusNotFound)
 	c.wantAnswer("get", "/v1/artifacts/{digest}", "/v1/artifacts/odd", nil, http.StatusBadRequest, http.StatusNotFound)
 	c.wantAnswer("put", "/v1/distributions/{name}", "/v1/distributions/tree", []int{1}, http.StatusBadRequest)
+	c.wantAnswer("post", "/v1/runs", "/v1/runs", api.RunRequest{}, http.StatusBadRequest)
+	c.wantAnswer("put", "/v1/schedules/{name}", "/v1/schedules/nightly", api.Schedule{When: "often"}, http.StatusBadRequest)
 }
 
 // object is a part of the description as YAML has it.

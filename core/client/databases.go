@@ -38,7 +38,7 @@ func newRunID(database string, now time.Time) string {
 	return prefix + now.UTC().Format("-20060102T150405Z-") + hex.EncodeToString(chance)
 }
 
-// Runs lists the runs, newest first, with what their parts tell.
+// Runs lists the runs, newest first, without what their parts tell.
 func (c *Client) Runs(ctx context.Context) ([]api.Run, error) {
 	var out api.RunList
 	err := c.roundTrip(ctx, "list runs", http.MethodGet, pathRuns, nil, nil, &out)

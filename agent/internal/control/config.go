@@ -28,6 +28,8 @@ type Config struct {
 	Transfers func() []api.Transfer
 	// Collector may be nil.
 	Collector Collector
+	// Databases may be nil: then runs and schedules are only read.
+	Databases Databases
 
 	// Socket is the path of the unix socket, "" for none.
 	Socket string

@@ -40,6 +40,19 @@ func (s *Server) table() map[string]handler {
 		"POST /v1/distributions/{name}/rollback": s.rollback,
 		"GET /v1/transfers":                      s.listTransfers,
 		"POST /v1/gc":                            s.collect,
+		"GET /v1/runs":                           s.listRuns,
+		"POST /v1/runs":                          s.createRun,
+		"GET /v1/runs/{id}":                      s.getRun,
+		"DELETE /v1/runs/{id}":                   s.deleteRun,
+		"GET /v1/runs/{id}/events":               s.watchRun,
+		"POST /v1/runs/{id}/abort":               s.abortRun,
+		"GET /v1/backups":                        s.listBackups,
+		"GET /v1/backups/{id}":                   s.getBackup,
+		"DELETE /v1/backups/{id}":                s.deleteBackup,
+		"POST /v1/backups/{id}/verify":           s.verifyBackup,
+		"GET /v1/schedules":                      s.listSchedules,
+		"PUT /v1/schedules/{name}":               s.putSchedule,
+		"DELETE /v1/schedules/{name}":            s.deleteSchedule,
 	}
 }
 
@@ -122,11 +135,12 @@ func httpStatus(code string) int {
 	case api.CodeConflict, api.CodeInUse:
 		return http.StatusConflict
 	case api.CodeNoTargets, api.CodeOutsideRoots, api.CodeForeignContent, api.CodeUntrusted,
-		api.CodeSourceNotLocal, api.CodeSourceUnsuited, api.CodeCannotPublish, api.CodeChecksum:
+		api.CodeSourceNotLocal, api.CodeSourceUnsuited, api.CodeCannotPublish, api.CodeChecksum,
+		api.CodeState, api.CodeUnsupported, api.CodeCorrupt:
 		return http.StatusUnprocessableEntity
 	case api.CodeSourceDown:
 		return http.StatusBadGateway
-	case api.CodeStoreDown, api.CodeUnreachable:
+	case api.CodeStoreDown, api.CodeUnreachable, api.CodeNodeLost:
 		return http.StatusServiceUnavailable
 	case api.CodeNoSpace, api.CodeQuota:
 		return http.StatusInsufficientStorage

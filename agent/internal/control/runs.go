@@ -1,0 +1,138 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/restore"
+)
+
+const (
+	// runInterval is how often a stream looks at a run.
+	runInterval = 250 * time.Millisecond
+	// fleetInterval is how often it looks which nodes are there; their records
+	// expire more slowly than that.
+	fleetInterval = 2 * time.Second
+)
+
+// listRuns lists records; what parts tell is in each run's own answer.
+func (s *Server) listRuns(w http.ResponseWriter, r *http.Request) error {
+	all, err := s.cfg.Store.Runs(r.Context())
+	if err != nil {
+		return err
+	}
+	if database := r.URL.Query().Get("database"); database != "" {
+		all = slices.DeleteFunc(all, func(run api.Run) bool { return run.Request.Database != database })
+	}
+	writeJSON(w, http.StatusOK, api.RunList{Runs: orEmpty(all)})
+	return nil
+}
+
+func (s *Server) createRun(w http.ResponseWriter, r *http.Request) error {
+	var req api.RunRequest
+	if err := decode(w, r, &req); err != nil {
+		return err
+	}
+	if err := restore.Validate(req); err != nil {
+		return err
+	}
+	d, err := s.databases()
+	if err != nil {
+		return err
+	}
+	run, err := d.CreateRun(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, run)
+	return nil
+}
+
+func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
+	run, err := (&runReader{server: s, id: r.PathValue("id")}).read(r.Context())
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, run)
+	return nil
+}
+
+func (s *Server) abortRun(w http.ResponseWriter, r *http.Request) error {
+	run, err := named(r.Context(), s, r.PathValue("id"), Databases.AbortRun)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, run)
+	return nil
+}
+
+func (s *Server) deleteRun(w http.ResponseWriter, r *http.Request) error {
+	if err := s.ended(r.Context(), r.PathValue("id"), Databases.DeleteRun); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// watchRun streams a run whenever it changes, as watch does with a status.
+func (s *Server) watchRun(w http.ResponseWriter, r *http.Request) error {
+	until := r.URL.Query().Get("until")
+	if until != "" && until != "finished" {
+		return badBody("until", "is "+until, "write finished, or leave it out")
+	}
+	reader := &runReader{server: s, id: r.PathValue("id")}
+	run, err := reader.read(r.Context())
+	if err != nil {
+		return err
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	stream := &changes{events: startEvents(w), name: api.EventRun}
+	last := func() bool { return until == "finished" && run.Phase.Finished() }
+	for over := stream.show(run, last(), nil); !over; over = stream.show(run, last(), err) {
+		if !s.rest(r.Context(), runInterval) {
+			return nil
+		}
+		run, err = reader.read(r.Context())
+	}
+	return nil
+}
+
+// rest waits; false is the end of the stream.
+func (s *Server) rest(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-s.ending:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// runReader reads a run now and then, with what its parts tell and whether they
+// are there. It belongs to one goroutine.
+type runReader struct {
+	server *Server
+	id     string
+	nodes  []api.Node // the fleet, as it was at looked
+	looked time.Time
+}
+
+func (r *runReader) read(ctx context.Context) (api.Run, error) {
+	run, err := r.server.cfg.Store.Run(ctx, r.id)
+	if err != nil {
+		return api.Run{}, err
+	}
+	if now := time.Now(); r.looked.IsZero() || now.Sub(r.looked) >= fleetInterval {
+		if r.nodes, err = r.server.cfg.Store.Nodes(ctx); err != nil {
+			return api.Run{}, err
+		}
+		r.looked = now
+	}
+	return restore.Merge(run, nil, r.nodes), nil
+}

@@ -1,9 +1,7 @@
 package control
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -41,9 +39,10 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	stream := &statusStream{events: startEvents(w), untilDone: until == "done"}
+	stream := &changes{events: startEvents(w), name: api.EventStatus}
+	last := func() bool { return until == "done" && st.Summary.Done }
 	hints, rested := s.cfg.Store.StatusHints(r.Context(), name), time.Now()
-	for over := stream.show(st, nil); !over; over = stream.show(st, err) {
+	for over := stream.show(st, last(), nil); !over; over = stream.show(st, last(), err) {
 		if !s.awaitLook(r.Context(), hints, rested) {
 			return nil
 		}
@@ -73,44 +72,4 @@ func (s *Server) awaitLook(ctx context.Context, hints <-chan struct{}, rested ti
 			due.Reset(max(hintDelay, time.Until(rested)))
 		}
 	}
-}
-
-// statusStream is what one watcher has been told.
-type statusStream struct {
-	events    *events
-	untilDone bool
-	last      []byte // the status sent last
-	spoke     time.Time
-}
-
-// show sends what is new and reports whether the stream has ended.
-func (s *statusStream) show(st api.Status, err error) (over bool) {
-	if err != nil {
-		return s.fail(asError(err))
-	}
-	text, err := json.Marshal(st)
-	if err != nil {
-		return true
-	}
-	if bytes.Equal(text, s.last) {
-		return s.keepAlive()
-	}
-	s.last, s.spoke = text, time.Now()
-	return s.events.send(api.EventStatus, json.RawMessage(text)) != nil || s.untilDone && st.Summary.Done
-}
-
-func (s *statusStream) fail(e *api.Error) (over bool) {
-	if e.Code == api.CodeStoreDown {
-		return s.keepAlive()
-	}
-	_ = s.events.send(api.EventError, api.ErrorBody{Error: e})
-	return true
-}
-
-func (s *statusStream) keepAlive() (over bool) {
-	if time.Since(s.spoke) < keepAlive {
-		return false
-	}
-	s.spoke = time.Now()
-	return s.events.ping() != nil
 }

@@ -1,0 +1,119 @@
+// Package proc finds the processes of an instance by the directory that they
+// work in.
+package proc
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Process is a process of an instance.
+type Process struct {
+	PID, Parent int
+	Name        string // of its program, at most 15 bytes
+}
+
+// ErrHidden says that this user may not see which directory some process of the
+// directory's owner works in.
+var ErrHidden = errors.New("the working directory of a process is hidden from this user")
+
+// Within lists the processes whose working directory is dir, in the order of
+// their numbers. Directories are compared by device and inode: a process may see
+// dir under another name, in a mount namespace of its own. A process in a PID
+// namespace below this one is found under the number that it has here. No such
+// directory means no process.
+//
+// The error is ErrHidden if none was found and there are processes of dir's
+// owner that this user may not look at.
+func Within(dir string) ([]Process, error) {
+	want, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var found []Process
+	hidden := 0
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		switch cwd, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", pid)); {
+		case err == nil && os.SameFile(cwd, want):
+			if p, ok := look(pid); ok {
+				found = append(found, p)
+			}
+		case errors.Is(err, fs.ErrPermission) && sameOwner(pid, want):
+			hidden = pid
+		}
+	}
+	if len(found) == 0 && hidden != 0 {
+		return nil, fmt.Errorf("process %d: %w", hidden, ErrHidden)
+	}
+	slices.SortFunc(found, func(a, b Process) int { return cmp.Compare(a.PID, b.PID) })
+	return found, nil
+}
+
+// Leader is the process that is no child of another one in ps, and of several
+// the one with the number preferred, or else the first. ok is false for none.
+func Leader(ps []Process, preferred int) (leader Process, ok bool) {
+	for _, p := range ps {
+		if slices.ContainsFunc(ps, func(q Process) bool { return q.PID == p.Parent }) {
+			continue
+		}
+		if !ok || p.PID == preferred {
+			leader, ok = p, true
+		}
+	}
+	return leader, ok
+}
+
+func sameOwner(pid int, dir fs.FileInfo) bool {
+	info, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	return err == nil && info.Sys().(*syscall.Stat_t).Uid == dir.Sys().(*syscall.Stat_t).Uid
+}
+
+// look reads what there is to know of a process; ok is false if it is gone or
+// has ended and waits for its parent.
+func look(pid int) (p Process, ok bool) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return p, false
+	}
+	return parseStat(string(data))
+}
+
+// parseStat reads a line of /proc/PID/stat: the number, the name in parentheses
+// (which may contain anything), the state, the parent's number.
+func parseStat(line string) (p Process, ok bool) {
+	open, end := strings.IndexByte(line, '('), strings.LastIndexByte(line, ')')
+	if open < 0 || end < open {
+		return p, false
+	}
+	rest := strings.Fields(line[end+1:])
+	if len(rest) < 2 || rest[0] == "Z" || rest[0] == "X" {
+		return p, false
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(line[:open]))
+	if err != nil {
+		return p, false
+	}
+	parent, err := strconv.Atoi(rest[1])
+	if err != nil {
+		return p, false
+	}
+	return Process{PID: pid, Parent: parent, Name: line[open+1 : end]}, true
+}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Process is a process of an instance.
@@ -94,6 +95,40 @@ func look(pid int) (p Process, ok bool) {
 		return p, false
 	}
 	return parseStat(string(data))
+}
+
+// Began is when a process began, ok false if there is none. The kernel tells it in
+// hundredths of a second since the machine was started, and that in seconds.
+func Began(pid int) (at time.Time, ok bool) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return at, false
+	}
+	if _, ok := parseStat(string(data)); !ok {
+		return at, false
+	}
+	const began = 19 // field 22, counted behind the name
+	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+	if len(fields) <= began {
+		return at, false
+	}
+	ticks, err := strconv.ParseInt(fields[began], 10, 64)
+	if err != nil {
+		return at, false
+	}
+	boot, ok := booted()
+	return boot.Add(time.Duration(ticks) * 10 * time.Millisecond), ok
+}
+
+func booted() (time.Time, bool) {
+	data, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return time.Time{}, false
+	}
+	_, rest, _ := strings.Cut(string(data), "\nbtime ")
+	line, _, _ := strings.Cut(rest, "\n")
+	seconds, err := strconv.ParseInt(line, 10, 64)
+	return time.Unix(seconds, 0), err == nil
 }
 
 // parseStat reads a line of /proc/PID/stat: the number, the name in parentheses

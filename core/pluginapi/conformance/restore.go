@@ -60,6 +60,8 @@ func (s *suite) restore(t *testing.T) {
 		s.must(t, "Start", func(ctx context.Context) error { return s.driver.Start(ctx, member) })
 		s.becomesHealthy(t, member, captured.ClusterID)
 		s.Same(t, source, member)
+		s.killDriver(t)
+		s.becomesHealthy(t, member, captured.ClusterID) // a server outlives the driver that started it
 		s.must(t, "Stop", func(ctx context.Context) error { return s.driver.Stop(ctx, member) })
 		s.wantKind(t, member, pluginapi.KindStopped)
 		if left := usersOf(t, member.DataDir); len(left) > 0 {
@@ -71,6 +73,25 @@ func (s *suite) restore(t *testing.T) {
 		s.must(t, "Unpin", func(ctx context.Context) error { return s.driver.Unpin(ctx, source, runName) })
 	}
 	s.wantKind(t, source, pluginapi.KindPrimary, pluginapi.KindReplica)
+}
+
+// killDriver kills the driver's process, and returns when another answers.
+func (s *suite) killDriver(t *testing.T) {
+	t.Helper()
+	if err := syscall.Kill(processOf(t, s.Program), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := s.limit(t)
+	defer cancel()
+	for {
+		_, err := s.driver.Describe(ctx)
+		if err == nil {
+			return
+		}
+		if !pluginhost.Retryable(err) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // pin pins the source if the driver can, and returns the name under which.
@@ -220,7 +241,7 @@ func (s *suite) cancelledCapture(t *testing.T) {
 func (s *suite) killedCapture(t *testing.T) {
 	s.interruptedCapture(t, func(context.CancelFunc) {
 		if err := syscall.Kill(processOf(t, s.Program), syscall.SIGKILL); err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
 	}, func(err error) {
 		if !pluginhost.Retryable(err) {

@@ -1,7 +1,9 @@
 package restore
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -146,7 +148,7 @@ func (j Journal) afterMember(op Op, r Result) Journal {
 	case OpCleanup:
 		t.Configuring = false
 	case OpRemoveStaging:
-		t.Removed = true
+		t.Removed = !r.Wait
 	}
 	return j
 }
@@ -223,7 +225,7 @@ func (j Journal) afterHealth(r Result) Journal {
 	replica := t.Restore.As == api.AsReplica
 	switch {
 	case replica && h.Writable:
-		return j.revert(unhealthy(j, "it takes writes though it should follow: "+h.Message))
+		return j.revert(unhealthy(j, "it takes writes and should follow"))
 	case h.Healthy && (h.Replicating || !replica):
 		j.samples++
 		if j.samples >= healthySamples {
@@ -231,11 +233,12 @@ func (j Journal) afterHealth(r Result) Journal {
 			return j
 		}
 	case r.Final:
-		return j.revert(unhealthy(j, h.Message))
+		return j.revert(unhealthy(j, cmp.Or(h.Message, h.Fault, "the driver says that it will not become healthy")))
 	default:
 		j.samples = 0
 		if r.At.Sub(t.StartedAt) >= healthTimeout(t.Restore) {
-			return j.revert(unhealthy(j, fmt.Sprintf("not healthy %v after its start: %s", healthTimeout(t.Restore), h.Message)))
+			return j.revert(unhealthy(j, fmt.Sprintf("not healthy %v after its start: %s",
+				healthTimeout(t.Restore), cmp.Or(h.Message, h.Fault, "no fault is known"))))
 		}
 	}
 	if j.State != api.PartHealthy {
@@ -383,9 +386,10 @@ func (j Journal) limit(op Op) time.Duration {
 // at names the node in an error, as the run shows errors of many.
 func at(err *api.Error, node string) *api.Error {
 	e := *err
-	if e.Subject == "" {
+	switch {
+	case e.Subject == "":
 		e.Subject = node
-	} else if e.Subject != node {
+	case e.Subject != node && !strings.HasPrefix(e.Subject, node+": "):
 		e.Subject = node + ": " + e.Subject
 	}
 	return &e

@@ -126,7 +126,7 @@ type Result struct {
 	Retry bool
 	At    time.Time // when it ended
 
-	Wait    bool                // OpAwaitRelease: not yet
+	Wait    bool                // OpAwaitRelease, OpRemoveStaging: a distribution claims it still
 	Probe   *api.DatabaseState  // OpProbe, OpCheckRole
 	Pin     string              // OpPin; "" if the driver has nothing of the kind
 	PinLost bool                // OpPin, OpWatchPin

@@ -38,7 +38,7 @@ const (
 	OpExchangeBack  Op = "exchange_back"  // as OpExchange
 	OpStartOld      Op = "start_old"      // [Start], and wait until it runs
 	OpCleanup       Op = "cleanup"        // [Cleanup] of MemberName; never given up
-	OpRemoveStaging Op = "remove_staging" // StagingPath, once no distribution claims it; never given up
+	OpRemoveStaging Op = "remove_staging" // StagingPath, once no distribution claims it; polled, never given up
 
 	// OpGiveUp performs nothing: the part ends as it stands.
 	OpGiveUp Op = "give_up"
@@ -47,7 +47,7 @@ const (
 // Polled reports whether op only looks: after a result that changes nothing it is
 // asked for again, and the caller waits a while between.
 func (o Op) Polled() bool {
-	return o == OpAwaitRelease || o == OpAwaitHealth || o == OpWatchPin
+	return o == OpAwaitRelease || o == OpAwaitHealth || o == OpWatchPin || o == OpRemoveStaging
 }
 
 // Destructive reports whether op stops, replaces or removes a member's old

@@ -28,7 +28,7 @@ func switched(p api.RunPart) bool {
 // partError is why a part failed.
 func partError(p api.RunPart) *api.Error {
 	err := cmp.Or(p.Error, p.Report.Error)
-	if p.Report.State.Final() {
+	if p.Report.State == api.PartStuck {
 		err = cmp.Or(p.Report.Error, p.Error)
 	}
 	if err == nil {
@@ -83,12 +83,20 @@ func (s *stepper) watchNodes() {
 // trouble is what keeps a part from going on, and how long that is waited for.
 func (s *stepper) trouble(p api.RunPart) (*api.Error, time.Duration) {
 	if p.Unreachable {
-		return nodeLost(p.Node), LostAfter
+		err := nodeLost(p.Node)
+		if s.isSource(p) {
+			err.Fix = "start it: it then removes what the run left there, such as its hold on the log"
+		}
+		return err, LostAfter
 	}
-	if s.run.Phase != api.RunCopying || s.run.Source != nil && p.Node == s.run.Source.Node {
+	if s.run.Phase != api.RunCopying || s.isSource(p) {
 		return nil, 0
 	}
 	return copyTrouble(s.v.Distributions[stagingName(s.run.ID, p)], p.Node)
+}
+
+func (s *stepper) isSource(p api.RunPart) bool {
+	return s.run.Source != nil && p.Node == s.run.Source.Node
 }
 
 func nodeLost(node string) *api.Error {
@@ -113,12 +121,14 @@ func copyTrouble(d api.Status, node string) (*api.Error, time.Duration) {
 
 // giveUp goes on without a part. When its node is back, it finds a goal that
 // leads back to the old data. What was to be committed has proved well, and stays.
+// GoalRevert is also for those that are given up while members switch: it tells
+// them from those that were left out before, which do not halt the others.
 func (s *stepper) giveUp(p *api.RunPart, err *api.Error) {
 	p.Error = at(err, p.Node)
-	switch p.Goal {
-	case api.GoalSwitch:
+	switch {
+	case p.Goal == api.GoalCommit:
+	case s.run.Phase == api.RunRolling && !s.isSource(*p):
 		s.setGoal(p, api.GoalRevert)
-	case api.GoalCommit, api.GoalRevert:
 	default:
 		s.setGoal(p, api.GoalEnd)
 	}

@@ -1,13 +1,17 @@
 package restore
 
-import "github.com/rackswarm/rackswarm/core/api"
+import (
+	"slices"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
 
 // roll switches the members: one first, then MaxUnavailable at a time, one
 // location after the other. The first one that fails ends it; those that are being
 // switched then come to their own end.
 func (s *stepper) roll() {
 	s.judge()
-	stopping := s.run.Error != nil || firstError(s.run) != nil
+	stopping := s.run.Error != nil || slices.ContainsFunc(s.run.Members, halts)
 	busy := s.anyBusy()
 	switch {
 	case stopping && busy:
@@ -18,6 +22,9 @@ func (s *stepper) roll() {
 		s.enter(api.RunCleaning)
 	}
 }
+
+// halts reports whether a member failed while members switch.
+func halts(m api.RunPart) bool { return failed(m) && m.Goal != api.GoalEnd }
 
 // judge commits members that are healthy, and gives up those that take too long.
 func (s *stepper) judge() {

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rackswarm/rackswarm/agent/drivers/internal/proc"
 )
 
 // environment is all that programs get beside Command.Env. Their messages are
@@ -41,8 +43,11 @@ type Command struct {
 	// Reader lets the program read every file, though As may not: for checks of
 	// files that do not belong to As yet. Only root can give this.
 	Reader bool
-	Env    []string // beside the few variables that all programs get
-	Dir    string   // "" for the root directory
+	// Session gives the program a session of its own, in which what it leaves
+	// running lives on when the driver ends.
+	Session bool
+	Env     []string // beside the few variables that all programs get
+	Dir     string   // "" for the root directory
 	// Said gets standard error as it comes, nil for nobody. The end of it is in
 	// Failure.Stderr all the same.
 	Said io.Writer
@@ -66,9 +71,11 @@ func (f *Failure) Error() string {
 // Unwrap returns Err.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Run runs c and returns what it wrote to standard output. When ctx ends, or the
-// driver, the program and its process group are killed; what has made a session
-// of its own by then lives on. The error is ctx's or a *Failure.
+// Run runs c and returns what it wrote to standard output. When ctx ends, the
+// program and those that it started are killed, but for what has made a session
+// of its own by then. When the driver ends, the kernel kills the program; what it
+// started is of the driver's process group, which the agent kills (pg_basebackup
+// has a child that outlives it). The error is ctx's or a *Failure.
 func Run(ctx context.Context, c Command) (string, error) {
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
 	var out, said tail
@@ -80,11 +87,11 @@ func Run(ctx context.Context, c Command) (string, error) {
 	if c.Dir != "" {
 		cmd.Dir = c.Dir
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: c.As.credential()}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: c.Session, Pdeathsig: syscall.SIGKILL, Credential: c.As.credential()}
 	if c.Reader && os.Geteuid() == 0 {
 		cmd.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_DAC_READ_SEARCH}
 	}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = func() error { return kill(cmd.Process) }
 	// The parent whose death kills the program is the thread that starts it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -96,6 +103,16 @@ func Run(ctx context.Context, c Command) (string, error) {
 		return "", fmt.Errorf("%s: %w", filepath.Base(c.Argv[0]), ctx.Err())
 	}
 	return out.String(), &Failure{Program: filepath.Base(c.Argv[0]), Stderr: strings.TrimSpace(said.String()), Err: err}
+}
+
+// kill kills p and those that it started.
+func kill(p *os.Process) error {
+	below, err := proc.Below(p.Pid)
+	err = errors.Join(err, p.Kill())
+	for _, child := range below {
+		_ = syscall.Kill(child.PID, syscall.SIGKILL) // it may have ended with p
+	}
+	return err
 }
 
 // OneLine is the last lines of text as one line of printable text.

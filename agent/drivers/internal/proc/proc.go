@@ -17,8 +17,8 @@ import (
 
 // Process is a process of an instance.
 type Process struct {
-	PID, Parent int
-	Name        string // of its program, at most 15 bytes
+	PID, Parent, Group int
+	Name               string // of its program, at most 15 bytes
 }
 
 // ErrHidden says that this user may not see which directory some process of the
@@ -41,17 +41,13 @@ func Within(dir string) ([]Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir("/proc")
+	pids, err := numbers()
 	if err != nil {
 		return nil, err
 	}
 	var found []Process
 	hidden := 0
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
+	for _, pid := range pids {
 		switch cwd, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", pid)); {
 		case err == nil && os.SameFile(cwd, want):
 			if p, ok := look(pid); ok {
@@ -66,6 +62,48 @@ func Within(dir string) ([]Process, error) {
 	}
 	slices.SortFunc(found, func(a, b Process) int { return cmp.Compare(a.PID, b.PID) })
 	return found, nil
+}
+
+// Below lists the processes that pid started, and those that they started, in the
+// same process group as pid.
+func Below(pid int) ([]Process, error) {
+	pids, err := numbers()
+	if err != nil {
+		return nil, err
+	}
+	children := map[int][]Process{}
+	for _, other := range pids {
+		if p, ok := look(other); ok {
+			children[p.Parent] = append(children[p.Parent], p)
+		}
+	}
+	top, ok := look(pid)
+	if !ok {
+		return nil, nil
+	}
+	var found []Process
+	for todo := children[pid]; len(todo) > 0; todo = todo[1:] {
+		if todo[0].Group == top.Group {
+			found = append(found, todo[0])
+		}
+		todo = append(todo, children[todo[0].PID]...)
+	}
+	return found, nil
+}
+
+// numbers are those of all processes.
+func numbers() ([]int, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	pids := make([]int, 0, len(entries))
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
 }
 
 // Leader is the process that is no child of another one in ps, and of several
@@ -132,14 +170,14 @@ func booted() (time.Time, bool) {
 }
 
 // parseStat reads a line of /proc/PID/stat: the number, the name in parentheses
-// (which may contain anything), the state, the parent's number.
+// (which may contain anything), the state, the numbers of parent and process group.
 func parseStat(line string) (p Process, ok bool) {
 	open, end := strings.IndexByte(line, '('), strings.LastIndexByte(line, ')')
 	if open < 0 || end < open {
 		return p, false
 	}
 	rest := strings.Fields(line[end+1:])
-	if len(rest) < 2 || rest[0] == "Z" || rest[0] == "X" {
+	if len(rest) < 3 || rest[0] == "Z" || rest[0] == "X" {
 		return p, false
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(line[:open]))
@@ -150,5 +188,9 @@ func parseStat(line string) (p Process, ok bool) {
 	if err != nil {
 		return p, false
 	}
-	return Process{PID: pid, Parent: parent, Name: line[open+1 : end]}, true
+	group, err := strconv.Atoi(rest[2])
+	if err != nil {
+		return p, false
+	}
+	return Process{PID: pid, Parent: parent, Group: group, Name: line[open+1 : end]}, true
 }

@@ -31,6 +31,7 @@ func (d Driver) Describe(context.Context) (pluginapi.Description, error) {
 	return pluginapi.Description{Name: "files", Engine: "files", Version: d.Version, Versions: []string{format},
 		Settings: []pluginapi.Setting{
 			{Name: "user", Help: "to whom restored files belong where no directory stands yet; as they come if left out"},
+			{Name: "contains", Help: "name of a file that a directory has to have in it to be taken for this instance's; any is if left out"},
 			{Name: "pidfile", Help: "where the program that commands.start starts writes its process number; without it a program counts as running if the directory is its working directory"},
 		}}, nil
 }
@@ -50,19 +51,23 @@ func check(t pluginapi.Target) error {
 			if _, err := command.LookupUser(value); err != nil {
 				return fault(pluginapi.CodeInvalid, "setting user", "create the user, or name another", "%v", err)
 			}
+		case "contains":
+			if !filepath.IsLocal(value) {
+				return fault(pluginapi.CodeInvalid, "setting contains", "write a path below the directory", "%q leads elsewhere", value)
+			}
 		case "pidfile":
 			if !filepath.IsAbs(value) {
 				return fault(pluginapi.CodeInvalid, "setting pidfile", "write a path from /", "%q is not absolute", value)
 			}
 		default:
-			return fault(pluginapi.CodeInvalid, "setting "+name, "settings are user and pidfile", "there is no such setting")
+			return fault(pluginapi.CodeInvalid, "setting "+name, "settings are user, contains and pidfile", "there is no such setting")
 		}
 	}
 	return nil
 }
 
-// Probe implements pluginapi.DatabaseDriver. A directory of whatever content is
-// stopped, or a primary while a program runs on it.
+// Probe implements pluginapi.DatabaseDriver. A directory is stopped, or a primary
+// while a program runs on it.
 func (d Driver) Probe(_ context.Context, t pluginapi.Target) (pluginapi.Probe, error) {
 	if err := check(t); err != nil {
 		return pluginapi.Probe{}, err
@@ -84,6 +89,11 @@ func (d Driver) Probe(_ context.Context, t pluginapi.Target) (pluginapi.Probe, e
 	}
 	if len(found) == 0 {
 		return pluginapi.Probe{Kind: pluginapi.KindEmpty}, nil
+	}
+	if name := t.Settings["contains"]; name != "" {
+		if _, ok := found[filepath.Clean(name)]; !ok {
+			return pluginapi.Probe{Kind: pluginapi.KindForeign}, nil
+		}
 	}
 	p := pluginapi.Probe{Kind: pluginapi.KindStopped, Version: format, ProgramVersion: format, Bytes: sum(found)}
 	if p.PID, err = running(t); p.PID != 0 {

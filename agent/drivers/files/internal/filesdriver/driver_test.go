@@ -307,16 +307,25 @@ func TestOwnersAreRestored(t *testing.T) {
 	}))
 }
 
-// A program that is started by command runs on after the call, counts as running,
-// and is stopped by command.
-func TestCommands(t *testing.T) {
-	target := source(t)
-	pidfile := filepath.Join(t.TempDir(), "pid")
-	target.Settings = map[string]string{"pidfile": pidfile}
+// withSleeper gives target a program that sleeps, and returns its pidfile.
+func withSleeper(t *testing.T, target *pluginapi.Target) (pidfile string) {
+	t.Helper()
+	pidfile = filepath.Join(t.TempDir(), "pid")
+	target.Settings = map[string]string{"pidfile": pidfile, "contains": "sub/a"}
 	target.Commands = map[string][]string{
 		"start": {"/bin/sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $! >" + pidfile},
 		"stop":  {"/bin/sh", "-c", "kill $(cat " + pidfile + ")"},
 	}
+	stopped := *target
+	t.Cleanup(func() { do(t, driver.Stop(context.Background(), stopped)) })
+	return pidfile
+}
+
+// A program that is started by command runs on after the call, counts as running,
+// and is stopped by command.
+func TestCommands(t *testing.T) {
+	target := source(t)
+	pidfile := withSleeper(t, &target)
 	health := func() pluginapi.Health {
 		h, err := driver.Health(t.Context(), target, pluginapi.HealthRequest{Role: pluginapi.AsStandalone})
 		do(t, err)
@@ -326,7 +335,6 @@ func TestCommands(t *testing.T) {
 		t.Errorf("before: %+v", h)
 	}
 	do(t, driver.Start(t.Context(), target))
-	t.Cleanup(func() { do(t, driver.Stop(context.Background(), target)) })
 	do(t, driver.Start(t.Context(), target))
 	p, err := driver.Probe(t.Context(), target)
 	if err != nil || p.Kind != pluginapi.KindPrimary || p.PID == 0 {

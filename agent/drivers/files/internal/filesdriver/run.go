@@ -74,7 +74,7 @@ func (d Driver) Start(ctx context.Context, t pluginapi.Target) error {
 	if _, err := os.Stat(t.DataDir); err != nil {
 		return fault(pluginapi.CodeState, t.DataDir, "", "there is nothing to start: %v", err)
 	}
-	if _, err := command.Run(ctx, command.Command{Argv: argv}); err != nil {
+	if _, err := command.Run(ctx, command.Command{Argv: argv, Session: true}); err != nil {
 		return failed(ctx, t, "start", err)
 	}
 	if t.Settings["pidfile"] == "" {
@@ -106,7 +106,7 @@ func (d Driver) Stop(ctx context.Context, t pluginapi.Target) error {
 	case argv == nil:
 		return fault(pluginapi.CodeState, t.DataDir, "end it, or write how in commands.stop", "process %d works in the directory", pid)
 	}
-	if _, err := command.Run(ctx, command.Command{Argv: argv}); err != nil {
+	if _, err := command.Run(ctx, command.Command{Argv: argv, Session: true}); err != nil {
 		return failed(ctx, t, "stop", err)
 	}
 	switch down, err := await(ctx, stopLimit, func() (bool, error) { pid, err := running(t); return pid == 0, err }); {

@@ -183,7 +183,12 @@ func (c *cluster) stop() {
 // replicaOf describes another instance that shall follow c; it has no data.
 func (c *cluster) replica(name string) *cluster {
 	c.t.Helper()
-	r := newCluster(c.t, filepath.Dir(c.dir), name)
+	return c.replicaIn(c.t, filepath.Dir(c.dir), name)
+}
+
+func (c *cluster) replicaIn(t *testing.T, dir, name string) *cluster {
+	t.Helper()
+	r := newCluster(t, dir, name)
 	passfile := filepath.Join(r.dir, "pass file")
 	if err := os.WriteFile(passfile, []byte(fmt.Sprintf("127.0.0.1:%d:*:replicator:replica's\n", c.port)), 0o600); err != nil {
 		c.t.Fatal(err)

@@ -30,7 +30,7 @@ func (d Driver) Start(ctx context.Context, t pluginapi.Target) error {
 		return err
 	}
 	if argv := in.Commands["start"]; len(argv) > 0 {
-		err = own0(command.Run(ctx, command.Command{Argv: argv}))
+		err = own0(command.Run(ctx, command.Command{Argv: argv, Session: true}))
 	} else {
 		err = in.pgctlStart(ctx)
 	}
@@ -133,7 +133,7 @@ func (d Driver) Stop(ctx context.Context, t pluginapi.Target) error {
 		return err
 	}
 	if argv := in.Commands["stop"]; len(argv) > 0 {
-		if _, err := command.Run(ctx, command.Command{Argv: argv}); err != nil {
+		if _, err := command.Run(ctx, command.Command{Argv: argv, Session: true}); err != nil {
 			return fault(pluginapi.CodeState, in.DataDir, "see what commands.stop says", "%v", err)
 		}
 	} else if err := in.signal(found, syscall.SIGINT); err != nil {

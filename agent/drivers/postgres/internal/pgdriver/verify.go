@@ -2,12 +2,15 @@ package pgdriver
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"os/exec"
 	"regexp"
 	"strings"
 
 	"github.com/rackswarm/rackswarm/agent/drivers/internal/command"
+	"github.com/rackswarm/rackswarm/agent/drivers/postgres/internal/pgfiles"
 	"github.com/rackswarm/rackswarm/core/pluginapi"
 )
 
@@ -15,6 +18,9 @@ import (
 // all files with the manifest and reads the log that they need. What Configure
 // writes does not disturb it.
 func (d Driver) Verify(ctx context.Context, t pluginapi.Target, dir string, progress func(pluginapi.Progress)) error {
+	if err := checkVersionFile(dir); err != nil {
+		return err
+	}
 	in, err := in(t, dir)
 	if err != nil {
 		return err
@@ -24,6 +30,20 @@ func (d Driver) Verify(ctx context.Context, t pluginapi.Target, dir string, prog
 	}
 	_, err = in.run(ctx, command.Command{Argv: []string{"pg_verifybackup", "-q", "-i", roleFile, dir}, Reader: true})
 	return finding(err, dir)
+}
+
+// checkVersionFile compares PG_VERSION, which decides whose pg_verifybackup is
+// run, with the manifest. A manifest that cannot be read is pg_verifybackup's
+// finding.
+func checkVersionFile(dir string) error {
+	want, err := pgfiles.Checksum([]byte(readText(dir, "backup_manifest")), "PG_VERSION")
+	if err != nil || want == "" {
+		return nil //nolint:nilerr // see above
+	}
+	if got := sha256.Sum256([]byte(readText(dir, "PG_VERSION"))); hex.EncodeToString(got[:]) != want {
+		return fault(pluginapi.CodeCorrupt, "PG_VERSION", "fetch or capture it again", "it is not the file that was captured")
+	}
+	return nil
 }
 
 var quoted = regexp.MustCompile(`"([^"]+)"`)

@@ -78,3 +78,24 @@ func ParseManifest(data []byte) (Manifest, error) {
 	}
 	return Manifest{Timeline: strconv.Itoa(last.Timeline), Start: start, End: end}, nil
 }
+
+// Checksum is the SHA-256 that backup_manifest has of the file at path, in
+// hexadecimal, "" if it has none.
+func Checksum(manifest []byte, path string) (string, error) {
+	var m struct {
+		Files []struct {
+			Path      string `json:"Path"`
+			Algorithm string `json:"Checksum-Algorithm"`
+			Checksum  string `json:"Checksum"`
+		} `json:"Files"`
+	}
+	if err := json.Unmarshal(manifest, &m); err != nil {
+		return "", fmt.Errorf("backup_manifest: %w", err)
+	}
+	for _, f := range m.Files {
+		if f.Path == path && f.Algorithm == "SHA256" {
+			return strings.ToLower(f.Checksum), nil
+		}
+	}
+	return "", nil
+}

@@ -4,7 +4,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
+
+	"github.com/hashicorp/go-plugin"
 )
 
 // outlastSignals has the process live on when a service manager or a terminal
@@ -19,8 +22,21 @@ func outlastSignals() {
 // lifeline is closed, which the kernel does when the agent dies in whatever way.
 func endWithAgent(lifeline io.Reader) {
 	_, _ = io.Copy(io.Discard, lifeline)
+	removeSocket(os.Getenv(plugin.EnvUnixSocketDir))
 	if syscall.Getpgrp() == os.Getpid() {
 		_ = syscall.Kill(0, syscall.SIGKILL) // this process as well
 	}
 	os.Exit(1)
+}
+
+// removeSocket removes what an agent that was killed leaves: the socket, its
+// directory, and with the last driver the directory of all of them.
+func removeSocket(dir string) {
+	if dir == "" {
+		return
+	}
+	sockets, _ := filepath.Glob(filepath.Join(dir, "plugin*")) // the pattern is right
+	for _, path := range append(sockets, dir, filepath.Dir(dir)) {
+		_ = os.Remove(path) // a directory only when it is empty
+	}
 }

@@ -85,7 +85,8 @@ func (c Config) withDefaults() Config {
 
 // Database returns the driver of that name, once its process runs and has said
 // that it is that driver. What is returned may be used from several goroutines
-// until Close; each of its calls starts the process again if that ended.
+// until Close; each of its calls starts the process again if that ended, after a
+// pause if it crashed.
 //
 // Errors of its methods are *pluginapi.Error from the driver, *Error of its
 // process, or wrap the context's; Retryable tells which may be tried again. A

@@ -3,7 +3,9 @@ package pluginhost
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -279,25 +281,84 @@ func TestProgramsOfADriverEndWithItUnlessTheyLeftItsGroup(t *testing.T) {
 // An agent that is killed closes nothing: the kernel does.
 func TestADriverEndsWithItsAgent(t *testing.T) {
 	t.Parallel()
+	run := shortDir(t)
+	agent := exec.Command(os.Args[0])
+	agent.Env = append(os.Environ(), agentVariable+"="+run+" "+catalogOf(t, program(t, "fake")))
+	agent.Stderr = t.Output()
+	says, err := agent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Fscan(says, &pid); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(agent.Process.Kill(), ignoreExit(agent.Wait())); err != nil {
+		t.Fatal(err)
+	}
+	awaitEnd(t, pid)
+	if left, err := os.ReadDir(run); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+func ignoreExit(err error) error {
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return nil
+	}
+	return err
+}
+
+// A service manager signals all processes of the agent, which goes on until its
+// calls are done.
+func TestADriverOutlastsSignals(t *testing.T) {
+	t.Parallel()
 	h, _ := newHost(t, Config{}, program(t, "fake"))
 	d := database4(t, h, "fake")
 	probe, err := d.Probe(t.Context(), target(""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.mu.Lock()
-	p := h.drivers["fake"].current.(*pluginProcess)
-	h.mu.Unlock()
-	if err := syscall.Kill(probe.PID, syscall.SIGTERM); err != nil { // of the service manager, to all
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT} {
+		if err := syscall.Kill(probe.PID, s); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := d.Probe(t.Context(), target("")); err != nil || again.PID != probe.PID {
+			t.Errorf("after %v: %+v, %v", s, again, err)
+		}
+	}
+}
+
+func TestCloseEndsAProcessThatStandsStill(t *testing.T) {
+	t.Parallel()
+	h, _ := newHost(t, Config{}, program(t, "fake"))
+	probe, err := database4(t, h, "fake").Probe(t.Context(), target(""))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := d.Probe(t.Context(), target("")); err != nil || again.PID != probe.PID {
-		t.Errorf("after SIGTERM: %+v, %v", again, err)
+	if err := syscall.Kill(probe.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
 	}
-	p.child.lifeline.Close()
-	<-p.ended()
+	h.Close()
 	if runs(probe.PID) {
-		t.Error("it runs without its agent")
+		t.Error("it runs after Close")
+	}
+}
+
+// The catalogue covers a script, though not what interprets it.
+func TestAScriptIsExecuted(t *testing.T) {
+	t.Parallel()
+	p := filepath.Join(t.TempDir(), Prefix+"script")
+	script := exec.Command("sh", "-c", `printf '#!/bin/sh\necho this is sh\n' >"$0" && chmod 755 "$0"`, p) // see program
+	if out, err := script.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	h, _ := newHost(t, Config{}, p)
+	if _, err := h.Database(t.Context(), "script"); err == nil || !strings.Contains(err.Error(), `first line is "this is sh"`) {
+		t.Error(err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +25,32 @@ func TestMain(m *testing.M) {
 		serveAs(filepath.Base(os.Args[0]))
 		return
 	}
+	if words := strings.Fields(os.Getenv(agentVariable)); len(words) == 2 {
+		beAgent(words[0], words[1])
+	}
 	os.Exit(m.Run())
+}
+
+// agentVariable makes the test binary an agent: its directory and catalogue.
+const agentVariable = "PLUGINHOST_TEST_AGENT"
+
+// beAgent starts the driver fake, prints the number of its process, and waits to
+// be killed.
+func beAgent(runDir, catalog string) {
+	h, err := New(Config{RunDir: runDir, Catalog: catalog})
+	if err != nil {
+		panic(err)
+	}
+	d, err := h.Database(context.Background(), "fake")
+	if err != nil {
+		panic(err)
+	}
+	probe, err := d.Probe(context.Background(), pluginapi.Target{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(probe.PID)
+	select {}
 }
 
 // program makes a driver's program of that name, of this test binary, and

@@ -39,6 +39,8 @@ const (
 	// Of databases.
 	CodeState       = "state"       // the database is not in a state for this, such as a primary to be replaced
 	CodeUnsupported = "unsupported" // this version, architecture or layout
+	CodeDriver      = "driver"      // the database's driver cannot be started, or its process ended
+	CodeDenied      = "denied"      // the database, its primary or the system refuses credentials
 	CodeCorrupt     = "corrupt"     // the engine's own check found damage
 	CodeUnhealthy   = "unhealthy"   // the restored database did not come up, or does not follow
 	CodePinLost     = "pin_lost"    // the log that restored replicas need is gone

@@ -1,12 +1,8 @@
 package restore
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -59,31 +55,4 @@ type Config struct {
 	StateDir string
 	Logger   *slog.Logger     // discards
 	Now      func() time.Time // time.Now
-}
-
-// NewWorker returns a worker that has read the journals of parts that are not
-// finished. It does nothing until Run.
-func NewWorker(c Config) (*Worker, error) {
-	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	dir := filepath.Join(c.StateDir, "restore")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("directory for journals of restores: %w", err)
-	}
-	return &Worker{cfg: c, dir: dir}, nil
-}
-
-// Worker does this node's parts in runs.
-type Worker struct {
-	cfg Config
-	dir string // of journals
-}
-
-// Run does parts until ctx ends, and returns when none is under way. A database
-// that is stopped at that moment is started first, which may take a minute. It
-// must be called once.
-func (w *Worker) Run(ctx context.Context) {
-	<-ctx.Done()
 }

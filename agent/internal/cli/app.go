@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/rackswarm/rackswarm/agent/internal/config"
 )
 
@@ -27,20 +29,33 @@ type App struct {
 	RunAgent func(ctx context.Context, c config.Config, log *slog.Logger) error
 
 	now    func() time.Time // nil is time.Now
+	zone   *time.Location   // in which times are shown; nil is time.Local
 	settle time.Duration    // 0 is settleTime
 }
 
-// Main runs the command that args name, without the program's own name, and
-// returns the exit code. A ctx that is canceled interrupts it.
+// Main runs the command of rackswarm that args name, without the program's own
+// name, and returns the exit code. A ctx that is canceled interrupts it.
 func (a App) Main(ctx context.Context, args []string) int {
+	return a.main(ctx, args, (*run).rootCommand)
+}
+
+// Backup is Main for rackswarm-backup.
+func (a App) Backup(ctx context.Context, args []string) int {
+	return a.main(ctx, args, (*run).backupRoot)
+}
+
+func (a App) main(ctx context.Context, args []string, program func(*run) *cobra.Command) int {
 	if a.now == nil {
 		a.now = time.Now
+	}
+	if a.zone == nil {
+		a.zone = time.Local
 	}
 	if a.settle == 0 {
 		a.settle = settleTime
 	}
 	r := &run{App: a}
-	root := r.rootCommand()
+	root := program(r)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	return r.exit(ctx, cmd.CommandPath(), err)

@@ -175,17 +175,20 @@ type call struct {
 	interrupt   context.CancelFunc
 }
 
-// start starts a command against the fleet.
-func (f *fleet) start(args ...string) *call {
+// start starts a command of rackswarm against the fleet.
+func (f *fleet) start(args ...string) *call { return f.launch(App.Main, args) }
+
+// launch starts a command of a program.
+func (f *fleet) launch(program func(App, context.Context, []string) int, args []string) *call {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &call{ended: make(chan int, 1), interrupt: cancel}
 	app := App{
 		Stdout: &c.out, Stderr: &c.errOut, Environ: []string{"RACKSWARM_ENDPOINTS=unix://" + f.socket},
-		now: func() time.Time { return noon }, settle: 300 * time.Millisecond,
+		now: func() time.Time { return noon }, zone: time.FixedZone("CET", 3600), settle: 300 * time.Millisecond,
 	}
 	go func() {
 		defer cancel()
-		c.ended <- app.Main(ctx, args)
+		c.ended <- program(app, ctx, args)
 	}()
 	return c
 }

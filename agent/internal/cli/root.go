@@ -24,10 +24,18 @@ type globals struct {
 }
 
 func (r *run) rootCommand() *cobra.Command {
+	return r.program("rackswarm", "Distribute large content inside data centers", rootHelp,
+		r.agentCommand(), r.publishCommand(), r.distributeCommand(), r.statusCommand(), r.watchCommand(), r.peersCommand(), r.nodesCommand(),
+		r.artifactsCommand(), r.torrentCommand(), r.verifyCommand(), r.activateCommand(), r.rollbackCommand(), r.rmCommand(), r.gcCommand(), r.pkiCommand(), r.versionCommand("rackswarm"),
+	)
+}
+
+// program is a root command with the flags that all programs have.
+func (r *run) program(name, short, long string, commands ...*cobra.Command) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "rackswarm",
-		Short:         "Distribute large content inside data centers",
-		Long:          rootHelp,
+		Use:           name,
+		Short:         short,
+		Long:          long,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -40,10 +48,7 @@ func (r *run) rootCommand() *cobra.Command {
 	f.StringVar(&r.flags.key, "key", "", "PEM file of its key, for https (env RACKSWARM_KEY)")
 	f.BoolVar(&r.flags.json, "json", false, "print JSON")
 	f.DurationVar(&r.flags.timeout, "timeout", 0, "give up after this time, such as 10m (default: never)")
-	root.AddCommand(
-		r.agentCommand(), r.publishCommand(), r.distributeCommand(), r.statusCommand(), r.watchCommand(), r.peersCommand(), r.nodesCommand(),
-		r.artifactsCommand(), r.torrentCommand(), r.verifyCommand(), r.activateCommand(), r.rollbackCommand(), r.rmCommand(), r.gcCommand(), r.pkiCommand(), r.versionCommand(),
-	)
+	root.AddCommand(commands...)
 	return root
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
-func (r *run) versionCommand() *cobra.Command {
+func (r *run) versionCommand(program string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
@@ -24,7 +24,7 @@ func (r *run) versionCommand() *cobra.Command {
 				Platform string `json:"platform"`
 			}{Version, api.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 			return r.print(out, func(w io.Writer) {
-				fmt.Fprintf(w, "rackswarm %s (API %s, %s, %s)\n", out.Version, out.API, out.Go, out.Platform)
+				fmt.Fprintf(w, "%s %s (API %s, %s, %s)\n", program, out.Version, out.API, out.Go, out.Platform)
 			})
 		}),
 	}

@@ -1,0 +1,281 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+func (r *run) runsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "runs [DATABASE]",
+		Short:             "List what the agents did and do with databases",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: r.completeDatabase,
+		RunE: r.command(func(ctx context.Context, args []string) error {
+			c, err := r.connect()
+			if err != nil {
+				return err
+			}
+			all, err := c.Runs(ctx)
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				all = slices.DeleteFunc(all, func(run api.Run) bool { return run.Request.Database != args[0] })
+			}
+			if len(args) == 1 && len(all) == 0 {
+				if err := knownDatabase(ctx, c, args[0]); err != nil {
+					return err
+				}
+			}
+			return r.print(api.RunList{Runs: all}, func(w io.Writer) { r.runsTable(w, all) })
+		}),
+	}
+}
+
+func (r *run) runsTable(w io.Writer, all []api.Run) {
+	rows := [][]string{{"RUN", "DOES", "DATABASE", "PHASE", "STARTED", "TOOK", "SCHEDULE", "REMARKS"}}
+	for _, run := range all {
+		remarks := ""
+		if run.Error != nil {
+			remarks = errorText(*run.Error)
+		}
+		rows = append(rows, []string{run.ID, what(run.Request), run.Request.Database, phaseText(run), r.at(run.CreatedAt), r.took(run), dash(run.Schedule), remarks})
+	}
+	table(w, rows)
+}
+
+func phaseText(run api.Run) string {
+	if run.Aborting && !run.Phase.Finished() {
+		return string(run.Phase) + ", aborting"
+	}
+	return string(run.Phase)
+}
+
+// took is how long a run has been under way.
+func (r *run) took(run api.Run) string {
+	end := run.FinishedAt
+	if end.IsZero() {
+		end = r.now()
+	}
+	return max(end.Sub(run.CreatedAt), 0).Round(time.Second).String()
+}
+
+// errorText is subject and message of an error in one line.
+func errorText(e api.Error) string {
+	if e.Subject == "" {
+		return e.Message
+	}
+	return e.Subject + ": " + e.Message
+}
+
+func (r *run) runStatusCommand() *cobra.Command {
+	var wait bool
+	cmd := &cobra.Command{
+		Use:   "status RUN",
+		Short: "Show a run with its nodes, or follow it to its end",
+		Long: `Show a run with its nodes. With --wait follow it to its end, with a line for every
+node on a terminal and a line for every change elsewhere; exit codes are those of
+the command that started it. Interrupted, the run goes on.`,
+		Args:              takesOne("RUN"),
+		ValidArgsFunction: r.completeRun,
+		RunE: r.command(func(ctx context.Context, args []string) error {
+			c, err := r.connect()
+			if err != nil {
+				return err
+			}
+			run, err := c.Run(ctx, args[0])
+			switch {
+			case err != nil:
+				return err
+			case wait:
+				return r.awaitRun(ctx, c, run)
+			}
+			return r.print(run, func(w io.Writer) { r.writeRun(w, run) })
+		}),
+	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait for its end")
+	return cmd
+}
+
+func (r *run) abortCommand() *cobra.Command {
+	var noWait bool
+	cmd := &cobra.Command{
+		Use:   "abort RUN",
+		Short: "End a run; nodes that it switched go back",
+		Long: `Ask a run to end. Nodes that it switched to restored data get their old data back,
+the others are left as they are. The command ends when that is done.`,
+		Args:              takesOne("RUN"),
+		ValidArgsFunction: r.completeRun,
+		RunE: r.command(func(ctx context.Context, args []string) error {
+			c, err := r.connect()
+			if err != nil {
+				return err
+			}
+			run, err := c.AbortRun(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if noWait || run.Phase.Finished() {
+				return r.print(run, func(w io.Writer) { fmt.Fprintf(w, "%s: %s\n", run.ID, phaseText(run)) })
+			}
+			run, err = r.followRun(ctx, c, run)
+			switch {
+			case err != nil:
+				return err
+			case run.Phase == api.RunAborted:
+				return stuckParts(run)
+			}
+			return r.runVerdict(ctx, run)
+		}),
+	}
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "end when the run knows")
+	return cmd
+}
+
+func (r *run) forgetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "forget RUN",
+		Short:             "Drop a run that has finished from the list",
+		Args:              takesOne("RUN"),
+		ValidArgsFunction: r.completeRun,
+		RunE: r.command(func(ctx context.Context, args []string) error {
+			c, err := r.connect()
+			if err != nil {
+				return err
+			}
+			return r.removed(args[0], "forgotten", c.DeleteRun(ctx, args[0]))
+		}),
+	}
+}
+
+// writeRun describes a run: what it is, how it went, and where each node is.
+func (r *run) writeRun(w io.Writer, run api.Run) {
+	rows := [][]string{
+		{"Run", fmt.Sprintf("%s (%s)", run.ID, what(run.Request))},
+		{"Database", run.Request.Database},
+		{"Phase", phaseText(run)},
+		{"Started", r.at(run.CreatedAt)},
+		{"Took", r.took(run)},
+	}
+	if run.Schedule != "" {
+		rows = append(rows, []string{"Schedule", run.Schedule})
+	}
+	if b := run.Backup; b != nil && b.ID != "" {
+		rows = append(rows, []string{"Backup", r.backupText(*b)})
+		if len(b.Copies) > 0 {
+			rows = append(rows, []string{"Copies", fmt.Sprintf("%s on %s", b.Path, few(b.Copies))})
+		}
+	}
+	if run.Error != nil {
+		rows = append(rows, []string{"Error", errorText(*run.Error)})
+	}
+	table(w, rows)
+	parts := partsOf(run)
+	if len(parts) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	rows = [][]string{{"NODE", "LOCATION", "ROLE", "STATE", "DOES", "LAG", "REMARKS"}}
+	for _, p := range parts {
+		rows = append(rows, []string{p.Node, place(p.Location), p.role, p.state(), dash(p.doing()), dash(p.lag()), p.remarks()})
+	}
+	table(w, rows)
+	for _, fix := range fixes(run) {
+		fmt.Fprintln(w, fix)
+	}
+}
+
+// part is a node's part of a run, with what it is.
+type part struct {
+	api.RunPart
+	role string // "source" or "member"
+}
+
+func partsOf(run api.Run) []part {
+	var all []part
+	if run.Source != nil {
+		all = append(all, part{*run.Source, "source"})
+	}
+	for _, m := range run.Members {
+		all = append(all, part{m, "member"})
+	}
+	return all
+}
+
+func (p part) state() string {
+	if p.Report.State == "" {
+		return "waiting"
+	}
+	return strings.ReplaceAll(string(p.Report.State), "_", " ")
+}
+
+// doing is what is under way, and how far.
+func (p part) doing() string {
+	how := p.progress()
+	return strings.TrimSpace(p.Report.Doing + " " + how)
+}
+
+func (p part) progress() string {
+	if g := p.Report.Progress; g != nil && g.Total > 0 {
+		return fmt.Sprintf("%s of %s", percent(g.Done, g.Total), unit.Bytes(g.Total))
+	}
+	if g := p.Report.Progress; g != nil && g.Done > 0 {
+		return unit.Bytes(g.Done).String()
+	}
+	return ""
+}
+
+func (p part) lag() string {
+	if h := p.Report.Health; h != nil && h.Replicating {
+		return unit.Bytes(h.LagBytes).String()
+	}
+	return ""
+}
+
+// err is what is wrong with a part, nil for nothing.
+func (p part) err() *api.Error {
+	if p.Report.Error != nil {
+		return p.Report.Error
+	}
+	return p.Error
+}
+
+func (p part) remarks() string {
+	switch e := p.err(); {
+	case e != nil:
+		return errorText(*e)
+	case p.Unreachable:
+		return "down"
+	case p.Report.Health != nil && p.Report.Health.Message != "":
+		return p.Report.Health.Message
+	case p.Report.State == api.PartStuck:
+		return "neither the new nor the old data run"
+	}
+	return ""
+}
+
+// fixes says what can be done about parts that failed, once for each advice.
+func fixes(run api.Run) []string {
+	var lines []string
+	for _, p := range partsOf(run) {
+		if e := p.err(); e != nil && e.Fix != "" {
+			if line := clean(fmt.Sprintf("Fix on %s: %s", p.Node, e.Fix)); !slices.Contains(lines, line) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	if len(lines) > 0 {
+		lines = append([]string{""}, lines...)
+	}
+	return lines
+}

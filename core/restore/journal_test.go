@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -120,5 +121,95 @@ func TestLostJournal(t *testing.T) {
 	}
 	if _, ok := NewJournal(r, "db9"); ok {
 		t.Error("a node without a part has a journal")
+	}
+}
+
+func journalOf(t *testing.T, text string) Journal {
+	t.Helper()
+	j, err := ParseJournal([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+// Once old data may be gone in part, every goal goes on removing them.
+func TestCommitHasNoWayBack(t *testing.T) {
+	j := journalOf(t, `{"run":"r1","node":"db2","member":true,"state":"healthy","content":{},"target":{"restore":{"as":"replica"},"swap":{"data":1,"staged":2}}}`)
+	if op := Next(j, api.GoalRevert); op != OpStopNew {
+		t.Errorf("before, the way back begins with %q", op)
+	}
+	j, changed := j.Before(OpRemoveOld, Swap{})
+	if !changed {
+		t.Error("that old data are removed is not noted first")
+	}
+	for _, goal := range goals[1:] {
+		if op := Next(j, goal); op != OpRemoveOld {
+			t.Errorf("goal %s leads to %q", goal, op)
+		}
+	}
+}
+
+// An agent that starts anew believes no health that another process saw: the
+// machine may have been started with it.
+func TestHealthIsLookedAtAgainBeforeACommit(t *testing.T) {
+	const text = `{"run":"r1","node":"db2","member":true,"state":"healthy","content":{},"target":{"restore":{"as":"replica"},"running":true,"stopping":true,"swap":{"data":1,"staged":2}}}`
+	well := Result{At: start, Health: &api.DatabaseHealth{Healthy: true, Replicating: true}}
+	for _, c := range []struct {
+		name   string
+		health Result
+		want   []Op
+	}{
+		{"well", well, []Op{OpStart, OpAwaitHealth, OpAwaitHealth, OpAwaitHealth, OpRemoveOld}},
+		{"writable", Result{At: start, Health: &api.DatabaseHealth{Healthy: true, Replicating: true, Writable: true}}, []Op{OpStart, OpAwaitHealth, OpStopNew, OpExchangeBack, OpStartOld}},
+		{"without its log", Result{At: start, Health: &api.DatabaseHealth{Fault: "log_gone"}, Final: true}, []Op{OpStart, OpAwaitHealth, OpStopNew, OpExchangeBack, OpStartOld}},
+		{"silent", Result{At: start.Add(time.Hour)}, []Op{OpStart, OpAwaitHealth, OpStopNew, OpExchangeBack, OpStartOld}},
+	} {
+		j := journalOf(t, text)
+		for i, want := range c.want {
+			op := Next(j, api.GoalCommit)
+			if op != want {
+				t.Fatalf("%s: operation %d is %q, want %q", c.name, i, op, want)
+			}
+			r := Result{At: start}
+			if op == OpAwaitHealth {
+				r = c.health
+			}
+			j, _ = j.Before(op, Swap{})
+			j = j.After(op, r)
+		}
+	}
+}
+
+// What another try may heal is tried for a while, also if looking again succeeds
+// between; what nobody else would do is tried for ever.
+func TestPatience(t *testing.T) {
+	again := func(after time.Duration) Result {
+		return Result{At: start.Add(after), Err: &api.Error{Code: api.CodeInternal, Message: "crashed"}, Retry: true}
+	}
+	replica := &api.DatabaseState{Kind: api.DatabaseReplica}
+	j := journalOf(t, `{"run":"r1","node":"db2","member":true,"state":"configured","content":{},"target":{"restore":{"as":"replica"}}}`)
+	for i := range 100 {
+		if Next(j, api.GoalSwitch) == OpCheckRole {
+			j = j.After(OpCheckRole, Result{At: start, Probe: replica})
+		}
+		if Next(j, api.GoalSwitch) != OpStop {
+			if i < 10 || i > 20 || Next(j, api.GoalSwitch) != OpStartOld || j.Error == nil {
+				t.Errorf("after %d tries: %q, %v", i, Next(j, api.GoalSwitch), j.Error)
+			}
+			break
+		}
+		j, _ = j.Before(OpStop, Swap{})
+		j = j.After(OpStop, again(time.Duration(i)*10*time.Second))
+	}
+	j = journalOf(t, `{"run":"r1","node":"db1","member":false,"state":"captured","content":{},"source":{"pins":true,"holding":true}}`)
+	for i := range 100 {
+		if op := Next(j, api.GoalEnd); op != OpUnpin {
+			t.Fatalf("after %d tries: %q", i, op)
+		}
+		j = j.After(OpUnpin, again(time.Duration(i)*time.Hour))
+	}
+	if j.Report().Error == nil || j.Done() {
+		t.Errorf("a pin that stands is not told of: %+v", j.Report())
 	}
 }

@@ -243,10 +243,16 @@ func (s *stepper) capture() {
 		TakenAt: report.TakenAt, VerifiedAt: report.VerifiedAt}
 	if c := s.run.Request.Copies; c != nil {
 		nodes, err := place(*c, s.v.Nodes, s.run.Source.Node)
-		if err != nil {
-			s.stop(asError(err))
+		if err != nil { // nodes may come back, or be made known to a store that lost who is there
+			if s.run.TroubleSince.IsZero() {
+				s.run.TroubleSince = s.v.Now
+			}
+			if s.due(s.run.TroubleSince, LostAfter) {
+				s.stop(asError(err))
+			}
 			return
 		}
+		s.run.TroubleSince = time.Time{}
 		b.Distribution, b.Path, b.Copies = "backup-"+b.ID, copiesPath(*c, b.Database, b.ID), nodes
 		s.run.Distributions = append(s.run.Distributions, b.Distribution)
 	}

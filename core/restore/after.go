@@ -335,7 +335,7 @@ func (j Journal) stuck(err *api.Error) Journal {
 	}
 	j.State, j.Target.Exchanging = api.PartStuck, false
 	j.Error = &api.Error{Code: err.Code, Subject: j.Node, Message: message,
-		Fix: fmt.Sprintf("nothing was deleted: the data directory and .rackswarm-%s beside it hold both databases; start one by hand", j.Run)}
+		Fix: fmt.Sprintf("nothing was deleted: the data directory and .rackswarm.%s beside it hold both databases; start one by hand", j.Run)}
 	return j
 }
 

@@ -179,7 +179,7 @@ func (j Journal) memberLost(last api.PartReport) Journal {
 	switch last.State {
 	case api.PartStopped, api.PartSwapped, api.PartStarted, api.PartCatchingUp, api.PartHealthy:
 		j.State = api.PartStuck
-		j.Error = lostJournal(j, fmt.Sprintf("look which database stands, and whether the other is beside it in .rackswarm-%s", j.Run))
+		j.Error = lostJournal(j, fmt.Sprintf("look which database stands, and whether the other is beside it in .rackswarm.%s", j.Run))
 	case api.PartVerified, api.PartConfigured:
 		j.Target.Configuring = true
 	default:

@@ -87,7 +87,7 @@ func TestNames(t *testing.T) {
 			t.Fatalf("%q, %q, %q, %q: names collide", a, b, m, n)
 		}
 	})
-	if got := StagedData("/srv/pg/data/", "r1"); got != "/srv/pg/.rackswarm-r1/data" {
+	if got := StagedData("/srv/pg/data/", "r1"); got != "/srv/pg/.rackswarm.r1/data" {
 		t.Errorf("staged data: %s", got)
 	}
 }

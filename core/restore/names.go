@@ -69,9 +69,10 @@ func shortHash(key string) string {
 
 // StagingPath is the directory that a run's content is copied to on a member: a
 // tree with the file backup.json and the directory data. It lies beside the data
-// directory, so that both can be exchanged.
+// directory, so that both can be exchanged. A name that begins with ".rackswarm-"
+// is one of a directory in which agents stage, where no distribution may go.
 func StagingPath(dataDir, run string) string {
-	return path.Join(path.Dir(path.Clean(dataDir)), ".rackswarm-"+run)
+	return path.Join(path.Dir(path.Clean(dataDir)), ".rackswarm."+run)
 }
 
 // StagedData is the directory inside StagingPath that is exchanged with the data

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/rackswarm/rackswarm/core/pluginapi"
@@ -18,7 +19,9 @@ func TestConformance(t *testing.T) {
 			return startTable(t, program, filepath.Join(dir, "data"))
 		},
 		Member: func(t *testing.T, dir string, _ pluginapi.Target) pluginapi.Target {
-			return pluginapi.Target{Name: "member", DataDir: filepath.Join(dir, "data"), Settings: map[string]string{"log": filepath.Join(dir, "log")}}
+			data := filepath.Join(dir, "data")
+			t.Cleanup(func() { killServer(t, data) }) // of a test that failed
+			return pluginapi.Target{Name: "member", DataDir: data, Settings: map[string]string{"log": filepath.Join(dir, "log")}}
 		},
 		Role: pluginapi.AsStandalone,
 		Same: func(t *testing.T, source, member pluginapi.Target) {
@@ -51,6 +54,17 @@ func startTable(t *testing.T, program, dir string) pluginapi.Target {
 		t.Fatalf("set: %q, %v", got, err)
 	}
 	return pluginapi.Target{Name: "source", DataDir: dir}
+}
+
+func killServer(t *testing.T, dir string) {
+	t.Helper()
+	pid, err := serverPID(dir)
+	if err != nil || pid == 0 {
+		return
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
 }
 
 func awaitAnswer(t *testing.T, dir string) {

@@ -53,7 +53,7 @@ func Within(dir string) ([]Process, error) {
 			if p, ok := look(pid); ok {
 				found = append(found, p)
 			}
-		case errors.Is(err, fs.ErrPermission) && sameOwner(pid, want):
+		case errors.Is(err, fs.ErrPermission) && sameOwner(pid, want) && works(pid):
 			hidden = pid
 		}
 	}
@@ -118,6 +118,13 @@ func Leader(ps []Process, preferred int) (leader Process, ok bool) {
 		}
 	}
 	return leader, ok
+}
+
+// works is false for a process that is ending: it has no directory any more, and
+// no arguments either. Init hides itself on some machines and is no database.
+func works(pid int) bool {
+	arguments, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && len(arguments) > 0 && pid != 1
 }
 
 func sameOwner(pid int, dir fs.FileInfo) bool {

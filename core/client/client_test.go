@@ -200,6 +200,37 @@ func TestWatchTakesUpAgain(t *testing.T) {
 	}
 }
 
+// A request for a run that an agent took and did not answer is asked of the next
+// one under the same ID, so that there is one run.
+func TestRunAskedOfTwoAgentsIsOne(t *testing.T) {
+	asked := make(chan string, 9)
+	read := func(r *http.Request) string {
+		var req api.RunRequest
+		if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+			t.Error(err)
+		}
+		asked <- req.ID
+		return req.ID
+	}
+	breaking := agent(t, func(_ http.ResponseWriter, r *http.Request) {
+		read(r)
+		panic(http.ErrAbortHandler)
+	})
+	c := dial(t, breaking, agent(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(api.Run{ID: read(r), Phase: api.RunPlanned})
+	}))
+	run, err := c.CreateRun(t.Context(), api.RunRequest{Database: strings.Repeat("long-name-", 9), Source: "db1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, second := <-asked, <-asked; first != second || run.ID != first {
+		t.Errorf("asked for %q, then %q; got %q", first, second, run.ID)
+	}
+	if len(run.ID) > 60 || !strings.HasPrefix(run.ID, "long-name-long") {
+		t.Errorf("the ID is %q", run.ID)
+	}
+}
+
 func TestStatusesEndWithTheCallersContext(t *testing.T) {
 	c := dial(t, agent(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "event: status\ndata: {\"summary\":{\"targets\":7}}\n\n")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -173,11 +174,14 @@ func (l *runLines) say(who, line string) {
 func (l *runLines) close() {}
 
 func progressAndLag(p part) string {
-	how := p.doing()
-	if lag := p.lag(); lag != "" {
-		how += "  lag " + lag
+	var texts []string
+	if how := p.doing(); how != "" {
+		texts = append(texts, how)
 	}
-	return how
+	if lag := p.lag(); lag != "" {
+		texts = append(texts, "lag "+lag)
+	}
+	return strings.Join(texts, "  ")
 }
 
 // runBars is a view for terminals: a line for the run and one for each node, as

@@ -22,9 +22,10 @@ The command ends when the copies are there.
 With --keep-last or --keep-days older backups of the database are deleted then:
 those that neither keeps, but never the newest that was verified.`
 
-const restoreHelp = `Bring a backup to the nodes that --node, --location and --label choose, all at
-once, check it there, and have the nodes switch to it one after the other. It
-comes from the nodes that keep copies: the one that it was taken on is not needed.
+const restoreHelp = `Bring a backup to nodes, check it there, and have the nodes switch to it one after
+the other. It is for the nodes that have the database and that --node, --location
+and --label choose; a node has to fit all that are given. It comes from the nodes
+that keep copies: the one that it was taken on is not needed.
 
 Only replicas, data directories that are empty or missing, and nothing else is
 replaced, unless --no-require-replica or --allow-primary say so. A node that does

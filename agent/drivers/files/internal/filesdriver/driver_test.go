@@ -298,7 +298,10 @@ func TestOwnersAreRestored(t *testing.T) {
 	do(t, err)
 	same(t, target.DataDir, dir)
 	do(t, driver.Configure(t.Context(), target, pluginapi.ConfigureRequest{Dir: dir, Role: pluginapi.AsStandalone}))
-	do(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	do(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
 		info, err := os.Lstat(path)
 		if err == nil && info.Sys().(*syscall.Stat_t).Uid != 65534 {
 			t.Errorf("%s belongs to %d", path, info.Sys().(*syscall.Stat_t).Uid)

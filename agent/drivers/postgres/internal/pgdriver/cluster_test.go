@@ -23,7 +23,7 @@ import (
 const bin = "/usr/lib/postgresql/15/bin"
 
 // driver is impatient, so that tests need not wait.
-var driver = pgdriver.Driver{Patience: time.Millisecond}
+var driver = pgdriver.Driver{Version: "test", Patience: time.Millisecond}
 
 // needPostgres skips where the real thing cannot run.
 func needPostgres(t *testing.T) *command.User {
@@ -127,13 +127,26 @@ func (c *cluster) chown(path string) {
 	}
 }
 
+// ports below those that the kernel gives to connections, so that no other test
+// gets one between its choice and its use.
+var (
+	portsLock sync.Mutex
+	lastPort  = 20000 + os.Getpid()*7%10000
+)
+
 func freePort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	t.Helper()
+	portsLock.Lock()
+	defer portsLock.Unlock()
+	for range 10000 {
+		lastPort = 20000 + (lastPort-20000+1)%10000
+		if l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(lastPort)); err == nil {
+			l.Close()
+			return lastPort
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // newPrimary starts a primary with a table and a role for replicas.

@@ -11,7 +11,9 @@ import (
 const program = "github.com/rackswarm/rackswarm/agent/drivers/postgres"
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	needPostgres(t)
+	spare := newPrimary(t, place(t)) // of members of no source
 	instances := map[string]*cluster{} // by data directory
 	conformance.Test(t, conformance.Config{
 		Program: conformance.Build(t, program, "postgres"),
@@ -23,7 +25,7 @@ func TestConformance(t *testing.T) {
 		Member: func(t *testing.T, dir string, source pluginapi.Target) pluginapi.Target {
 			p := instances[source.DataDir]
 			if p == nil {
-				p = newPrimary(t, dir)
+				p = spare
 			}
 			m := p.replicaIn(t, dir, "member")
 			instances[m.target.DataDir] = m

@@ -16,6 +16,7 @@ import (
 // A replica that needs log the primary has no more starts, and will never stream
 // (failure 3).
 func TestLogIsGone(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	r := p.replica("late")
 	dir := p.capture("")
@@ -31,6 +32,7 @@ func TestLogIsGone(t *testing.T) {
 // A pin that grew too large is given up by the primary, during a run as well
 // (failure 4).
 func TestPinIsLost(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t), "max_slot_wal_keep_size=1MB")
 	if _, err := driver.Pin(t.Context(), p.target, "run-1"); err != nil {
 		t.Fatal(err)
@@ -49,6 +51,7 @@ func TestPinIsLost(t *testing.T) {
 
 // A replica's pin, which is on the primary, is lost in the same way.
 func TestPinOfReplicaIsLost(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t), "max_slot_wal_keep_size=1MB")
 	r := p.replica("source")
 	r.receive(p.capture(""))
@@ -65,6 +68,7 @@ func TestPinOfReplicaIsLost(t *testing.T) {
 
 // The primary of the settings is another database (failure 3).
 func TestWrongPrimary(t *testing.T) {
+	t.Parallel()
 	dir := place(t)
 	p := newPrimary(t, dir)
 	r := p.replica("member")
@@ -118,6 +122,7 @@ func (c *cluster) password() string {
 // Two members of one name: the second is refused when it is configured, and found
 // out if it was started all the same (failure 5).
 func TestTwoMembersOnOneSlot(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	first, second := p.replica("first"), p.replica("second")
 	dir := p.capture("")
@@ -150,6 +155,7 @@ func TestTwoMembersOnOneSlot(t *testing.T) {
 // A member that is restored again keeps following by its slot, whether the new or
 // the old data run in the end; only a member that is gone loses it.
 func TestMemberIsRestoredAgain(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	r := p.replica("member")
 	dir := p.capture("")
@@ -192,6 +198,7 @@ func TestMemberIsRestoredAgain(t *testing.T) {
 
 // One flipped byte, a missing and an extra file, a short one (failures 8 and 9).
 func TestDamageIsFound(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	dir := p.capture("")
 	table := p.sql("SELECT pg_relation_filepath('t')")
@@ -256,6 +263,7 @@ func firstOf(t *testing.T, pattern string) string {
 
 // Without its label a base backup would start, damaged (failure 2).
 func TestConfigureWantsAWholeBackup(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	r := p.replica("member")
 	staged := r.stage(p.capture(""))
@@ -292,6 +300,7 @@ func TestConfigureWantsAWholeBackup(t *testing.T) {
 
 // A server that is killed leaves its number behind, which proves nothing.
 func TestStalePIDFile(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	pid := p.probe().PID
 	if pid == 0 {
@@ -325,6 +334,7 @@ func TestStalePIDFile(t *testing.T) {
 // pg_basebackup ends with the call, and leaves nothing that would be taken for a
 // whole backup or hold the primary's log.
 func TestCaptureIsInterrupted(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	dir := filepath.Join(p.dir, "capture")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -358,6 +368,7 @@ func TestCaptureIsInterrupted(t *testing.T) {
 
 // A database that lies in more than one directory is told and not captured.
 func TestTablespace(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	space := filepath.Join(p.dir, "space")
 	if err := os.Mkdir(space, 0o700); err != nil {
@@ -391,6 +402,7 @@ func TestTablespace(t *testing.T) {
 
 // What is wrong with the primary, or the way to it, is told with what to do.
 func TestPrimaryRefuses(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	r := p.replica("member")
 	staged := r.stage(p.capture(""))
@@ -426,6 +438,7 @@ func TestPrimaryRefuses(t *testing.T) {
 
 // A replica whose credentials are refused, or whose primary is away, is told apart.
 func TestReplicaLosesItsPrimary(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	r := p.replica("member")
 	r.receive(p.capture(""))
@@ -446,12 +459,14 @@ func TestReplicaLosesItsPrimary(t *testing.T) {
 
 // A source that is not set up for it is told what to set.
 func TestSourceIsNotSetUp(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ config, want string }{
 		{"wal_level=minimal\nmax_wal_senders=0", "wal_level=replica"},
 		{"max_wal_senders=0", "max_wal_senders"},
 		{"max_replication_slots=0", "max_replication_slots"},
 	} {
 		t.Run(c.config, func(t *testing.T) {
+			t.Parallel()
 			p := newPrimary(t, place(t), c.config)
 			dir := filepath.Join(p.dir, "capture")
 			if err := os.Mkdir(dir, 0o700); err != nil {
@@ -465,6 +480,7 @@ func TestSourceIsNotSetUp(t *testing.T) {
 
 // A server that cannot start says why.
 func TestStartFails(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	p.stop()
 	appendTo(t, p.target.DataDir+"/postgresql.conf", "no_such_parameter = 1\n")
@@ -477,6 +493,7 @@ func TestStartFails(t *testing.T) {
 
 // The operator's own commands start and stop, as the driver's user.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	p.stop()
 	as := []string{"setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", bin + "/pg_ctl", "-s", "-w", "-D", p.target.DataDir}

@@ -53,7 +53,7 @@ func open(t pluginapi.Target) (in *instance, data bool, err error) {
 	return in, data, in.checkOwner()
 }
 
-// running is open for calls that need data of PostgreSQL.
+// existing is open for calls that need data of PostgreSQL.
 func existing(t pluginapi.Target) (*instance, error) {
 	in, data, err := open(t)
 	if err == nil && !data {

@@ -14,6 +14,7 @@ import (
 // A replica is seeded from a primary that is written to all the while, and then
 // stops, starts, loses its mark and is promoted.
 func TestSeedReplica(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	r := p.replica("member1")
 	if got := r.probe(); got.Kind != pluginapi.KindAbsent || got.ProgramVersion == "" {
@@ -162,6 +163,7 @@ func (c *cluster) isPromoted() {
 // A backup becomes a database of its own, which waits for nobody and disturbs
 // nobody.
 func TestRestoreStandalone(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t), "archive_mode=on", "archive_command='true'", "synchronous_commit=local", "synchronous_standby_names='x'")
 	dir := p.capture("")
 	if err := os.WriteFile(filepath.Join(dir, "standby.signal"), nil, 0o600); err != nil { // of a replica
@@ -195,6 +197,7 @@ func TestRestoreStandalone(t *testing.T) {
 // A capture can be taken from a replica. Its pin is on the primary, which those
 // who are restored will follow.
 func TestCaptureFromReplica(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	source, member := p.replica("source"), p.replica("member")
 	source.receive(p.capture(""))

@@ -11,6 +11,7 @@ import (
 
 // Every call checks the settings, and says which one is wrong and why.
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, value, want string }{
 		{"colour", "red", "no such setting"},
 		{"bin", "bin", "absolute"},
@@ -44,6 +45,7 @@ func TestSettings(t *testing.T) {
 }
 
 func TestProbeOfOthers(t *testing.T) {
+	t.Parallel()
 	u := needPostgres(t)
 	dir := place(t)
 	data := func(version string, uid int) string {
@@ -101,6 +103,7 @@ func TestProbeOfOthers(t *testing.T) {
 }
 
 func TestConfigureWantsARole(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	r := p.replica("member")
 	staged := r.stage(p.capture(""))
@@ -116,6 +119,7 @@ func TestConfigureWantsARole(t *testing.T) {
 // Configuration that the source keeps elsewhere, as Debian does, is named by the
 // member.
 func TestConfigFileElsewhere(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, place(t))
 	p.stop()
 	etc := filepath.Join(p.dir, "etc's dir") // refused: it would reach a shell

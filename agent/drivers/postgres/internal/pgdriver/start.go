@@ -30,7 +30,7 @@ func (d Driver) Start(ctx context.Context, t pluginapi.Target) error {
 		return err
 	}
 	if argv := in.Commands["start"]; len(argv) > 0 {
-		err = own0(command.Run(ctx, command.Command{Argv: argv, Session: true}))
+		err = errorOf(command.Run(ctx, command.Command{Argv: argv, Session: true}))
 	} else {
 		err = in.pgctlStart(ctx)
 	}
@@ -51,7 +51,8 @@ func (d Driver) Start(ctx context.Context, t pluginapi.Target) error {
 	return fault(pluginapi.CodeState, in.DataDir, "see "+in.logPath(), "the server did not start: %v; its log ends with: %s", err, in.lastWords())
 }
 
-func own0(_ string, err error) error { return err }
+// errorOf drops what a program wrote.
+func errorOf(_ string, err error) error { return err }
 
 // safeToStart refuses data that would open for writing though they were made to
 // follow: once such a server has written it cannot follow any more. Data that
@@ -85,7 +86,7 @@ func (in *instance) pgctlStart(ctx context.Context) error {
 	if in.configFile != "" {
 		argv = append(argv, "-o", "-c config_file="+shellQuote(in.configFile))
 	}
-	return own0(in.run(ctx, command.Command{Argv: argv, Dir: in.DataDir}))
+	return errorOf(in.run(ctx, command.Command{Argv: argv, Dir: in.DataDir}))
 }
 
 // shellQuote quotes what checkPath let pass for the shell that pg_ctl uses.

@@ -38,7 +38,7 @@ func (d Driver) Verify(ctx context.Context, t pluginapi.Target, dir string, prog
 func checkVersionFile(dir string) error {
 	want, err := pgfiles.Checksum([]byte(readText(dir, "backup_manifest")), "PG_VERSION")
 	if err != nil || want == "" {
-		return nil //nolint:nilerr // see above
+		return nil
 	}
 	if got := sha256.Sum256([]byte(readText(dir, "PG_VERSION"))); hex.EncodeToString(got[:]) != want {
 		return fault(pluginapi.CodeCorrupt, "PG_VERSION", "fetch or capture it again", "it is not the file that was captured")

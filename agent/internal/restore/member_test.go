@@ -283,12 +283,12 @@ func TestPromotedMeanwhileIsNotTouched(t *testing.T) {
 	promoted := old
 	promoted.Follows = false
 	w.must(promoted.write(w.data))
-	w.hook = func(method string) error {
+	w.before(func(method string) error {
 		if method == "Stop" {
 			w.violation("a primary was stopped")
 		}
 		return nil
-	}
+	})
 	w.follow(api.GoalSwitch, api.GoalEnd)
 	w.stands("old", true)
 	if j := w.journal(); j.State != api.PartFailed || j.Error.Code != api.CodeState {
@@ -389,7 +389,7 @@ func TestDriversErrors(t *testing.T) {
 	} {
 		w := newWorld(t)
 		w.member(api.Restore{As: api.AsReplica})
-		w.hook = func(string) error { return c.err }
+		w.before(func(string) error { return c.err })
 		r := w.part().attempt(t.Context(), decide.OpProbe)
 		if r.Err == nil || r.Err.Code != c.code || r.Retry != c.again || strings.Contains(r.Err.Error(), "hunter2") {
 			t.Errorf("%v became %v, again %v", c.err, r.Err, r.Retry)

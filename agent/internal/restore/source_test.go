@@ -125,12 +125,12 @@ func TestSourceWithoutPins(t *testing.T) {
 	w := newWorld(t)
 	w.install(newer, true)
 	w.source()
-	w.hook = func(method string) error {
+	w.before(func(method string) error {
 		if method == "Pin" || method == "Unpin" {
 			return &pluginapi.Error{Code: pluginapi.CodeUnsupported, Message: "no such thing"}
 		}
 		return nil
-	}
+	})
 	w.follow(api.GoalCapture)
 	if j := w.journal(); j.State != api.PartCaptured || j.Report().Pin != "" {
 		t.Errorf("%s: %v", j.State, j.Error)
@@ -166,12 +166,12 @@ func TestSourceIsRefused(t *testing.T) {
 		"nothing there": {func(*world) {}, api.CodeState},
 		"damaged": {func(w *world) {
 			w.install(newer, true)
-			w.hook = func(method string) error {
+			w.before(func(method string) error {
 				if method == "Verify" {
 					return &pluginapi.Error{Code: pluginapi.CodeCorrupt, Subject: "base/1", Message: "checksums differ"}
 				}
 				return nil
-			}
+			})
 		}, api.CodeCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -60,6 +60,13 @@ func (m *toy) Database(_ context.Context, name string) (pluginapi.DatabaseDriver
 	return m, nil
 }
 
+// before has f called before each of the driver's calls.
+func (m *toy) before(f func(method string) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hook = f
+}
+
 func (m *toy) called(method string) error {
 	m.mu.Lock()
 	hook := m.hook

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +31,10 @@ type world struct {
 	run    api.Run // as the test's runner has it
 	worker *Worker
 	roots  []string
-	ahead  time.Duration // of the clock
+	ahead  atomic.Int64 // of the clock, in nanoseconds
+
+	embedded *store.Embedded
+	listen   store.EmbeddedConfig
 }
 
 // held is what distributions hold.
@@ -85,15 +89,30 @@ func newWorld(t *testing.T) *world {
 	w := &world{T: t, toy: newToy(filepath.Join(dir, "machine")), data: filepath.Join(dir, "pg", "data"), state: filepath.Join(dir, "state"),
 		roots: []string{filepath.Join(dir, "pg")}}
 	w.must(os.MkdirAll(filepath.Dir(w.data), 0o755))
-	embedded, err := store.StartEmbedded(store.EmbeddedConfig{Listen: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
-	w.must(err)
-	t.Cleanup(func() { _ = embedded.Close() })
-	w.store, err = store.Open(t.Context(), store.Config{URL: "redis://" + embedded.Addr()})
+	w.listen = store.EmbeddedConfig{Listen: fmt.Sprintf("127.1.7.%d:0", worlds.Add(1)%250+1), StateFile: filepath.Join(dir, "store"), Logger: slog.New(slog.DiscardHandler)}
+	w.startStore()
+	w.listen.Listen = w.embedded.Addr()
+	t.Cleanup(w.stopStore)
+	var err error
+	w.store, err = store.Open(t.Context(), store.Config{URL: "redis://" + w.listen.Listen})
 	w.must(err)
 	t.Cleanup(w.store.Close)
 	w.served = &served{store: w.store, paths: map[string]string{}}
 	return w
 }
+
+// worlds gives each store an address of its own, so that one that is stopped finds
+// its port free when it is started again.
+var worlds atomic.Uint32
+
+func (w *world) startStore() {
+	w.Helper()
+	var err error
+	w.embedded, err = store.StartEmbedded(w.listen)
+	w.must(err)
+}
+
+func (w *world) stopStore() { _ = w.embedded.Close() }
 
 func (w *world) must(errs ...error) {
 	w.Helper()
@@ -104,7 +123,7 @@ func (w *world) must(errs ...error) {
 
 func (w *world) config() Config {
 	c := Config{Self: "db1", Store: w.store, Drivers: w.toy, Publisher: w.served, Holder: &w.held, StateDir: w.state, Roots: w.roots,
-		Now:       func() time.Time { return time.Now().Add(w.ahead) },
+		Now:       func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 		Databases: map[string]Instance{"main": {Driver: "toy", Data: w.data, Settings: map[string]string{"key": "hunter2"}}}}
 	if testing.Verbose() {
 		c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -236,7 +255,7 @@ func (w *world) oneStep(p *part, op decide.Op, dies bool, where cut) error {
 		return errCut
 	}
 	if r.Retry {
-		w.ahead += time.Hour // the second time patience is at its end
+		w.ahead.Add(int64(time.Hour)) // the second time patience is at its end
 	}
 	p.takeIn(op, r)
 	if dies {

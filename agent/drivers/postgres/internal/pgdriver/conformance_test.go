@@ -13,7 +13,7 @@ const program = "github.com/rackswarm/rackswarm/agent/drivers/postgres"
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	needPostgres(t)
-	spare := newPrimary(t, place(t)) // of members of no source
+	spare := newPrimary(t, place(t))   // of members of no source
 	instances := map[string]*cluster{} // by data directory
 	conformance.Test(t, conformance.Config{
 		Program: conformance.Build(t, program, "postgres"),

@@ -1,85 +1,24 @@
 package cli
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/control"
+	"github.com/rackswarm/rackswarm/agent/internal/runner"
 	"github.com/rackswarm/rackswarm/core/api"
-	"github.com/rackswarm/rackswarm/core/restore"
-	"github.com/rackswarm/rackswarm/core/store"
 )
 
-// ledger records what clients ask for in the store; tests play the agents that work
-// on it.
-type ledger struct{ store *store.Store }
-
-func (l ledger) CreateRun(ctx context.Context, req api.RunRequest) (api.Run, error) {
-	nodes, err := l.store.Nodes(ctx)
-	if err != nil {
-		return api.Run{}, err
-	}
-	backups, err := l.store.Backups(ctx)
-	if err != nil {
-		return api.Run{}, err
-	}
-	run, err := restore.NewRun(req, req.ID, nodes, backups, noon)
-	if err != nil {
-		return api.Run{}, err
-	}
-	stands, _, err := l.store.CreateRun(ctx, run)
-	return stands, err
-}
-
-func (l ledger) AbortRun(ctx context.Context, id string) (api.Run, error) {
-	return l.store.UpdateRun(ctx, id, func(r api.Run) (api.Run, error) {
-		r.Aborting = true
-		return r, nil
-	})
-}
-
-func (l ledger) DeleteRun(ctx context.Context, id string) error { return l.store.DeleteRun(ctx, id) }
-
-func (l ledger) PutSchedule(ctx context.Context, s api.Schedule) (api.Schedule, error) {
-	var err error
-	if s.NextDue, err = restore.NextDue(s, noon); err != nil {
-		return s, err
-	}
-	return s, l.store.UpdateSchedule(ctx, s.Name, func(*api.Schedule) (*api.Schedule, error) { return &s, nil })
-}
-
-func (l ledger) DeleteSchedule(ctx context.Context, name string) error {
-	return l.store.DeleteSchedule(ctx, name)
-}
-
-func (l ledger) DeleteBackup(ctx context.Context, id string) error {
-	if strings.Contains(id, "wanted") {
-		return &api.Error{Code: api.CodeInUse, Subject: id, Message: "run r9 needs it", Fix: "wait for it, or abort it"}
-	}
-	return l.store.DeleteBackup(ctx, id)
-}
-
-func (l ledger) VerifyBackup(ctx context.Context, id string) (api.Distribution, error) {
-	b, err := l.store.Backup(ctx, id)
-	if err != nil {
-		return api.Distribution{}, err
-	}
-	var d api.Distribution
-	err = l.store.UpdateDistributions(ctx, func(all map[string]api.Distribution) ([]api.Distribution, []string, error) {
-		d = all[b.Distribution]
-		d.VerifyGeneration++
-		return []api.Distribution{d}, nil, nil
-	})
-	return d, err
-}
-
-// dbFleet is a fleet with the database main on three nodes, and other on one.
-func dbFleet(t *testing.T) *fleet {
+// dbFleet is a fleet with the database main on three nodes, and other on one. It
+// takes requests for runs; tests play the agents that work on them.
+func dbFleet(t *testing.T, change ...func(*control.Config)) *fleet {
 	t.Helper()
-	f := newFleet(t, func(c *control.Config) { c.Databases = ledger{c.Store} })
+	takes := func(c *control.Config) {
+		c.Databases = runner.New(runner.Config{Self: "web1", Store: c.Store, Now: func() time.Time { return noon }})
+	}
+	f := newFleet(t, append([]func(*control.Config){takes}, change...)...)
 	for _, n := range []api.Node{
 		{Name: "db1", Location: "ams1/r1", Databases: map[string]string{"main": "postgres"}},
 		{Name: "db2", Location: "ams1/r2", Databases: map[string]string{"main": "postgres"}},
@@ -197,6 +136,7 @@ func TestTakeFindsTheNode(t *testing.T) {
 	if run.Source.Node != "db3" || !strings.HasPrefix(run.ID, "other-20") {
 		t.Errorf("got %+v", run)
 	}
+	f.advance(run.ID, ends(api.RunComplete, nil))
 	if out := f.backupOK("take", "other", "--no-wait", "--copies", "1"); !strings.Contains(out, "rackswarm-backup status other-20") {
 		t.Errorf("got %s", out)
 	}
@@ -300,6 +240,7 @@ func TestSeedKeepsCopiesIfAsked(t *testing.T) {
 	if run.Request.Copies != nil || run.Request.Restore.As != api.AsReplica {
 		t.Errorf("asked for %+v", run.Request)
 	}
+	f.advance(run.ID, ends(api.RunComplete, nil))
 	run = decode[api.Run](f, f.backupOK(strings.Fields("seed main --from db1 --node db3 --copies 1 --on web1 --no-wait --json")...))
 	if c := run.Request.Copies; c == nil || c.Count != 1 || !slices.Equal(c.Selector.NodeNames, []string{"web1"}) {
 		t.Errorf("copies %+v", c)
@@ -309,11 +250,12 @@ func TestSeedKeepsCopiesIfAsked(t *testing.T) {
 func TestRuns(t *testing.T) {
 	f := dbFleet(t)
 	f.backupOK(strings.Fields("take main --node db1 --id t1 --no-wait")...)
-	f.backupOK(strings.Fields("seed main --from db1 --node db2 --id t2 --no-wait")...)
+	f.backupFails(exitFailed, []string{"db1", "run t1 works on its database"}, "seed main --from db1 --node db2")
 	f.advance("t1", func(r *api.Run) {
 		r.Schedule = "nightly"
 		ends(api.RunFailed, &api.Error{Code: api.CodeNoSpace, Subject: "/srv", Message: "too little space"})(r)
 	})
+	f.backupOK(strings.Fields("seed main --from db1 --node db2 --id t2 --no-wait")...)
 	f.golden("runs", f.backupOK("runs"))
 	if list := decode[api.RunList](f, f.backupOK("runs", "other", "--json")); len(list.Runs) != 0 {
 		t.Errorf("runs of other: %+v", list)

@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/control"
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
@@ -112,15 +115,28 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// What cannot be deleted is said, and the others are deleted.
+// racing starts a restore of a backup just before another one is deleted.
+type racing struct {
+	control.Databases
+	backup string
+}
+
+func (r racing) DeleteBackup(ctx context.Context, id string) error {
+	_, err := r.CreateRun(ctx, api.RunRequest{ID: "r9", Database: "main", Backup: r.backup,
+		Restore: &api.Restore{Selector: api.Selector{NodeNames: []string{"db2"}}, As: api.AsReplica}})
+	return errors.Join(err, r.Databases.DeleteBackup(ctx, id))
+}
+
+// A backup that a run began to use meanwhile is not deleted, which is said; the
+// others are.
 func TestPruneOfWhatIsNeeded(t *testing.T) {
-	f := dbFleet(t)
-	f.kept("wanted", 50*time.Hour)
-	f.kept("b1", 49*time.Hour)
-	f.kept("b2", time.Hour)
+	f := dbFleet(t, func(c *control.Config) { c.Databases = racing{c.Databases, "b1"} })
+	f.kept("b1", 50*time.Hour)
+	f.kept("b2", 49*time.Hour)
+	f.kept("b3", time.Hour)
 	r := f.backup("prune", "main", "--keep-last", "1")
-	f.failed(r, exitFailed, "run r9 needs it")
-	if left, err := f.store.Backups(t.Context()); err != nil || len(left) != 2 || left[1].ID != "wanted" || !strings.Contains(r.out, "deleted") {
+	f.failed(r, exitFailed, "b1: run r9 needs the backup")
+	if left, err := f.store.Backups(t.Context()); err != nil || len(left) != 2 || left[0].ID != "b3" || left[1].ID != "b1" || !strings.Contains(r.out, "deleted") {
 		t.Errorf("left are %+v, %v; %s", left, err, r.out)
 	}
 }

@@ -70,11 +70,11 @@ func (r *run) prune(ctx context.Context, c *client.Client, database string, keep
 			return err
 		}
 	}
-	users, err := usersOf(ctx, c)
+	runs, err := c.Runs(ctx)
 	if err != nil {
 		return err
 	}
-	out := pruning{Database: database, DryRun: dryRun, Backups: r.judge(all, keep, users)}
+	out := pruning{Database: database, DryRun: dryRun, Backups: r.judge(all, keep, runs)}
 	var failed []error
 	for i := range out.Backups {
 		b := &out.Backups[i]
@@ -97,22 +97,11 @@ func (r *run) prune(ctx context.Context, c *client.Client, database string, keep
 	return errors.Join(failed...)
 }
 
-// usersOf tells which run needs a backup.
-func usersOf(ctx context.Context, c *client.Client) (map[string]string, error) {
-	runs, err := c.Runs(ctx)
-	users := map[string]string{}
-	for _, run := range runs {
-		if run.Backup != nil && !run.Phase.Finished() {
-			users[run.Backup.ID] = run.ID
-		}
-	}
-	return users, err
-}
-
 // judge decides what is deleted and says why, newest first.
-func (r *run) judge(all []api.Backup, keep api.Retention, users map[string]string) []prunedBackup {
+func (r *run) judge(all []api.Backup, keep api.Retention, runs []api.Run) []prunedBackup {
 	now := r.now()
-	expired := restore.Expired(all, keep, func(id string) bool { return users[id] != "" }, now)
+	user := func(id string) string { return restore.User(runs, id, "") }
+	expired := restore.Expired(all, keep, func(id string) bool { return user(id) != "" }, now)
 	slices.SortFunc(all, func(a, b api.Backup) int { return cmp.Or(b.TakenAt.Compare(a.TakenAt), cmp.Compare(b.ID, a.ID)) })
 	out := []prunedBackup{}
 	for i, b := range all {
@@ -124,8 +113,8 @@ func (r *run) judge(all []api.Backup, keep api.Retention, users map[string]strin
 			p.Why = fmt.Sprintf("one of the newest %d", keep.Last)
 		case young:
 			p.Why = fmt.Sprintf("younger than %d days", keep.Days)
-		case users[b.ID] != "":
-			p.Why = "run " + users[b.ID] + " needs it"
+		case user(b.ID) != "":
+			p.Why = "run " + user(b.ID) + " needs it"
 		default:
 			p.Why = "the newest that was verified"
 		}

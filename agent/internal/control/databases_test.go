@@ -6,70 +6,23 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/control"
 	"github.com/rackswarm/rackswarm/agent/internal/pki"
+	"github.com/rackswarm/rackswarm/agent/internal/runner"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/client"
-	"github.com/rackswarm/rackswarm/core/restore"
-	"github.com/rackswarm/rackswarm/core/store"
 )
 
-// ledger is a Databases that records what it is asked in the store, and works on
-// nothing.
-type ledger struct{ store *store.Store }
-
-func (l ledger) CreateRun(ctx context.Context, req api.RunRequest) (api.Run, error) {
-	nodes, err := l.store.Nodes(ctx)
-	if err != nil {
-		return api.Run{}, err
-	}
-	run, err := restore.NewRun(req, req.ID, nodes, nil, time.Now())
-	if err != nil {
-		return api.Run{}, err
-	}
-	stands, created, err := l.store.CreateRun(ctx, run)
-	if err == nil && !created && !reflect.DeepEqual(stands.Request, req) {
-		err = &api.Error{Code: api.CodeConflict, Subject: req.ID, Message: "another run has this ID", Fix: "choose another ID"}
-	}
-	return stands, err
-}
-
-func (l ledger) AbortRun(ctx context.Context, id string) (api.Run, error) {
-	return l.store.UpdateRun(ctx, id, func(r api.Run) (api.Run, error) {
-		r.Aborting = true
-		return r, nil
-	})
-}
-
-func (l ledger) DeleteRun(ctx context.Context, id string) error { return l.store.DeleteRun(ctx, id) }
-
-func (l ledger) PutSchedule(ctx context.Context, s api.Schedule) (api.Schedule, error) {
-	return s, l.store.UpdateSchedule(ctx, s.Name, func(*api.Schedule) (*api.Schedule, error) { return &s, nil })
-}
-
-func (l ledger) DeleteSchedule(ctx context.Context, name string) error {
-	return l.store.DeleteSchedule(ctx, name)
-}
-
-func (l ledger) DeleteBackup(ctx context.Context, id string) error {
-	return l.store.DeleteBackup(ctx, id)
-}
-
-func (l ledger) VerifyBackup(ctx context.Context, id string) (api.Distribution, error) {
-	b, err := l.store.Backup(ctx, id)
-	return api.Distribution{Name: b.Distribution, VerifyGeneration: 7}, err
-}
-
 // serveDatabases starts a server whose fleet has the database main on two nodes.
+// It takes requests for runs, and nobody works on them.
 func serveDatabases(t testing.TB, change func(*control.Config)) *fleet {
 	t.Helper()
 	f := serve(t, func(c *control.Config) {
-		c.Databases = ledger{c.Store}
+		c.Databases = runner.New(runner.Config{Self: "web1", Store: c.Store})
 		if change != nil {
 			change(c)
 		}
@@ -101,6 +54,9 @@ func TestRunIsCreatedOnce(t *testing.T) {
 	_, err = f.client.CreateRun(f.ctx, other)
 	wantError(t, err, api.CodeConflict, "r1")
 
+	_, err = f.client.CreateRun(f.ctx, seed("r2"))
+	wantError(t, err, api.CodeConflict, "db1") // r1 works there
+	f.moveRun("r1", api.RunComplete)
 	named, err := f.client.CreateRun(f.ctx, seed(""))
 	f.must(err)
 	if !strings.HasPrefix(named.ID, "main-20") {
@@ -130,6 +86,8 @@ func TestRunShowsItsParts(t *testing.T) {
 	if !aborting.Aborting {
 		t.Error("not aborting")
 	}
+	wantError(t, f.client.DeleteRun(f.ctx, "r1"), api.CodeInUse, "r1")
+	f.moveRun("r1", api.RunAborted)
 	f.must(f.client.DeleteRun(f.ctx, "r1"))
 	_, err = f.client.Run(f.ctx, "r1")
 	wantError(t, err, api.CodeNotFound, "r1")
@@ -180,7 +138,7 @@ func TestWatchRunEndsWithTheRecord(t *testing.T) {
 	f := serveDatabases(t, nil)
 	_, err := f.client.CreateRun(f.ctx, seed("r1"))
 	f.must(err)
-	err = f.client.WatchRun(f.ctx, "r1", true, func(api.Run) error { return f.client.DeleteRun(f.ctx, "r1") })
+	err = f.client.WatchRun(f.ctx, "r1", true, func(api.Run) error { return f.store.DeleteRun(f.ctx, "r1") })
 	wantError(t, err, api.CodeNotFound, "r1")
 	enough := fmt.Errorf("enough")
 	_, err = f.client.CreateRun(f.ctx, seed("r2"))
@@ -193,7 +151,7 @@ func TestWatchRunEndsWithTheRecord(t *testing.T) {
 func TestBackups(t *testing.T) {
 	f := serveDatabases(t, nil)
 	for i, database := range []string{"main", "other", "main"} {
-		f.must(f.store.PutBackup(f.ctx, api.Backup{ID: fmt.Sprintf("b%d", i), Database: database, Distribution: fmt.Sprintf("backup-b%d", i),
+		f.must(f.store.PutBackup(f.ctx, api.Backup{ID: fmt.Sprintf("b%d", i), Database: database, Digest: digestOf(byte(i)), Distribution: fmt.Sprintf("backup-b%d", i),
 			TakenAt: time.Unix(int64(i), 0)}))
 	}
 	all, err := f.client.Backups(f.ctx, "")
@@ -203,11 +161,13 @@ func TestBackups(t *testing.T) {
 	if len(all) != 3 || len(own) != 2 || own[0].ID != "b2" || own[1].ID != "b0" {
 		t.Errorf("all %+v, of main %+v", all, own)
 	}
+	_, err = f.client.PutDistribution(f.ctx, api.Distribution{Name: "backup-b1", Digest: f.artifact(1), Path: "/srv/backups/b1", Selector: api.Selector{NodeNames: []string{"db2"}}})
+	f.must(err)
 	one, err := f.client.Backup(f.ctx, "b1")
 	f.must(err)
 	d, err := f.client.VerifyBackup(f.ctx, "b1")
 	f.must(err)
-	if one.Database != "other" || d.Name != "backup-b1" || d.VerifyGeneration != 7 {
+	if one.Database != "other" || d.Name != "backup-b1" || d.VerifyGeneration != 1 {
 		t.Errorf("backup %+v, distribution %+v", one, d)
 	}
 	f.must(f.client.DeleteBackup(f.ctx, "b1"))

@@ -1,23 +1,23 @@
 package module
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"net/url"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// options is a task as the user wrote it.
-type options struct {
-	want   api.Distribution // what state "present" asks for; Digest is empty if src is given
-	src    string           // a path on the machine that the module runs on
-	absent bool
+// common is what both modules' options have.
+type common struct {
+	call call
+	node string // of this host, if a variable says so
 
 	wait    bool
 	timeout time.Duration
@@ -27,205 +27,142 @@ type options struct {
 	checkMode, addDiff bool
 }
 
+// options is a task of the module artifact as the user wrote it.
+type options struct {
+	common
+	want     api.Distribution // what state "present" asks for; Digest is empty if it is not known yet
+	src      string           // a path on the machine that the module runs on
+	url      string
+	headers  map[string]string // for url
+	checksum string
+	absent   bool
+}
+
 const defaultTimeout = time.Hour
 
-// reader takes options out of the task's arguments. Binary modules get them as
-// the playbook wrote them, so "yes", 1 and true are all a yes. The first
-// mistake is kept.
-type reader struct {
-	args  map[string]json.RawMessage
-	asked []string // the options there are
-	err   error
+func (r *reader) common(c call) common {
+	o := common{call: c, node: r.text("node"), wait: r.flag("wait", true), timeout: r.seconds("timeout", defaultTimeout)}
+	o.endpoint, o.ca, o.cert, o.key = r.text("endpoint"), r.text("ca_path"), r.text("client_cert"), r.text("client_key")
+	o.checkMode, o.addDiff = r.flag("_ansible_check_mode", false), r.flag("_ansible_diff", false)
+	return o
 }
 
 func parseOptions(text []byte) (options, error) {
-	r := &reader{}
-	if err := json.Unmarshal(text, &r.args); err != nil {
-		return options{}, fmt.Errorf("the options are not a JSON object: %w", err)
+	c, r, err := parseArguments(text)
+	if err != nil {
+		return options{}, err
 	}
-	var o options
+	return r.artifact(c)
+}
+
+func (r *reader) artifact(c call) (options, error) {
+	o := options{common: r.common(c)}
 	o.want = api.Distribution{
 		Name: r.text("name"), Digest: r.text("digest"), Path: r.text("dest"),
 		Selector: api.Selector{Locations: r.list("locations"), Labels: r.labels("labels"), NodeNames: r.list("node_names")},
 		Owner:    r.text("owner"), Group: r.text("group"), Mode: r.mode("mode"),
-		Overwrite: r.flag("overwrite", false),
+		Overwrite: r.flag("overwrite", false) || r.flag("force", false), KeepPrevious: r.flag("keep_previous", false),
+		Hooks: api.Hooks{Before: r.list("hooks_before"), After: r.list("hooks_after")},
 	}
-	o.src, o.absent = r.text("src"), r.choice("state", "present", "absent") == "absent"
-	o.wait, o.timeout = r.flag("wait", true), r.seconds("timeout", defaultTimeout)
-	o.endpoint, o.ca, o.cert, o.key = r.text("endpoint"), r.text("ca_path"), r.text("client_cert"), r.text("client_key")
-	o.checkMode, o.addDiff = r.flag("_ansible_check_mode", false), r.flag("_ansible_diff", false)
+	if r.choice("activate", api.ActivateEach, api.ActivateTogether) == api.ActivateTogether {
+		o.want.Activate = api.ActivateTogether
+	}
+	o.src, o.url, o.headers, o.checksum = r.text("src"), r.text("url"), r.labels("headers"), r.text("checksum")
+	r.flag("remote_src", false) // the plugin's
+	o.absent = r.choice("state", api.StatePresent, api.StateAbsent) == api.StateAbsent
+	if o.want.Name == "" {
+		o.want.Name = nameFor(o.want.Path)
+	}
 	if r.refuseUnknown(); r.err != nil {
 		return options{}, r.err
 	}
 	return o, o.check()
 }
 
+// nameFor makes a distribution's name of its destination: /srv/app is srv-app.
+// What a name cannot have is replaced, and a number of the path added.
+func nameFor(path string) string {
+	plain := strings.Trim(path, "/")
+	name := strings.Map(func(c rune) rune {
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("._-", c) {
+			return c
+		}
+		return '-'
+	}, plain)
+	if _, err := unit.ParseNodeID(name); plain == "" || err == nil && strings.ReplaceAll(plain, "/", "-") == name {
+		return name
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(plain)) // cannot fail
+	return fmt.Sprintf("d-%s-%08x", name[max(0, len(name)-40):], h.Sum32())
+}
+
+// given counts what says where the content comes from.
+func (o options) given() (n int) {
+	for _, s := range []string{o.src, o.url, o.want.Digest} {
+		if s != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // check looks for options that are missing or contradict each other.
 func (o options) check() error {
+	_, urlError := url.Parse(o.url)
 	switch {
 	case o.want.Name == "":
-		return mistake("name", "is missing", "name the distribution")
+		return mistake("dest", "is missing", "give the absolute path on the nodes, or the name of the distribution")
 	case o.absent:
 		return nil
-	case (o.src == "") == (o.want.Digest == ""):
-		return mistake("src", "give either src or digest", "src publishes a path of this machine; digest names what is published already")
-	case o.src != "" && !filepath.IsAbs(o.src):
+	case o.given() != 1:
+		return mistake("src", "give one of src, url and digest", "src publishes a path, url downloads, digest names what is published already")
+	case o.src != "" && !filepath.IsAbs(o.src) && o.call.Content == nil:
 		return mistake("src", fmt.Sprintf("%q is not absolute", o.src), "give the absolute path on the machine that the task runs on")
+	case o.url != "" && (urlError != nil || !strings.HasPrefix(o.url, "http://") && !strings.HasPrefix(o.url, "https://") && !strings.HasPrefix(o.url, "node://")):
+		return mistake("url", "is not a URL", "write https://HOST/PATH, http://HOST/PATH or node://NAME/PATH")
+	case len(o.headers) > 0 && o.url == "":
+		return mistake("headers", "are for url only", "leave them out")
 	case o.want.Path == "":
 		return mistake("dest", "is missing", "give the absolute path on the nodes")
-	case o.src != "":
-		return nil // the digest is not known yet
 	}
-	return o.want.Validate()
+	if err := api.CheckChecksum(o.checksum); err != nil {
+		return err
+	}
+	probe := o.want
+	if probe.Digest == "" { // not known yet
+		probe.Digest = "sha256:" + strings.Repeat("0", 64)
+	}
+	return probe.Validate()
 }
 
-func mistake(option, message, fix string) error {
-	return &api.Error{Code: api.CodeInvalid, Subject: option, Message: message, Fix: fix}
+// explicit reports whether the user says which nodes are meant.
+func (o options) explicit() bool {
+	s := o.want.Selector
+	return o.call.Step == stepAll || len(s.Locations)+len(s.Labels)+len(s.NodeNames) > 0
 }
 
-func (r *reader) fail(option, message, fix string) {
-	if r.err == nil {
-		r.err = mistake(option, message, fix)
-	}
-}
-
-// take removes an option; false if it is absent or null.
-func (r *reader) take(option string, into any) bool {
-	r.asked = append(r.asked, option)
-	raw, ok := r.args[option]
-	delete(r.args, option)
-	if !ok || string(raw) == "null" {
-		return false
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		r.fail(option, fmt.Sprintf("%s has the wrong type", raw), err.Error())
-		return false
-	}
-	return true
-}
-
-// text reads a string, or a number as it is written.
-func (r *reader) text(option string) string {
-	var v any
-	if !r.take(option, &v) {
-		return ""
-	}
-	switch v := v.(type) {
-	case string:
-		return v
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	}
-	r.fail(option, fmt.Sprintf("%v is not a text", v), "write a single word")
-	return ""
-}
-
-// mode reads an octal mode. YAML reads an unquoted 0644 as the number 420.
-func (r *reader) mode(option string) string {
-	var v any
-	if !r.take(option, &v) {
-		return ""
-	}
-	mode, ok := v.(string)
-	if !ok {
-		r.fail(option, fmt.Sprintf("%v is a number", v), `quote it: mode: "0644"`)
-	}
-	return mode
-}
-
-func (r *reader) choice(option string, allowed ...string) string {
-	v := r.text(option)
-	if v == "" {
-		return allowed[0]
-	}
-	if !slices.Contains(allowed, v) {
-		r.fail(option, fmt.Sprintf("%q is not a %s", v, option), "write one of "+strings.Join(allowed, ", "))
-	}
-	return v
-}
-
-func (r *reader) flag(option string, otherwise bool) bool {
-	var v any
-	if !r.take(option, &v) {
-		return otherwise
-	}
-	switch strings.ToLower(fmt.Sprint(v)) {
-	case "true", "yes", "on", "1", "y", "t":
-		return true
-	case "false", "no", "off", "0", "n", "f":
-		return false
-	}
-	r.fail(option, fmt.Sprintf("%v is neither true nor false", v), "write true or false")
-	return otherwise
-}
-
-// list reads a list of strings, or one string with commas.
-func (r *reader) list(option string) []string {
-	var v any
-	if !r.take(option, &v) {
-		return nil
-	}
-	if s, ok := v.(string); ok {
-		return strings.FieldsFunc(s, func(c rune) bool { return c == ',' || c == ' ' })
-	}
+// secrets are the parts of the options that must not be in an answer.
+func (o options) secrets() []string {
 	var all []string
-	items, ok := v.([]any)
-	for _, item := range items {
-		s, isText := item.(string)
-		ok = ok && isText
-		all = append(all, s)
-	}
-	if !ok {
-		r.fail(option, fmt.Sprintf("%v is not a list of texts", v), "write for example [ams1, ams2/rsn-27]")
-	}
-	return all
-}
-
-// labels reads a map; values that are numbers or booleans are taken as text.
-func (r *reader) labels(option string) map[string]string {
-	var raw map[string]any
-	if !r.take(option, &raw) || len(raw) == 0 {
-		return nil
-	}
-	labels := map[string]string{}
-	for k, v := range raw {
-		switch v.(type) {
-		case string, float64, bool:
-			labels[k] = fmt.Sprint(v)
-		default:
-			r.fail(option, fmt.Sprintf("label %s is not a text", k), "write for example {role: web}")
+	if u, err := url.Parse(o.url); err == nil && o.url != "" {
+		password, _ := u.User.Password()
+		all = append(all, u.RawQuery, u.User.String(), password, strings.TrimPrefix(url.UserPassword("", password).String(), ":"))
+		for _, values := range u.Query() {
+			for _, value := range values {
+				all = append(all, value, url.QueryEscape(value))
+			}
 		}
 	}
-	return labels
+	for _, value := range o.headers {
+		all = append(all, value)
+		all = append(all, strings.Fields(value)...)
+	}
+	return slices.DeleteFunc(all, func(s string) bool { return len(s) < shortestSecret })
 }
 
-func (r *reader) seconds(option string, otherwise time.Duration) time.Duration {
-	text := r.text(option)
-	if text == "" {
-		return otherwise
-	}
-	s, err := strconv.ParseFloat(text, 64)
-	if err != nil || s <= 0 || s > 1e6 {
-		r.fail(option, fmt.Sprintf("%q is not a number of seconds", text), "write for example 600")
-	}
-	return time.Duration(s * float64(time.Second))
-}
-
-// refuseUnknown fails if options are left; those of Ansible itself are ignored.
-func (r *reader) refuseUnknown() {
-	var unknown []string
-	for option := range r.args {
-		if !ofAnsible(option) {
-			unknown = append(unknown, option)
-		}
-	}
-	if len(unknown) > 0 {
-		slices.Sort(unknown)
-		known := slices.DeleteFunc(slices.Sorted(slices.Values(r.asked)), ofAnsible)
-		r.fail(unknown[0], "is not an option of this module", "remove it; the options are "+strings.Join(known, ", "))
-	}
-}
-
-func ofAnsible(option string) bool { return strings.HasPrefix(option, "_ansible_") }
+// shortestSecret is how long a part must be to be hidden: shorter ones would
+// blacken half of the answer, and guard nothing.
+const shortestSecret = 6
 
 var errNoArguments = errors.New("call it with one argument: the file of options that Ansible writes")

@@ -2,51 +2,62 @@ package module
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"strings"
+	"syscall"
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/client"
 )
 
-// Main reads the file of options that args names, does the task and writes the
+// Main reads the file of arguments that args names, does the task and writes the
 // answer to out. It returns false if the task failed.
 func Main(ctx context.Context, args []string, out io.Writer) bool {
 	r := &result{}
-	if err := run(ctx, args, r); err != nil {
+	secrets, err := run(ctx, args, r)
+	if err != nil {
 		r.fail(err)
 	}
-	if err := r.write(out); err != nil {
+	if err := r.write(out, secrets); err != nil {
 		fmt.Fprintf(os.Stderr, "rackswarm-ansible-module: %v\n", err)
 		return false
 	}
 	return !r.Failed
 }
 
-func run(ctx context.Context, args []string, r *result) error {
+// run returns what must not be in the answer, too.
+func run(ctx context.Context, args []string, r *result) (secrets []string, err error) {
 	if len(args) != 1 {
-		return errNoArguments
+		return nil, errNoArguments
 	}
 	text, err := os.ReadFile(args[0])
 	if err != nil {
-		return fmt.Errorf("read options: %w", err)
+		return nil, fmt.Errorf("read options: %w", err)
 	}
-	o, err := parseOptions(text)
+	c, reader, err := parseArguments(text)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c, err := connect(o)
+	if c.Module == moduleSeed {
+		return nil, runSeed(ctx, reader, c, r)
+	}
+	o, err := reader.artifact(c)
 	if err != nil {
-		return err
+		return o.secrets(), err
 	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
-	return (&task{c, o, r}).do(ctx)
+	cl, err := o.connect()
+	if err != nil {
+		return o.secrets(), err
+	}
+	defer cl.Close()
+	return o.secrets(), explain((&artifactTask{o, cl, r}).do(ctx))
 }
 
-func connect(o options) (*client.Client, error) {
+func (o common) connect() (*client.Client, error) {
 	var cfg client.Config
 	if o.endpoint != "" {
 		cfg.Endpoints = []string{o.endpoint}
@@ -61,80 +72,64 @@ func connect(o options) (*client.Client, error) {
 	return client.New(cfg)
 }
 
-// task is one run of the module.
-type task struct {
-	client *client.Client
-	options
-	result *result
+// explain gives errors of the socket the fix that Ansible's users look for.
+func explain(err error) error {
+	var e *api.Error
+	if !errors.As(err, &e) || e.Code != api.CodeUnreachable || !strings.HasPrefix(e.Subject, "unix://") {
+		return err
+	}
+	fix := ""
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		fix = "set become: true, or log in as a member of the group that owns the socket"
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		fix = "start the agent on this host, for example with 'systemctl enable --now rackswarm'; if its api.socket is elsewhere, set the option endpoint to unix:// and that path"
+	default:
+		return err
+	}
+	return &api.Error{Code: e.Code, Subject: e.Subject, Message: e.Message, Fix: fix}
 }
 
-func (t *task) do(ctx context.Context) error {
-	t.result.Name, t.result.Dest = t.want.Name, t.want.Path
-	now, err := t.present(ctx)
-	if err != nil {
-		return err
+// own is the node that the task is about: as the user says, else the one whose
+// agent answers, else the one that the play's host was found to be. "" if that
+// is not known.
+func (o common) own(ctx context.Context, c *client.Client) (string, error) {
+	local := !o.call.Delegated && (o.endpoint == "" || strings.HasPrefix(o.endpoint, "unix:"))
+	switch {
+	case o.node != "":
+		return o.node, nil
+	case local:
+		info, err := c.Info(ctx)
+		return info.Node, err
+	case o.call.Submitted != nil:
+		return o.call.Submitted.Nodes[o.call.Host], nil
 	}
-	if err := t.publish(ctx, now); err != nil {
-		return err
-	}
-	t.result.Digest = t.want.Digest
-	step := plan(t.options, now)
-	t.result.Changed = step != nothing
-	if t.addDiff && t.result.Changed {
-		t.result.Diff = diffOf(t.options, now)
-	}
-	if t.checkMode {
-		return nil
-	}
-	if err := t.apply(ctx, step); err != nil {
-		t.result.Changed = false
-		return err
-	}
-	if !t.wait || t.absent && now == nil {
-		return nil
-	}
-	return t.await(ctx)
+	return "", nil
 }
 
-// present returns the distribution as it stands, nil if there is none.
-func (t *task) present(ctx context.Context) (*api.Distribution, error) {
-	d, err := t.client.Distribution(ctx, t.want.Name)
-	if client.IsNotFound(err) {
-		return nil, nil
-	}
+// playNodes says which nodes the play's hosts are, and warns of those that are
+// none.
+func (o common) playNodes(ctx context.Context, c *client.Client, r *result) (map[string]string, error) {
+	fleet, err := c.Nodes(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &d, nil
-}
-
-// publish turns src into the digest that is wanted.
-func (t *task) publish(ctx context.Context, now *api.Distribution) error {
-	if t.absent || t.src == "" {
-		return nil
-	}
-	if t.checkMode {
-		t.want.Digest = "(that of " + t.src + ", not hashed in check mode)"
-		if now != nil {
-			t.result.Warnings = append(t.result.Warnings, "check mode does not hash "+t.src+": whether its content changed is not known")
-		}
-		return nil
-	}
-	a, err := t.client.PublishPath(ctx, t.src, "", 0, nil)
+	nodes, unknown := nodesOf(o.call.Hosts, fleet)
+	own, err := o.own(ctx, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t.want.Digest, t.result.Size = a.Digest, a.SizeBytes
-	return nil
-}
-
-func (t *task) apply(ctx context.Context, s step) error {
-	switch s {
-	case put:
-		_, err := t.client.PutDistribution(ctx, t.want)
-		return err
-	case remove:
-		return t.client.DeleteDistribution(ctx, t.want.Name, true)
+	if own != "" && o.call.Host != "" {
+		nodes[o.call.Host] = own
 	}
-	return nil
+	for _, name := range unknown {
+		if nodes[name] == "" {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("host %s is no node of the fleet by name or address; set the variable rackswarm_node for it, or start its agent", name))
+		}
+	}
+	if len(nodes) == 0 {
+		return nil, &api.Error{Code: api.CodeNoTargets, Subject: "hosts", Message: "none of the play's hosts is a node of the fleet",
+			Fix: "start their agents, or set the variable rackswarm_node to the names that 'rackswarm nodes' lists"}
+	}
+	return nodes, nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
-// call runs the module as Ansible does, and returns its answer.
-func call(t *testing.T, text string) (result, bool) {
+// invoke runs the module as Ansible does, and returns its answer.
+func invoke(t *testing.T, text string) (result, bool) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "args")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -35,7 +35,7 @@ func TestFailuresAreAnswers(t *testing.T) {
 		"https":      {`{"name":"app","state":"absent","endpoint":"https://x:1"}`, api.CodeInvalid, "https://x:1"},
 		"no CA":      {`{"name":"app","state":"absent","endpoint":"https://x:1","ca_path":"/nowhere/ca.crt"}`, api.CodeInvalid, "/nowhere/ca.crt"},
 	} {
-		r, ok := call(t, c.text)
+		r, ok := invoke(t, c.text)
 		if ok || !r.Failed || r.Changed || r.Msg == "" || r.Error == nil {
 			t.Errorf("%s: answer %+v, %v", name, r, ok)
 			continue

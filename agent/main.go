@@ -9,11 +9,12 @@ import (
 	"syscall"
 
 	"github.com/rackswarm/rackswarm/agent/internal/cli"
+	"github.com/rackswarm/rackswarm/agent/internal/daemon"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	app := cli.App{Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(), RunAgent: runAgent}
+	app := cli.App{Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(), RunAgent: runAgent, CheckAgent: daemon.CheckDatabases}
 	os.Exit(app.Main(ctx, os.Args[1:]))
 }

@@ -45,7 +45,7 @@ func (r *run) agentCommand() *cobra.Command {
 				_, err := io.WriteString(r.Stdout, config.Example)
 				return err
 			case f.check != "":
-				return r.checkConfig(f)
+				return r.checkConfig(cmd.Context(), f)
 			}
 			return r.runAgent(cmd.Context(), f)
 		},
@@ -75,8 +75,15 @@ type checked struct {
 	Notes    []string           `json:"notes"`
 }
 
-func (r *run) checkConfig(f agentFlags) error {
+func (r *run) checkConfig(ctx context.Context, f agentFlags) error {
+	log, err := r.logger(f)
+	if err != nil {
+		return err
+	}
 	c, err := config.Load(f.check, r.environ(f))
+	if err == nil && r.CheckAgent != nil {
+		err = r.CheckAgent(ctx, c, log)
+	}
 	if err != nil {
 		return err
 	}

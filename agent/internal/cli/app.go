@@ -27,6 +27,9 @@ type App struct {
 	Environ []string
 	// RunAgent runs an agent until ctx ends or it fails.
 	RunAgent func(ctx context.Context, c config.Config, log *slog.Logger) error
+	// CheckAgent finds what is wrong with a configuration and shows only when parts
+	// of an agent are started; nil finds nothing.
+	CheckAgent func(ctx context.Context, c config.Config, log *slog.Logger) error
 
 	now    func() time.Time // nil is time.Now
 	zone   *time.Location   // in which times are shown; nil is time.Local

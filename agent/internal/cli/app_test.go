@@ -201,6 +201,20 @@ func TestAgentCheckConfig(t *testing.T) {
 	}
 }
 
+// What only the parts of an agent find is told like the rest.
+func TestAgentCheckConfigStartsParts(t *testing.T) {
+	app := App{CheckAgent: func(_ context.Context, c config.Config, log *slog.Logger) error {
+		if c.Node.Name != "web1" || log == nil {
+			t.Errorf("asked about %+v", c.Node)
+		}
+		return &api.Error{Code: api.CodeInvalid, Subject: "databases.main", Message: "driver: no luck", Fix: "try again"}
+	}}
+	r := alone(t, app, "agent", "--check-config", agentFile(t))
+	if r.code != exitFailed || !strings.Contains(r.errOut, "no luck") || !strings.Contains(r.errOut, "try again") || r.out != "" {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestAgentRuns(t *testing.T) {
 	file := agentFile(t)
 	var got config.Config

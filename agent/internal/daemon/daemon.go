@@ -22,6 +22,8 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/publisher"
 	"github.com/rackswarm/rackswarm/agent/internal/quota"
 	"github.com/rackswarm/rackswarm/agent/internal/reconcile"
+	"github.com/rackswarm/rackswarm/agent/internal/restore"
+	"github.com/rackswarm/rackswarm/agent/internal/runner"
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/agent/internal/transport"
 	"github.com/rackswarm/rackswarm/core/api"
@@ -51,7 +53,9 @@ type daemon struct {
 	reconcile *reconcile.Reconciler
 	budget    *quota.Budget
 	publisher *publisher.Publisher
+	runner    *runner.Runner
 	control   *control.Server
+	worker    *restore.Worker // nil when this node has no databases
 }
 
 // Run runs an agent of the given version until ctx ends. It returns an error
@@ -60,7 +64,8 @@ func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	d := &daemon{cfg: cfg, version: version, log: log}
 	defer d.close()
 	for _, open := range []func(context.Context) error{
-		d.openKeys, d.openState, d.openStore, d.openStorage, d.openTransport, d.openName, d.openSwarm, d.openControl,
+		d.openKeys, d.openState, d.openStore, d.openStorage, d.openTransport, d.openName, d.openSwarm, d.openRunner, d.openControl,
+		d.openDatabases,
 	} {
 		if err := open(ctx); err != nil {
 			return err
@@ -190,7 +195,7 @@ func (d *daemon) openTransport(context.Context) (err error) {
 	d.onClose(func() { d.transport.Close() })
 	d.self = api.Node{
 		Name: string(d.cfg.Node.Name), Location: string(d.cfg.Node.Location), Labels: d.cfg.Node.Labels,
-		Version: d.version,
+		Version: d.version, Databases: databaseNames(d.cfg.Databases),
 	}
 	hint := storeHint(d.cfg.Store)
 	if d.self.DataAddr, err = advertised(d.cfg.Data, d.transport.Addr(), hint); err != nil || d.cfg.API.Listen == "" {
@@ -275,6 +280,7 @@ func (d *daemon) openControl(context.Context) (err error) {
 		return err
 	}
 	c.Publisher, c.Torrent, c.Collector, c.Transfers = d.publisher, d.torrent, collector{d}, d.loop.Transfers
+	c.Databases = d.runner
 	d.budget.OnFull(func(ctx context.Context) {
 		if _, err := (collector{d}).Collect(ctx, false); err != nil {
 			d.log.Warn("not all that nothing needs is deleted", "error", err)
@@ -316,14 +322,15 @@ func (d *daemon) info() api.Info {
 	}
 }
 
-// serve runs the parts until ctx ends or one fails. The reconciler ends first,
-// so that the loop is there as long as it is asked; the store outlives both.
+// serve runs the parts until ctx ends or one fails. Each outlives those that need
+// it: a database that is stopped is started before the reconciler and the publisher
+// end, and these before the loop; store and drivers are closed after all of them.
 func (d *daemon) serve(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var failed error
 	var once sync.Once
-	var parts, swarm sync.WaitGroup
+	var databases, parts, swarm sync.WaitGroup
 	fail := func(part string, err error) {
 		if err != nil && !errors.Is(err, context.Canceled) {
 			once.Do(func() { failed = fmt.Errorf("%s: %w", part, err) })
@@ -332,10 +339,19 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 	swarmCtx, stopSwarm := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSwarm()
+	partsCtx, stopParts := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopParts()
 	swarm.Go(func() { d.loop.Run(swarmCtx) })
-	parts.Go(func() { fail("reconciler", d.reconcile.Run(ctx)) })
+	parts.Go(func() { fail("reconciler", d.reconcile.Run(partsCtx)) })
 	parts.Go(func() { fail("control server", d.control.Run(ctx)) })
-	parts.Go(func() { d.publisher.Run(ctx) })
+	parts.Go(func() { d.publisher.Run(partsCtx) })
+	databases.Go(func() { d.runner.Run(ctx) })
+	if d.worker != nil {
+		databases.Go(func() { d.worker.Run(ctx) })
+	}
+	<-ctx.Done()
+	databases.Wait()
+	stopParts()
 	parts.Wait()
 	stopSwarm()
 	swarm.Wait()

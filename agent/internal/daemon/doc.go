@@ -1,3 +1,3 @@
 // Package daemon wires an agent from its parts and runs it: store, transport,
-// swarm loop, reconciler, publisher and the control server.
+// swarm loop, reconciler, publisher, what moves databases, and the control server.
 package daemon

@@ -60,12 +60,16 @@ func place(t *testing.T) string {
 	return dir
 }
 
+// templateDir is where template lies, "" if nobody needed it.
+var templateDir string
+
 // template is an empty cluster, made once.
 var template = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("/tmp", "rs-pg-template-")
 	if err != nil {
 		return "", err
 	}
+	templateDir = dir
 	u, err := command.LookupUser("postgres")
 	if err != nil {
 		return "", err
@@ -83,8 +87,8 @@ var template = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := template(); os.Geteuid() == 0 && err == nil {
-		os.RemoveAll(filepath.Dir(dir))
+	if templateDir != "" {
+		os.RemoveAll(templateDir)
 	}
 	os.Exit(code)
 }

@@ -71,6 +71,16 @@ func TestVerifyFindsDamage(t *testing.T) {
 	}
 }
 
+// Damage that nobody can mend is not waited for.
+func TestVerifyOfTheLastCopy(t *testing.T) {
+	f := copied(t)
+	broken := func(s *api.NodeStatus) {
+		s.Phase, s.Drifted, s.BytesDone, s.Waiting = api.PhaseFetching, true, 1<<20, "no peer is connected"
+	}
+	r := f.verifies(f.launch(App.Backup, []string{"verify", "b1"}), map[string]func(*api.NodeStatus){"db3": broken, "web1": broken})
+	f.failed(r, exitFailed, "2 copies (web1, db3) were damaged, and no other copy is intact", "take another backup")
+}
+
 // A copy on a node that is down is not called intact.
 func TestVerifyWithoutANode(t *testing.T) {
 	f := copied(t)

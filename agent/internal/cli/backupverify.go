@@ -69,8 +69,10 @@ func (r *run) verifyBackup(ctx context.Context, c *client.Client, id string) err
 	if err != nil {
 		return err
 	}
-	v := r.waitView()
-	st, err := r.follow(ctx, c, d.Name, verified(d), v)
+	g := verified(d)
+	// A damaged copy that nobody can mend is waited for in vain.
+	g.hopeless = func(n api.NodeStatus) bool { return n.Drifted && n.Waiting != "" }
+	st, err := r.follow(ctx, c, d.Name, g, r.waitView())
 	if err != nil {
 		return err
 	}
@@ -141,6 +143,9 @@ func (v verification) verdict(ctx context.Context) error {
 		e.Message, e.Fix = "interrupted; the nodes go on hashing", "look again with: rackswarm-backup verify "+v.Backup
 	case len(damaged) > 0:
 		e.Message, e.Fix = copies(damaged)+" damaged, and not mended yet", "the nodes fetch what is missing from the others; "+again
+		if len(v.nodes(copyIntact, copyMended)) == 0 {
+			e.Message, e.Fix = copies(damaged)+" damaged, and no other copy is intact", "take another backup, and look for a failing disk"
+		}
 	case len(mended) > 0:
 		e.Message, e.Fix = copies(mended)+" damaged, and mended from the others", "look for a failing disk there"
 	case len(unknown) > 0:

@@ -13,13 +13,13 @@ func holding(d api.Distribution, n api.NodeStatus) bool {
 func stuck(n api.NodeStatus) bool { return n.Phase == api.PhaseFailed || n.Unreachable }
 
 // settled reports whether every node either meets the condition or is stuck, or
-// waits for one that is.
-func settled(st api.Status, ok func(api.NodeStatus) bool) bool {
+// hopeless (nil for none), or waits for one that is.
+func settled(st api.Status, ok, hopeless func(api.NodeStatus) bool) bool {
 	anyStuck, waiting := false, false
 	for _, n := range st.Nodes {
 		switch {
 		case ok(n):
-		case stuck(n), st.Starves(n):
+		case stuck(n), st.Starves(n), hopeless != nil && hopeless(n):
 			anyStuck = true
 		case n.Phase == api.PhaseStaged && len(st.Summary.Blockers) > 0:
 			waiting = true
@@ -51,6 +51,8 @@ type goal struct {
 	quorum             int // percent of the targets that suffice; 100 waits for all
 	// patient waits for nodes that are stuck, for as long as it takes.
 	patient bool
+	// hopeless reports whether a node counts as stuck although it tries; nil is no.
+	hopeless func(api.NodeStatus) bool
 }
 
 // installed waits for the content of generation, or of whatever is wanted.
@@ -87,5 +89,5 @@ func (g goal) enough(st api.Status) bool {
 
 // settled reports whether nothing more will come of itself.
 func (g goal) settled(st api.Status) bool {
-	return !g.patient && !g.stale(st) && settled(st, func(s api.NodeStatus) bool { return g.node(st.Distribution, s) })
+	return !g.patient && !g.stale(st) && settled(st, func(s api.NodeStatus) bool { return g.node(st.Distribution, s) }, g.hopeless)
 }

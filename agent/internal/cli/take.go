@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -189,9 +188,10 @@ func (r *run) writeRollout(w io.Writer, run api.Run, nodes []api.Node) {
 		}
 		rows = append(rows, []string{rule.found, does})
 	}
-	rows = append(rows,
-		[]string{"Healthy within", seconds(want.HealthTimeout).String()},
-		[]string{"Healthy with a lag of", strconv.FormatInt(want.MaxLagBytes, 10) + " bytes (" + unit.Bytes(want.MaxLagBytes).String() + ") at most"})
+	rows = append(rows, []string{"Healthy within", seconds(want.HealthTimeout).String()})
+	if want.As == api.AsReplica {
+		rows = append(rows, []string{"Healthy with a lag of", unit.Bytes(want.MaxLagBytes).String() + " at most"})
+	}
 	table(w, rows)
 }
 

@@ -81,6 +81,7 @@ type fleetOf struct {
 
 	mu   sync.Mutex
 	held map[string]bool // "node goal" that is not reached; guarded by mu
+	led  []string        // who led, as it changed; guarded by mu
 	log  []string        // goals that nodes saw first, as "node goal"; guarded by mu
 }
 
@@ -188,6 +189,11 @@ func (f *fleetOf) act(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		f.mu.Lock()
+		if r.Runner != "" && (len(f.led) == 0 || f.led[len(f.led)-1] != r.Runner) {
+			f.led = append(f.led, r.Runner)
+		}
+		f.mu.Unlock()
 		parts := slices.Clone(r.Members)
 		if r.Source != nil {
 			parts = append(parts, *r.Source)

@@ -91,12 +91,24 @@ func TestLeaderIsKilled(t *testing.T) {
 		run, err := agents["db1"].CreateRun(f.ctx, seed())
 		f.must(err)
 		f.eventually("db2 is to switch", func() bool { return f.saw("db2", api.GoalSwitch) })
+		for i := range 20 { // the other hears of each
+			_, err := f.store.UpdateRun(f.ctx, run.ID, func(r api.Run) (api.Run, error) {
+				r.UpdatedAt = time.Unix(int64(i), 0)
+				return r, nil
+			})
+			f.must(err)
+		}
 		first := f.run(run.ID).Runner
 		agents[first].kill()
 		release()
 		r := f.awaitPhase(run.ID, api.RunComplete)
 		if r.Runner == first || agents[r.Runner] == nil {
 			t.Errorf("led by %s after %s", r.Runner, first)
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if len(f.led) > 8 { // two, unless the machine stands still for seconds
+			t.Errorf("the lead changed hands: %q", f.led)
 		}
 	})
 }

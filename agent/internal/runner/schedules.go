@@ -71,7 +71,7 @@ func (r *Runner) fireOne(ctx context.Context, s api.Schedule) (next time.Time, _
 
 // complain says once what is wrong with a schedule.
 func (r *Runner) complain(s api.Schedule, err error) {
-	if r.malformed[s.Name] != s.UpdatedAt || s.UpdatedAt.IsZero() {
+	if told, known := r.malformed[s.Name]; !known || !told.Equal(s.UpdatedAt) {
 		r.cfg.Logger.Error("the schedule is malformed and starts nothing", "schedule", s.Name, "error", err)
 	}
 	r.malformed[s.Name] = s.UpdatedAt

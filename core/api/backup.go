@@ -22,7 +22,7 @@ type Backup struct {
 	// Distribution keeps the copies, at Path on the nodes Copies.
 	Distribution string   `json:"distribution"`
 	Path         string   `json:"path"`
-	Copies       []string `json:"copies"`
+	Copies       []string `json:"copies,omitempty"` // none in a run that keeps none
 
 	TakenAt time.Time `json:"taken_at"` // when the capture began, by the node's clock
 	// VerifiedAt is when the driver checked the capture last, zero if it did not.

@@ -200,6 +200,19 @@ func TestListsOfDatabasesAreNeverNull(t *testing.T) {
 			t.Errorf("%s: %s", path, body)
 		}
 	}
+	// A run that keeps no backup knows what it captured.
+	_, err := f.client.CreateRun(f.ctx, seed("r1"))
+	f.must(err)
+	_, err = f.store.UpdateRun(f.ctx, "r1", func(r api.Run) (api.Run, error) {
+		r.Backup = &api.Backup{Database: "main", Node: "db1"}
+		return r, nil
+	})
+	f.must(err)
+	for _, path := range []string{"/v1/runs", "/v1/runs/r1"} {
+		if _, body := f.raw("GET", path, ""); strings.Contains(body, "null") || !strings.Contains(body, `"backup"`) {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
 }
 
 // raw calls the server as no client of ours would.

@@ -1,9 +1,9 @@
 // Package hosts makes several machines of one: each host is a process tree in
-// network, mount, process and host name namespaces of its own, and the hosts are
-// joined by a bridge that nothing else is on. A host has its own /srv, /tmp, /run,
-// /var/lib/rackswarm, and its own changes to /etc, /var, /home, /root and /opt;
-// the rest it reads from this machine. It can run a real sshd and an agent, and it
-// can die with everything in it at once.
+// network, mount, process, IPC and host name namespaces of its own, and the hosts
+// are joined by a bridge that nothing else is on. A host has its own /srv, /tmp,
+// /run, /dev/shm, /var/lib/rackswarm, and its own changes to /etc, /var, /home,
+// /root and /opt; the rest it reads from this machine. It can run a real sshd and
+// an agent, and it can die with everything in it at once.
 //
 //	set, err := hosts.New(ctx, hosts.Options{
 //		Names:    []string{"control", "db1", "db2"},

@@ -49,7 +49,7 @@ func (h *Host) Command(ctx context.Context, name string, args ...string) *exec.C
 }
 
 func (h *Host) enter(name string, args []string) []string {
-	return append([]string{"--target", strconv.Itoa(h.init.Pid()), "--mount", "--uts", "--net", "--pid", "--wd=/root", "--", name}, args...)
+	return append([]string{"--target", strconv.Itoa(h.init.Pid()), "--mount", "--uts", "--net", "--pid", "--ipc", "--wd=/root", "--", name}, args...)
 }
 
 // Run runs a shell script on the host and returns what it printed on standard

@@ -66,7 +66,7 @@ func Unsupported() error {
 	return nil
 }
 
-const namespaces = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS
+const namespaces = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC
 
 // New makes hosts that run nothing yet. They end with the caller's process at
 // the latest.

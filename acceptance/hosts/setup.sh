@@ -28,6 +28,7 @@ for top in etc var home root opt; do
 done
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p -m 1777 /run/lock
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 mkdir -p /etc/rackswarm /var/lib/rackswarm
 
 # What may grow is on the disk.

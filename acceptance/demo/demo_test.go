@@ -39,18 +39,6 @@ func TestLinkBoundIsThatOfOneLink(t *testing.T) {
 	}
 }
 
-func TestPrinterWritesWhatAShellReads(t *testing.T) {
-	p := &printer{dir: "/tmp/demo"}
-	for arg, want := range map[string]string{"name=go": "name=go", "a b": "'a b'", "it's": `'it'\''s'`} {
-		if got := p.quote(arg); got != want {
-			t.Errorf("%s is quoted as %s, not %s", arg, got, want)
-		}
-	}
-	if got := p.short("rm /tmp/demo/x"); got != "rm $D/x" {
-		t.Errorf("the directory is not shortened: %s", got)
-	}
-}
-
 func TestRemoveTreeRemovesReadOnlyDirectories(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tree")
 	locked := filepath.Join(dir, "a", "locked")

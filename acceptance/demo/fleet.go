@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/child"
+	"github.com/rackswarm/rackswarm/acceptance/show"
 	"github.com/rackswarm/rackswarm/core/client"
 )
 
@@ -107,7 +108,7 @@ func (f *fleet) addressesFree() bool {
 }
 
 // prepare makes certificates, directories and configuration files.
-func (f *fleet) prepare(ctx context.Context, out *printer) error {
+func (f *fleet) prepare(ctx context.Context, out *show.Printer) error {
 	if err := f.takeAddresses(); err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func (f *fleet) prepare(ctx context.Context, out *printer) error {
 	}
 	for i, a := range f.agents {
 		if i == 1 {
-			out.note("and so on for the other six")
+			out.Note("and so on for the other six")
 			out = nil
 		}
 		if err := f.command(ctx, out, "pki", "issue", "--dir", f.pki(""), "--role", "node", "--name", a.name); err != nil {
@@ -136,9 +137,9 @@ func (f *fleet) prepare(ctx context.Context, out *printer) error {
 }
 
 // command runs rackswarm, after showing it if out is not nil.
-func (f *fleet) command(ctx context.Context, out *printer, args ...string) error {
+func (f *fleet) command(ctx context.Context, out *show.Printer, args ...string) error {
 	if out != nil {
-		out.command("rackswarm", args...)
+		out.Command("rackswarm", args...)
 	}
 	text, err := exec.CommandContext(ctx, f.binary, args...).CombinedOutput()
 	if err != nil {
@@ -177,9 +178,9 @@ func (f *fleet) connect() error {
 
 // waitAlive waits until every agent is registered.
 func (f *fleet) waitAlive(ctx context.Context) error {
-	return eventually(ctx, time.Minute, "all agents are registered", func() error {
+	return show.Eventually(ctx, time.Minute, "all agents are registered", func() error {
 		if err := f.check(); err != nil {
-			return stopWaiting{err}
+			return show.StopWaiting{err}
 		}
 		nodes, err := f.client.Nodes(ctx)
 		alive := 0

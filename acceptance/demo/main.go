@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/rackswarm/rackswarm/acceptance/show"
 )
 
 // limit is how long the whole demo may take, on the slowest machine.
@@ -29,7 +31,7 @@ func run(top, terraform, source string) int {
 	defer stop()
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the demo was not done after %s", limit))
 	defer cancel()
-	err := show(bounded, top, terraform, source)
+	err := perform(bounded, top, terraform, source)
 	switch {
 	case ctx.Err() != nil:
 		fmt.Fprintln(os.Stderr, "\ndemo: interrupted")
@@ -41,8 +43,8 @@ func run(top, terraform, source string) int {
 	return 0
 }
 
-// show runs the demo in a temporary directory, which it removes.
-func show(ctx context.Context, top, terraform, source string) (err error) {
+// perform runs the demo in a temporary directory, which it removes.
+func perform(ctx context.Context, top, terraform, source string) (err error) {
 	d, err := newDemo(ctx, top, terraform, source)
 	if err != nil {
 		return err
@@ -72,7 +74,7 @@ func show(ctx context.Context, top, terraform, source string) (err error) {
 type demo struct {
 	top, terraform, source string
 	dir                    string // temporary; everything is in it
-	out                    *printer
+	out                    *show.Printer
 	fleet                  *fleet
 	bounds                 bounds
 }
@@ -101,7 +103,7 @@ func newDemo(ctx context.Context, top, terraform, source string) (*demo, error) 
 	if err != nil {
 		return nil, fmt.Errorf("make the demo's directory: %w", err)
 	}
-	d := &demo{top: top, terraform: terraform, source: source, dir: dir, out: newPrinter(os.Stdout, dir)}
+	d := &demo{top: top, terraform: terraform, source: source, dir: dir, out: show.New(os.Stdout, dir)}
 	d.fleet = newFleet(filepath.Join(top, "bin", "rackswarm"), dir)
 	return d, nil
 }

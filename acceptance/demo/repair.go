@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rackswarm/rackswarm/acceptance/show"
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
@@ -17,19 +18,19 @@ const lost = "src/net/http/server.go"
 // loseFile removes a file on one node and shows that it comes back.
 func (d *demo) loseFile(ctx context.Context) error {
 	victim := d.fleet.agents[len(d.fleet.agents)-1]
-	d.out.heading("A file is lost on %s, noticed and repaired", victim.name)
+	d.out.Heading("A file is lost on %s, noticed and repaired", victim.name)
 	before, err := d.nodeStatus(ctx, victim.name)
 	if err != nil {
 		return err
 	}
 	file := victim.path("go", lost)
-	d.out.command("rm", file)
+	d.out.Command("rm", file)
 	if err := os.Remove(file); err != nil {
 		return err
 	}
 	begin := time.Now()
 	var after api.NodeStatus
-	err = eventually(ctx, 2*time.Minute, victim.name+" has repaired it", func() error {
+	err = show.Eventually(ctx, 2*time.Minute, victim.name+" has repaired it", func() error {
 		if after, err = d.nodeStatus(ctx, victim.name); err != nil {
 			return err
 		}
@@ -48,13 +49,13 @@ func (d *demo) loseFile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.out.command("rackswarm", "status", distribution, "--json")
-	d.out.note("... \"node\": %q, \"phase\": %q, \"repaired\": %d ...", after.Node, after.Phase, after.Repaired)
-	d.out.note("")
-	d.out.note("Reported by  %s", after.Node)
-	d.out.note("Back after   %.1f s, the same bytes as in the source. Nodes look every 2 s here,", time.Since(begin).Seconds())
-	d.out.note("             less often where looking takes more than 5%% of their time")
-	d.out.note("Moved        %s from its peers, the span that the file is in", size(received(after)-received(before)))
+	d.out.Command("rackswarm", "status", distribution, "--json")
+	d.out.Note("... \"node\": %q, \"phase\": %q, \"repaired\": %d ...", after.Node, after.Phase, after.Repaired)
+	d.out.Note("")
+	d.out.Note("Reported by  %s", after.Node)
+	d.out.Note("Back after   %.1f s, the same bytes as in the source. Nodes look every 2 s here,", time.Since(begin).Seconds())
+	d.out.Note("             less often where looking takes more than 5%% of their time")
+	d.out.Note("Moved        %s from its peers, the span that the file is in", size(received(after)-received(before)))
 	return nil
 }
 

@@ -18,8 +18,8 @@ const distribution = "go"
 
 // startFleet makes the fleet and shows its nodes.
 func (d *demo) startFleet(ctx context.Context) (err error) {
-	d.out.heading("Seven agents in three racks of two datacenters, mutual TLS, the store in the first agent")
-	d.out.introduce(d.top)
+	d.out.Heading("Seven agents in three racks of two datacenters, mutual TLS, the store in the first agent")
+	introduce(d.out, d.top, d.dir)
 	if d.bounds.files, d.bounds.bytes, err = treeSize(d.source); err != nil {
 		return err
 	}
@@ -38,8 +38,8 @@ func (d *demo) startFleet(ctx context.Context) (err error) {
 		return err
 	}
 	first := d.fleet.agents[0]
-	d.out.shell(fmt.Sprintf("(cd %s && rackswarm agent --config %s &)", first.root, filepath.Join(first.dir, "agent.yaml")))
-	d.out.note("and so on for the other six; %s leads each agent to a directory of its own", d.fleet.root())
+	d.out.Shell(fmt.Sprintf("(cd %s && rackswarm agent --config %s &)", first.root, filepath.Join(first.dir, "agent.yaml")))
+	d.out.Note("and so on for the other six; %s leads each agent to a directory of its own", d.fleet.root())
 	if err := d.fleet.connect(); err != nil {
 		return err
 	}
@@ -51,34 +51,34 @@ func (d *demo) startFleet(ctx context.Context) (err error) {
 }
 
 func (d *demo) showNodes(ctx context.Context) error {
-	d.out.command("rackswarm", "nodes")
+	d.out.Command("rackswarm", "nodes")
 	nodes, err := d.fleet.client.Nodes(ctx)
 	if err != nil {
 		return err
 	}
 	for _, n := range nodes {
-		d.out.note("%-9s %-7s %s", n.Name, n.Location, n.DataAddr)
+		d.out.Note("%-9s %-7s %s", n.Name, n.Location, n.DataAddr)
 	}
 	return nil
 }
 
 // measureBounds finds out what the result is to be compared with.
 func (d *demo) measureBounds(ctx context.Context) error {
-	d.out.heading("What this machine can do, measured before")
+	d.out.Heading("What this machine can do, measured before")
 	b := &d.bounds
-	d.out.note("the tree: %s, %d files, %s", d.source, b.files, size(b.bytes))
+	d.out.Note("the tree: %s, %d files, %s", d.source, b.files, size(b.bytes))
 	if err := d.measure(ctx); err != nil {
 		return err
 	}
-	d.out.note("one connection over loopback, TLS 1.3, SHA-256, write: %s, %.1f CPU seconds per GiB, on %d cores", b.rate, b.cpu*(1<<30), b.cores)
-	d.out.note("lower bound: at that cost six nodes cannot have the bytes in less than %.1f s", b.least.Seconds())
-	d.out.note("plain copies: seven of these trees take %.1f s (cp -a, %d side by side, then sync)", b.copied.Seconds(), b.copies)
+	d.out.Note("one connection over loopback, TLS 1.3, SHA-256, write: %s, %.1f CPU seconds per GiB, on %d cores", b.rate, b.cpu*(1<<30), b.cores)
+	d.out.Note("lower bound: at that cost six nodes cannot have the bytes in less than %.1f s", b.least.Seconds())
+	d.out.Note("plain copies: seven of these trees take %.1f s (cp -a, %d side by side, then sync)", b.copied.Seconds(), b.copies)
 	return nil
 }
 
 // apply distributes the tree.
 func (d *demo) apply(ctx context.Context) error {
-	d.out.heading("terraform apply: the tree on all seven nodes")
+	d.out.Heading("terraform apply: the tree on all seven nodes")
 	begin := time.Now()
 	st, err := d.applyWatched(ctx, d.source)
 	if err != nil {
@@ -91,13 +91,13 @@ func (d *demo) apply(ctx context.Context) error {
 
 // compare shows that a tree is the source.
 func (d *demo) compare(ctx context.Context, tree string) error {
-	d.out.note("")
+	d.out.Note("")
 	args := []string{"-r", "--no-dereference", d.source, tree}
-	d.out.command("diff", args...)
+	d.out.Command("diff", args...)
 	if text, err := exec.CommandContext(ctx, "diff", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s is not the source: %w\n%s", tree, err, text)
 	}
-	d.out.note("no difference")
+	d.out.Note("no difference")
 	return nil
 }
 
@@ -166,13 +166,13 @@ func (d *demo) watch(ctx context.Context, generation int64) error {
 
 func (d *demo) showResult(st api.Status, applied time.Duration) {
 	s, b := st.Summary, d.bounds
-	d.out.note("")
-	d.out.note("Time            %5.1f s  from the first node's start to the last one's installation", s.Seconds)
-	d.out.note("                %5.1f s  terraform apply as a whole, with hashing", applied.Seconds())
-	d.out.note("Lower bound     %5.1f s  TLS, SHA-256 and writing of six copies; making the files comes on top", b.least.Seconds())
-	d.out.note("Plain copies    %5.1f s  of seven trees, by cp -a", b.copied.Seconds())
-	d.out.note("Copies entered  %s", copies(s))
-	d.out.note("Seeding ratio   %.2f     copies sent by the initial seeder, to six nodes that had nothing", s.SeedingRatio)
+	d.out.Note("")
+	d.out.Note("Time            %5.1f s  from the first node's start to the last one's installation", s.Seconds)
+	d.out.Note("                %5.1f s  terraform apply as a whole, with hashing", applied.Seconds())
+	d.out.Note("Lower bound     %5.1f s  TLS, SHA-256 and writing of six copies; making the files comes on top", b.least.Seconds())
+	d.out.Note("Plain copies    %5.1f s  of seven trees, by cp -a", b.copied.Seconds())
+	d.out.Note("Copies entered  %s", copies(s))
+	d.out.Note("Seeding ratio   %.2f     copies sent by the initial seeder, to six nodes that had nothing", s.SeedingRatio)
 }
 
 // copies writes how many copies entered each location.
@@ -187,7 +187,7 @@ func copies(s api.Summary) string {
 
 // planAgain shows that there is nothing left to do.
 func (d *demo) planAgain(ctx context.Context) error {
-	d.out.heading("A second plan is empty")
+	d.out.Heading("A second plan is empty")
 	p, log, err := d.terraformRun(d.terraformArgs("plan", d.source, "-detailed-exitcode"))
 	if err != nil {
 		return err
@@ -202,6 +202,6 @@ func (d *demo) planAgain(ctx context.Context) error {
 	if err := d.showLog(log); err != nil {
 		return err
 	}
-	d.out.note("exit code 0")
+	d.out.Note("exit code 0")
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rackswarm/rackswarm/acceptance/show"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -14,14 +15,14 @@ const sparse = 5 * time.Second // between lines when there is no terminal
 // table shows the nodes of a distribution: in place on a terminal, otherwise a
 // line now and then.
 type table struct {
-	out   *printer
+	out   *show.Printer
 	drawn int // lines on the screen
 	last  time.Time
 }
 
 func (t *table) show(st api.Status) {
 	switch {
-	case t.out.tty:
+	case t.out.TTY:
 		t.draw(st)
 	case time.Since(t.last) >= sparse:
 		t.last = time.Now()
@@ -29,7 +30,7 @@ func (t *table) show(st api.Status) {
 		for _, n := range st.Nodes {
 			done, total, rate = done+n.BytesDone, total+n.BytesTotal, rate+n.Rate
 		}
-		t.out.note("%d of %d nodes done, %d%% of %s, %s", st.Summary.Converged, st.Summary.Targets, percent(done, total), size(total), unit.Rate(rate))
+		t.out.Note("%d of %d nodes done, %d%% of %s, %s", st.Summary.Converged, st.Summary.Targets, percent(done, total), size(total), unit.Rate(rate))
 	}
 }
 
@@ -46,17 +47,17 @@ func (t *table) draw(st api.Status) {
 	}
 	lines := nodeLines(st)
 	for _, line := range lines {
-		if line = "   " + line; len(line) > t.out.width() {
-			line = line[:t.out.width()]
+		if line = "   " + line; len(line) > t.out.Width() {
+			line = line[:t.out.Width()]
 		}
 		b.WriteString(line)
-		if t.out.tty {
+		if t.out.TTY {
 			b.WriteString("\x1b[K")
 		}
 		b.WriteByte('\n')
 	}
 	t.drawn = len(lines)
-	fmt.Fprint(t.out.w, b.String())
+	fmt.Fprint(t.out.Out, b.String())
 }
 
 // nodeLines are a heading and a line per node. The last columns say where the
@@ -114,7 +115,7 @@ func rate(n int64) string {
 // erase removes the table from the screen.
 func (t *table) erase() {
 	if t.drawn > 0 {
-		fmt.Fprintf(t.out.w, "\x1b[%dA\x1b[J", t.drawn)
+		fmt.Fprintf(t.out.Out, "\x1b[%dA\x1b[J", t.drawn)
 		t.drawn = 0
 	}
 }

@@ -32,10 +32,10 @@ func (d *demo) setUpTerraform() error {
 
 // showEnvironment shows the variables that the commands after it rely on.
 func (d *demo) showEnvironment() {
-	d.out.shell(fmt.Sprintf("export RACKSWARM_ENDPOINTS=%s", d.fleet.endpoint()))
-	d.out.shell(fmt.Sprintf("export RACKSWARM_CA=%s RACKSWARM_CERT=%s RACKSWARM_KEY=%s",
+	d.out.Shell(fmt.Sprintf("export RACKSWARM_ENDPOINTS=%s", d.fleet.endpoint()))
+	d.out.Shell(fmt.Sprintf("export RACKSWARM_CA=%s RACKSWARM_CERT=%s RACKSWARM_KEY=%s",
 		d.fleet.pki("ca.crt"), d.fleet.pki("operator.crt"), d.fleet.pki("operator.key")))
-	d.out.shell("export TF_CLI_CONFIG_FILE=" + filepath.Join(d.dir, "terraformrc") + "  # the provider in bin/")
+	d.out.Shell("export TF_CLI_CONFIG_FILE=" + filepath.Join(d.dir, "terraformrc") + "  # the provider in bin/")
 }
 
 func (d *demo) environment() []string {
@@ -71,7 +71,7 @@ func (d *demo) terraformName() string {
 
 // terraformRun runs a command line in the background; its output goes to a log.
 func (d *demo) terraformRun(args []string) (*child.Process, string, error) {
-	d.out.command(d.terraformName(), args...)
+	d.out.Command(d.terraformName(), args...)
 	log := filepath.Join(d.dir, "terraform.log")
 	f, err := os.Create(log)
 	if err != nil {
@@ -116,7 +116,7 @@ func (d *demo) showLog(log string) error {
 		return err
 	}
 	for _, line := range telling.FindAllString(string(text), -1) {
-		d.out.note("%s", strings.TrimSpace(line))
+		d.out.Note("%s", strings.TrimSpace(line))
 	}
 	return nil
 }

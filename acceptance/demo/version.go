@@ -13,9 +13,9 @@ func (d *demo) nextSource() string { return filepath.Join(d.dir, "next", filepat
 
 // newVersion distributes a version of the tree with three files changed.
 func (d *demo) newVersion(ctx context.Context) error {
-	d.out.heading("A new version of the tree moves only what changed")
+	d.out.Heading("A new version of the tree moves only what changed")
 	next := d.nextSource()
-	d.out.command("cp", "-a", d.source, next)
+	d.out.Command("cp", "-a", d.source, next)
 	changed, err := d.change(next)
 	if err != nil {
 		return err
@@ -28,10 +28,10 @@ func (d *demo) newVersion(ctx context.Context) error {
 	for _, n := range st.Nodes {
 		moved, reused, total = moved+received(n), reused+n.BytesReused, total+n.BytesTotal
 	}
-	d.out.note("")
-	d.out.note("Time    %.1f s from the first node's start to the last one's installation", st.Summary.Seconds)
-	d.out.note("Moved   %s to all nodes together, for %s of changed files on each", size(moved), size(changed))
-	d.out.note("Reused  %.2f%% of %s, from the nodes' own disks", 100*float64(reused)/float64(max(total, 1)), size(total))
+	d.out.Note("")
+	d.out.Note("Time    %.1f s from the first node's start to the last one's installation", st.Summary.Seconds)
+	d.out.Note("Moved   %s to all nodes together, for %s of changed files on each", size(moved), size(changed))
+	d.out.Note("Reused  %.2f%% of %s, from the nodes' own disks", 100*float64(reused)/float64(max(total, 1)), size(total))
 	return d.checkNext(next)
 }
 
@@ -39,7 +39,7 @@ func (d *demo) newVersion(ctx context.Context) error {
 // size of what is new.
 func (d *demo) change(tree string) (int64, error) {
 	edited, added, removed := filepath.Join(tree, lost), filepath.Join(tree, "src/net/http/note.go"), filepath.Join(tree, "src/fmt/print.go")
-	d.out.shell("echo '// A new version.' >>" + edited)
+	d.out.Shell("echo '// A new version.' >>" + edited)
 	f, err := os.OpenFile(edited, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return 0, err
@@ -48,11 +48,11 @@ func (d *demo) change(tree string) (int64, error) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return 0, err
 	}
-	d.out.shell("echo 'package http' >" + added)
+	d.out.Shell("echo 'package http' >" + added)
 	if err := os.WriteFile(added, []byte("package http\n"), 0o644); err != nil {
 		return 0, err
 	}
-	d.out.command("rm", removed)
+	d.out.Command("rm", removed)
 	if err := os.Remove(removed); err != nil {
 		return 0, err
 	}

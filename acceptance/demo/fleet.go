@@ -180,7 +180,7 @@ func (f *fleet) connect() error {
 func (f *fleet) waitAlive(ctx context.Context) error {
 	return show.Eventually(ctx, time.Minute, "all agents are registered", func() error {
 		if err := f.check(); err != nil {
-			return show.StopWaiting{err}
+			return show.StopWaiting{Err: err}
 		}
 		nodes, err := f.client.Nodes(ctx)
 		alive := 0

@@ -76,11 +76,11 @@ func (p *Printer) Quote(arg string) string {
 	return arg
 }
 
-// StopWaiting makes Eventually give up at once.
-type StopWaiting struct{ error }
+// StopWaiting makes Eventually give up at once, with Err.
+type StopWaiting struct{ Err error }
 
-// Unwrap is why.
-func (s StopWaiting) Unwrap() error { return s.error }
+// Error is that of Err.
+func (s StopWaiting) Error() string { return s.Err.Error() }
 
 // Eventually waits until check returns nil, for at most the timeout. what is said
 // of the state that is waited for.
@@ -93,7 +93,7 @@ func Eventually(ctx context.Context, timeout time.Duration, what string, check f
 		case err == nil:
 			return nil
 		case errors.As(err, &stop):
-			return stop.error
+			return stop.Err
 		case time.Now().After(deadline):
 			return fmt.Errorf("after %s it is not so that %s: %w", timeout, what, err)
 		}

@@ -26,7 +26,7 @@ func TestEventuallyGivesUp(t *testing.T) {
 		if tries++; tries == 1 {
 			return errors.New("not yet")
 		}
-		return StopWaiting{broken}
+		return StopWaiting{Err: broken}
 	})
 	if !errors.Is(err, broken) || tries != 2 {
 		t.Errorf("%v after %d tries", err, tries)

@@ -48,7 +48,11 @@ type part struct {
 func newPart(w *Worker, e note) *part {
 	log := w.cfg.Logger.With("run", e.journal.Run, "database", e.journal.Database)
 	p := &part{w: w, id: e.journal.Run, log: log, note: e, wake: make(chan struct{}, 1)}
-	p.reports = newReporter(w.cfg.Store, p.id, log, p.kick)
+	put := func(ctx context.Context, r api.PartReport) error {
+		r.Node = w.cfg.Self
+		return w.cfg.Store.PutPartReport(ctx, p.id, r)
+	}
+	p.reports = newReporter(put, log, w.cfg.Now, p.kick)
 	return p
 }
 

@@ -23,11 +23,11 @@ const (
 // reporter writes into the store what a part last said. It never keeps the part
 // waiting; what a store that is down does not take is written when it is back.
 type reporter struct {
-	store *store.Store
-	id    string
-	log   *slog.Logger
-	done  func() // called when a report was written
-	wake  chan struct{}
+	put  func(context.Context, api.PartReport) error // into the store
+	log  *slog.Logger
+	done func() // called when a report was written
+	now  func() time.Time
+	wake chan struct{}
 
 	mu     sync.Mutex
 	latest api.PartReport // guarded by mu
@@ -35,8 +35,8 @@ type reporter struct {
 	dirty  bool           // anything changed since; guarded by mu
 }
 
-func newReporter(s *store.Store, run string, log *slog.Logger, done func()) *reporter {
-	return &reporter{store: s, id: run, log: log, done: done, wake: make(chan struct{}, 1)}
+func newReporter(put func(context.Context, api.PartReport) error, log *slog.Logger, now func() time.Time, done func()) *reporter {
+	return &reporter{put: put, log: log, now: now, done: done, wake: make(chan struct{}, 1)}
 }
 
 // say replaces what is to be reported.
@@ -155,8 +155,8 @@ func (r *reporter) write(ctx context.Context, timeout time.Duration) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	p.UpdatedAt = time.Now().UTC()
-	err := r.store.PutPartReport(ctx, r.id, p)
+	p.UpdatedAt = r.now().UTC()
+	err := r.put(ctx, p)
 	if errors.Is(err, store.ErrNotFound) {
 		err = nil
 	}

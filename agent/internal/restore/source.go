@@ -219,9 +219,13 @@ func (j *job) publications(ctx context.Context) (digests []string, err error) {
 	if j.note.journal.Content == nil {
 		return nil, nil
 	}
+	source := capturePath(j.note.Data, j.id)
+	if parent, err := filepath.EvalSymlinks(filepath.Dir(source)); err == nil {
+		source = filepath.Join(parent, filepath.Base(source)) // as publishing names it
+	}
 	all, err := j.w.cfg.Store.Artifacts(ctx)
 	for _, a := range all {
-		if a.Source == capturePath(j.note.Data, j.id) && slices.Contains(a.Seeds, j.w.cfg.Self) {
+		if a.Source == source && slices.Contains(a.Seeds, j.w.cfg.Self) {
 			digests = append(digests, a.Digest)
 		}
 	}

@@ -26,9 +26,10 @@ import (
 type toy struct {
 	dir string // of the machine's own state
 
-	mu   sync.Mutex
-	hook func(method string) error // called before each call; guarded by mu
-	role pluginapi.Kind            // what Probe finds instead of the truth, once; guarded by mu
+	mu     sync.Mutex
+	hook   func(method string) error // called before each call; guarded by mu
+	stalls string                    // the method whose next call stalls; guarded by mu
+	begun  chan struct{}             // closed when it does; guarded by mu
 }
 
 // toyData is the file DB in a data directory.
@@ -67,10 +68,26 @@ func (m *toy) before(f func(method string) error) {
 	m.hook = f
 }
 
-func (m *toy) called(method string) error {
+// stall has calls of a method last until their context ends.
+func (m *toy) stall(method string) (begun <-chan struct{}) {
 	m.mu.Lock()
-	hook := m.hook
+	defer m.mu.Unlock()
+	m.stalls, m.begun = method, make(chan struct{})
+	return m.begun
+}
+
+func (m *toy) called(ctx context.Context, method string) error {
+	m.mu.Lock()
+	hook, stalls, begun := m.hook, m.stalls == method, m.begun
+	if stalls {
+		m.stalls = ""
+	}
 	m.mu.Unlock()
+	if stalls {
+		close(begun)
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if hook == nil {
 		return nil
 	}
@@ -145,12 +162,12 @@ func (d toyData) write(dir string) error {
 		os.WriteFile(filepath.Join(dir, "base", "1", "sum"), []byte(hex.EncodeToString(sum[:])), 0o600))
 }
 
-func (m *toy) Describe(context.Context) (pluginapi.Description, error) {
-	return pluginapi.Description{Name: "toy", Engine: "Toy", Pins: true, Replicas: true}, m.called("Describe")
+func (m *toy) Describe(ctx context.Context) (pluginapi.Description, error) {
+	return pluginapi.Description{Name: "toy", Engine: "Toy", Pins: true, Replicas: true}, m.called(ctx, "Describe")
 }
 
-func (m *toy) Probe(_ context.Context, t pluginapi.Target) (pluginapi.Probe, error) {
-	if err := m.called("Probe"); err != nil {
+func (m *toy) Probe(ctx context.Context, t pluginapi.Target) (pluginapi.Probe, error) {
+	if err := m.called(ctx, "Probe"); err != nil {
 		return pluginapi.Probe{}, err
 	}
 	p := pluginapi.Probe{ProgramVersion: "1.2", Architecture: "x86_64"}
@@ -177,28 +194,23 @@ func (m *toy) Probe(_ context.Context, t pluginapi.Target) (pluginapi.Probe, err
 	default:
 		p.Kind, p.PID = pluginapi.KindPrimary, 1
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.role != "" {
-		p.Kind, m.role = m.role, ""
-	}
 	return p, nil
 }
 
-func (m *toy) Pin(_ context.Context, _ pluginapi.Target, name string) (pluginapi.Pin, error) {
-	if err := m.called("Pin"); err != nil {
+func (m *toy) Pin(ctx context.Context, _ pluginapi.Target, name string) (pluginapi.Pin, error) {
+	if err := m.called(ctx, "Pin"); err != nil {
 		return pluginapi.Pin{}, err
 	}
 	return pluginapi.Pin{ID: name, Position: "0/1"}, os.WriteFile(filepath.Join(m.dir, "pins", name), nil, 0o600)
 }
 
-func (m *toy) PinStatus(_ context.Context, _ pluginapi.Target, name string) (pluginapi.Pin, error) {
+func (m *toy) PinStatus(ctx context.Context, _ pluginapi.Target, name string) (pluginapi.Pin, error) {
 	_, err := os.Stat(filepath.Join(m.dir, "pins", name))
-	return pluginapi.Pin{ID: name, Lost: err != nil}, m.called("PinStatus")
+	return pluginapi.Pin{ID: name, Lost: err != nil}, m.called(ctx, "PinStatus")
 }
 
-func (m *toy) Unpin(_ context.Context, _ pluginapi.Target, name string) error {
-	if err := m.called("Unpin"); err != nil {
+func (m *toy) Unpin(ctx context.Context, _ pluginapi.Target, name string) error {
+	if err := m.called(ctx, "Unpin"); err != nil {
 		return err
 	}
 	return ignoreMissing(os.Remove(filepath.Join(m.dir, "pins", name)))
@@ -211,8 +223,8 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-func (m *toy) Capture(_ context.Context, t pluginapi.Target, c pluginapi.CaptureRequest, progress func(pluginapi.Progress)) (pluginapi.Capture, error) {
-	if err := m.called("Capture"); err != nil {
+func (m *toy) Capture(ctx context.Context, t pluginapi.Target, c pluginapi.CaptureRequest, progress func(pluginapi.Progress)) (pluginapi.Capture, error) {
+	if err := m.called(ctx, "Capture"); err != nil {
 		return pluginapi.Capture{}, err
 	}
 	if entries, err := os.ReadDir(c.Dir); err != nil || len(entries) != 0 {
@@ -227,8 +239,8 @@ func (m *toy) Capture(_ context.Context, t pluginapi.Target, c pluginapi.Capture
 	return pluginapi.Capture{Version: "1.2", Architecture: "x86_64", ClusterID: d.Cluster, Start: "0/1", End: "0/2", Bytes: int64(len(d.Content))}, d.write(c.Dir)
 }
 
-func (m *toy) Verify(_ context.Context, _ pluginapi.Target, dir string, _ func(pluginapi.Progress)) error {
-	if err := m.called("Verify"); err != nil {
+func (m *toy) Verify(ctx context.Context, _ pluginapi.Target, dir string, _ func(pluginapi.Progress)) error {
+	if err := m.called(ctx, "Verify"); err != nil {
 		return err
 	}
 	d, err := readToy(dir)
@@ -241,8 +253,8 @@ func (m *toy) Verify(_ context.Context, _ pluginapi.Target, dir string, _ func(p
 }
 
 // Configure writes as the agent's user, as real drivers do.
-func (m *toy) Configure(_ context.Context, _ pluginapi.Target, c pluginapi.ConfigureRequest) error {
-	if err := m.called("Configure"); err != nil {
+func (m *toy) Configure(ctx context.Context, _ pluginapi.Target, c pluginapi.ConfigureRequest) error {
+	if err := m.called(ctx, "Configure"); err != nil {
 		return err
 	}
 	d, err := readToy(c.Dir)
@@ -256,8 +268,8 @@ func (m *toy) Configure(_ context.Context, _ pluginapi.Target, c pluginapi.Confi
 	return errors.Join(err, d.write(c.Dir), os.WriteFile(filepath.Join(c.Dir, "standby.signal"), nil, 0o600))
 }
 
-func (m *toy) Start(_ context.Context, t pluginapi.Target) error {
-	if err := m.called("Start"); err != nil {
+func (m *toy) Start(ctx context.Context, t pluginapi.Target) error {
+	if err := m.called(ctx, "Start"); err != nil {
 		return err
 	}
 	inode := inodeAt(t.DataDir)
@@ -272,8 +284,8 @@ func (m *toy) Start(_ context.Context, t pluginapi.Target) error {
 	return nil
 }
 
-func (m *toy) Stop(_ context.Context, t pluginapi.Target) error {
-	if err := m.called("Stop"); err != nil {
+func (m *toy) Stop(ctx context.Context, t pluginapi.Target) error {
+	if err := m.called(ctx, "Stop"); err != nil {
 		return err
 	}
 	switch m.running() {
@@ -286,8 +298,8 @@ func (m *toy) Stop(_ context.Context, t pluginapi.Target) error {
 	return nil
 }
 
-func (m *toy) Health(_ context.Context, t pluginapi.Target, h pluginapi.HealthRequest) (pluginapi.Health, error) {
-	if err := m.called("Health"); err != nil {
+func (m *toy) Health(ctx context.Context, t pluginapi.Target, h pluginapi.HealthRequest) (pluginapi.Health, error) {
+	if err := m.called(ctx, "Health"); err != nil {
 		return pluginapi.Health{}, err
 	}
 	d, err := readToy(t.DataDir)
@@ -302,8 +314,8 @@ func (m *toy) Health(_ context.Context, t pluginapi.Target, h pluginapi.HealthRe
 	return pluginapi.Health{Healthy: true, Replicating: d.Follows, Writable: !d.Follows}, nil
 }
 
-func (m *toy) Cleanup(_ context.Context, _ pluginapi.Target, member string) error {
-	if err := m.called("Cleanup"); err != nil {
+func (m *toy) Cleanup(ctx context.Context, _ pluginapi.Target, member string) error {
+	if err := m.called(ctx, "Cleanup"); err != nil {
 		return err
 	}
 	if strings.ContainsRune(member, '/') || member == "" {

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/pluginhost"
 	decide "github.com/rackswarm/rackswarm/core/restore"
 )
 
@@ -337,4 +339,78 @@ func TestRunThatEndedMeanwhile(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	w.stands("old", true)
+}
+
+// What takes long ends at once when the run does, wherever a node is.
+func TestAbortEndsWhatIsUnderWay(t *testing.T) {
+	for method, source := range map[string]bool{"Capture": true, "Probe": true, "Verify": false, "Configure": false, "Health": false} {
+		t.Run(method, func(t *testing.T) {
+			w := newWorld(t)
+			w.install(old, true)
+			if source {
+				w.source()
+			} else {
+				w.member(api.Restore{As: api.AsReplica})
+				w.stage(newer)
+			}
+			w.create()
+			begun := w.stall(method)
+			w.start()
+			w.goal("r1", map[bool]api.PartGoal{true: api.GoalCapture, false: api.GoalSwitch}[source])
+			<-begun
+			w.finish("r1")
+			w.stands("old", true)
+			if got := append(append(w.beside(), w.listed("pins")...), w.listed("slots")...); len(got) != 0 {
+				t.Errorf("left: %q", got)
+			}
+		})
+	}
+}
+
+// An agent that ends in the middle of something long ends at once, and the next one
+// goes on.
+func TestShutdownEndsWhatIsUnderWay(t *testing.T) {
+	w := newWorld(t)
+	w.install(newer, true)
+	w.source()
+	w.create()
+	begun := w.stall("Capture")
+	stop := w.start()
+	w.goal("r1", api.GoalCapture)
+	<-begun
+	stop()
+	w.start()
+	w.untilState("r1", api.PartCaptured)
+	w.finish("r1")
+	w.leftNothing()
+}
+
+// A driver whose process ends again and again is asked again.
+func TestDriverThatComesBack(t *testing.T) {
+	w := newWorld(t)
+	w.install(old, true)
+	w.member(api.Restore{As: api.AsReplica})
+	w.stage(newer)
+	var mu sync.Mutex
+	failed := map[string]int{}
+	w.before(func(method string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if failed[method]++; failed[method] < 2 {
+			return &pluginhost.Error{Driver: "toy", Reason: pluginhost.ReasonCrashed, Message: "its process ended"}
+		}
+		return nil
+	})
+	w.create()
+	w.start()
+	w.goal("r1", api.GoalCommit)
+	w.eventually("it says that the driver failed", func() bool {
+		e := w.report("r1").Error
+		return e != nil && e.Code == api.CodeDriver
+	})
+	if r := w.untilState("r1", api.PartCommitted); r.Error != nil {
+		t.Errorf("after all: %v", r.Error)
+	}
+	w.finish("r1")
+	w.stands("new", true)
 }

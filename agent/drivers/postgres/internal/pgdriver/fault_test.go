@@ -99,6 +99,12 @@ func TestWrongPrimary(t *testing.T) {
 	if h := r.awaitFault(pluginapi.FaultWrongCluster); !h.Fault.Final() {
 		t.Errorf("%+v", h)
 	}
+
+	// The data follow another than the setting says.
+	r.target.Settings["primary"] = right
+	if h := r.awaitFault(pluginapi.FaultWrongCluster); !strings.Contains(h.Message, "primary_conninfo") {
+		t.Errorf("%+v", h)
+	}
 }
 
 func initdb(t *testing.T, c *cluster) {

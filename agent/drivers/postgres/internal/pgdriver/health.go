@@ -184,6 +184,9 @@ func (d Driver) silent(ctx context.Context, in *instance, control pgfiles.Contro
 	if gone := logged(said, segmentGone); gone != "" && !s.archive {
 		return in.logGone(gone)
 	}
+	if other := logged(said, otherSystem); other != "" {
+		return ill(pluginapi.FaultWrongCluster, "%s: it follows by another primary_conninfo than the setting primary, and of that primary the server said: %s", in.DataDir, other)
+	}
 	return d.slotFault(ctx, in, s, said)
 }
 

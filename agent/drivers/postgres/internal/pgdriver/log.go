@@ -65,6 +65,7 @@ func (in *instance) lastWords() string {
 var (
 	segmentGone = regexp.MustCompile(`requested WAL segment ([0-9A-F]{24}) has already been removed`)
 	slotMissing = regexp.MustCompile(`replication slot "([^"]+)" does not exist`)
+	otherSystem = regexp.MustCompile(`database system identifier differs between the primary and standby`)
 	damage      = regexp.MustCompile(`PANIC:.*|.*incorrect checksum in control file.*|.*invalid page in block.*|.*could not locate (?:a valid|required) checkpoint record.*`)
 )
 

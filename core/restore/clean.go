@@ -30,11 +30,18 @@ func (s *stepper) endParts() (waiting bool) {
 		if p.Goal != api.GoalCommit || p.Report.State.Final() {
 			s.setGoal(p, api.GoalEnd)
 		}
-		if !p.Report.Done && !(p.Error != nil && p.Unreachable) {
+		if !p.Report.Done && !(p.Error != nil && p.Unreachable) && !s.leaves(p) {
 			waiting = true
 		}
 	}
 	return waiting
+}
+
+// leaves reports whether a member that has its database could not remove what it
+// left on the primary that it followed. That one may be gone, and be the reason for
+// the restore; the member goes on trying after the run.
+func (s *stepper) leaves(p *api.RunPart) bool {
+	return p.Report.State == api.PartCommitted && p.Report.Error != nil && s.due(s.run.PhaseSince, formerLimit)
 }
 
 // endDistributions removes those that stand. A backup that was not kept whole is

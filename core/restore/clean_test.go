@@ -1,0 +1,46 @@
+package restore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	. "github.com/rackswarm/rackswarm/core/restore"
+)
+
+// A member that was restored without its primary has a slot there, which it cannot
+// drop. The run waits for a moment only, and for ten minutes if the member has not
+// said that it fails.
+func TestPrimaryThatIsGoneHoldsUpNoRun(t *testing.T) {
+	gone := &api.Error{Code: api.CodeUnreachable, Subject: "db2: primary db1:5432", Message: "No route to host"}
+	for name, c := range map[string]struct {
+		state api.PartState
+		err   *api.Error
+		wait  time.Duration
+	}{
+		"it fails":                 {api.PartCommitted, gone, 5 * time.Second},
+		"it is under way":          {api.PartCommitted, nil, 10 * time.Minute},
+		"the member failed itself": {api.PartRolledBack, gone, 10 * time.Minute},
+	} {
+		run := api.Run{ID: "r1", Request: api.RunRequest{Database: "main", Backup: "b1", Restore: &api.Restore{As: api.AsStandalone}},
+			Phase: api.RunCleaning, PhaseSince: start, Backup: &api.Backup{ID: "b1", Run: "r0"},
+			Members: []api.RunPart{{Node: "db2", Goal: api.GoalEnd, Report: api.PartReport{Node: "db2", State: c.state, Error: c.err}}}}
+		v := View{Run: run, Nodes: []api.Node{{Name: "db2", Alive: true}}, Now: start}
+		for _, moment := range []struct {
+			after    time.Duration
+			finished bool
+		}{{c.wait - time.Millisecond, false}, {c.wait, true}} {
+			v.Now = start.Add(moment.after)
+			r, actions := Advance(v)
+			if r.Phase.Finished() != moment.finished || len(actions) > 0 {
+				t.Errorf("%s: after %s it is %s, with %v", name, moment.after, r.Phase, actions)
+			}
+			if moment.finished && (r.Error == nil || r.Error.Code != api.CodeNodeLost) {
+				t.Errorf("%s: it says %v of what is left", name, r.Error)
+			}
+			if !moment.finished && !Wake(v).Equal(start.Add(c.wait)) {
+				t.Errorf("%s: it looks again at %v", name, Wake(v))
+			}
+		}
+	}
+}

@@ -45,6 +45,9 @@ var environment = []string{
 func (h *Host) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "nsenter", h.enter(name, args)...)
 	cmd.Env = environment
+	// nsenter is killed when ctx ends, and what it started may hold the output open
+	// until the host ends.
+	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 

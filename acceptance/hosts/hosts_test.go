@@ -122,6 +122,23 @@ func TestKill(t *testing.T) {
 	run(t, s.Host("b"), "hostname")
 }
 
+// cancelling is an output that ends a context.
+type cancelling struct{ cancel func() }
+
+func (c cancelling) Write(text []byte) (int, error) { c.cancel(); return len(text), nil }
+
+// A command ends with its context, for who waits for it, though what it started
+// holds its output open.
+func TestCommandEndsWithItsContext(t *testing.T) {
+	s := make(t, hosts.Options{Names: []string{"a"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := s.Host("a").Command(ctx, "bash", "-c", "echo begun; sleep infinity")
+	cmd.Stdout = cancelling{cancel}
+	if err := cmd.Run(); err == nil || ctx.Err() == nil {
+		t.Errorf("it ended with %v, the context with %v", err, ctx.Err())
+	}
+}
+
 func TestServiceStops(t *testing.T) {
 	s := make(t, hosts.Options{Names: []string{"a"}})
 	service, err := s.Host("a").Start("polite", "bash", "-c", "trap 'echo bye; exit 0' TERM; echo hello; while :; do sleep 0.01; done")

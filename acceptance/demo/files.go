@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-
-	"golang.org/x/sys/unix"
 )
 
 // goroot is the directory of the Go toolchain.
@@ -70,18 +68,6 @@ func treeSize(dir string) (files int, size int64, err error) {
 		return err
 	})
 	return files, size, err
-}
-
-// checkSpace fails if the demo would not fit on the filesystem of dir.
-func checkSpace(dir string, needed int64) error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return fmt.Errorf("look at the space in %s: %w", dir, err)
-	}
-	if free := int64(st.Bavail) * st.Bsize; free < needed {
-		return fmt.Errorf("%s has %s free and the demo needs %s; set TMPDIR to a directory with more", filepath.Dir(dir), size(free), size(needed))
-	}
-	return nil
 }
 
 // sameContent reports whether two files hold the same bytes.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rackswarm/rackswarm/acceptance/show"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/client"
 )
@@ -25,7 +26,7 @@ func (d *demo) startFleet(ctx context.Context) (err error) {
 	}
 	// A copy on every node, a second one while a version replaces another, the
 	// next source, and the small files' blocks.
-	if err := checkSpace(d.dir, 22*d.bounds.bytes); err != nil {
+	if err := show.CheckSpace(d.dir, 22*d.bounds.bytes); err != nil {
 		return err
 	}
 	if err := d.fleet.prepare(ctx, d.out); err != nil {

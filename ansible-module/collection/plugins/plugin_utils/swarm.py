@@ -41,7 +41,6 @@ WHOSE = {"unreachable": OWN, "cannot_publish": UNABLE}
 # Seconds.
 FIRST_POLL = 2
 LAST_POLL = 10
-LINE_EVERY = 5
 LEADER_PATIENCE = 60  # for the only one that may submit
 OTHERS_PATIENCE = 10  # for anyone, by a host that cannot
 
@@ -100,15 +99,15 @@ class SwarmAction(ActionBase):
         if self._task.async_val:
             call["background"] = True
             return self._execute_module(module_name=self._task.action, module_args=self._arguments(args, call), task_vars=self._vars, wrap_async=True)
-        poll, stuck, said_at, said = FIRST_POLL, 0, 0, None
+        poll, stuck, said = FIRST_POLL, 0, None
         while True:
             answer, result = self._call(args, patience=poll, left=max(self._seconds_left(), 0.1), stuck=stuck, **call)
             if result.get("failed") or answer.get("done"):
                 return result
             line, stuck = answer.get("progress"), answer.get("stuck", 0)
-            if line != said and time.monotonic() - said_at >= LINE_EVERY:
+            if line != said:
                 self._say(line)
-                said, said_at = line, time.monotonic()
+                said = line
             poll = min(poll * 1.5, LAST_POLL)
 
     def _say(self, line):

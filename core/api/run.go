@@ -26,6 +26,9 @@ type Run struct {
 	Members []RunPart `json:"members,omitempty"`
 	// Distributions of this run that stand now, by name, or are about to be made.
 	Distributions []string `json:"distributions,omitempty"`
+	// Copying is what the nodes that shall keep the backup report while they fetch
+	// it. It is set by the server, as the progress of members that fetch is.
+	Copying []NodeStatus `json:"copying,omitempty"`
 	// TroubleSince is since when a node that shall keep the backup has been
 	// unreachable or unable to get it; zero if none is.
 	TroubleSince time.Time `json:"trouble_since,omitzero"`

@@ -278,10 +278,11 @@ type SourceIdentity struct {
 
 // Progress is the data of a server-sent event "progress".
 type Progress struct {
-	Stage string `json:"stage"` // "hashing", "receiving", "downloading"
-	Done  int64  `json:"done"`  // bytes
-	Total int64  `json:"total"` // bytes, 0 if not known yet
-	Files int    `json:"files"` // files done
+	Stage string `json:"stage"`          // "hashing", "receiving", "downloading"
+	Done  int64  `json:"done"`           // bytes
+	Total int64  `json:"total"`          // bytes, 0 if not known yet
+	Files int    `json:"files"`          // files done
+	Rate  int64  `json:"rate,omitempty"` // bytes per second now, 0 if not known
 }
 
 // Info describes the answering agent.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/client"
+	"github.com/rackswarm/rackswarm/core/restore"
 )
 
 // runView shows a run while it goes on.
@@ -150,16 +151,19 @@ func (l *runLines) show(run api.Run) {
 		if more := p.remarks(); more != "" {
 			line += " (" + clean(more) + ")"
 		}
-		l.say(p.Node, line)
+		l.say(p.key(), line)
 	}
 	now := l.now()
 	if now.Sub(l.last) < lineInterval {
 		return
 	}
 	l.last = now
+	if how := fetchText(run); how != "" {
+		fmt.Fprintf(l.w, "%s: %s\n", clean(run.ID), clean(how))
+	}
 	for _, p := range partsOf(run) {
-		if how := progressAndLag(p); how != "" {
-			fmt.Fprintf(l.w, "%s: %s\n", clean(p.Node), clean(how))
+		if how := progressAndLag(p); how != "" && !p.fetched() {
+			fmt.Fprintf(l.w, "%s: %s\n", clean(p.label()), clean(how))
 		}
 	}
 }
@@ -194,9 +198,10 @@ type runBars struct {
 
 func (b *runBars) show(run api.Run) {
 	b.last = run
-	b.line("", clean(run.ID), 0).set(int64(done(run)), int64(len(run.Members)), phaseText(run))
+	b.endCopies(run)
+	b.line("", clean(run.ID), 0).set(b.whole(run))
 	for i, p := range partsOf(run) {
-		line := b.line(p.Node, clean(p.Node), i+1)
+		line := b.line(p.key(), clean(p.label()), i+1)
 		if line == nil {
 			continue
 		}
@@ -213,6 +218,34 @@ func (b *runBars) show(run api.Run) {
 		}
 		line.set(at, total, text)
 	}
+}
+
+// endCopies completes the lines of nodes whose copies are complete, as the run does
+// not speak of them any more.
+func (b *runBars) endCopies(run api.Run) {
+	if len(run.Copying) > 0 || run.Error != nil {
+		return
+	}
+	for key, line := range b.lines {
+		if strings.HasPrefix(key, roleCopy+" ") {
+			line.set(1, 1, "has its copy")
+		}
+	}
+}
+
+// whole is the line of the run: how much its nodes have fetched, and later how many
+// members are done.
+func (b *runBars) whole(run api.Run) (at, total int64, text string) {
+	how := fetchText(run)
+	if how == "" {
+		return int64(done(run)), int64(len(run.Members)), phaseText(run)
+	}
+	for _, p := range partsOf(run) {
+		if g := p.Report.Progress; g != nil && g.Stage == restore.StageCopy {
+			at, total = at+g.Done, total+g.Total
+		}
+	}
+	return at, total, phaseText(run) + "  " + clean(how)
 }
 
 // line is the bar of a node, nil if there is no room for one more.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/restore"
 )
 
 // rolling is a run that switches so many nodes.
@@ -75,4 +76,78 @@ func TestRunBars(t *testing.T) {
 			}
 		}
 	}
+}
+
+// copying is a run whose content is fetched by two members and a node that keeps it.
+func copying() api.Run {
+	run := rolling(2)
+	run.Phase = api.RunCopying
+	for i := range run.Members {
+		run.Members[i].Report = api.PartReport{State: api.PartProbed, Doing: "copying",
+			Progress: &api.Progress{Stage: restore.StageCopy, Done: int64(3-i) << 20, Total: 4 << 20, Rate: int64(3-i) << 20}}
+	}
+	run.Copying = []api.NodeStatus{{Node: "db2", Location: "ams1/r1", Phase: api.PhaseFetching, BytesDone: 4 << 20, BytesTotal: 4 << 20},
+		{Node: "keep1", Location: "ams1/r2", Phase: api.PhaseFetching, BytesDone: 1 << 20, BytesTotal: 4 << 20, Waiting: "no peer has 3 of 40 spans"}}
+	return run
+}
+
+// While nodes fetch, each shows how much of it and how fast, and one line which is
+// the last.
+func TestRunLinesOfCopies(t *testing.T) {
+	var out strings.Builder
+	now := noon
+	l := &runLines{w: &out, now: func() time.Time { return now }, said: map[string]string{}, last: now}
+	l.show(copying())
+	now = now.Add(lineInterval)
+	l.show(copying())
+	const want = `s1: copying
+db0 ams1/r1: source: pinned
+db1 ams1/r1: member: probed, copying
+db2 ams1/r1: member: probed, copying
+db2 ams1/r1: copy: fetching
+keep1 ams1/r2: copy: fetching, waiting: no peer has 3 of 40 spans
+s1: 1 of 4 nodes have the content, 62% of 16.0 MiB, 5.0 MiB/s; last is keep1 with 25%
+db1: copying 75% of 4.0 MiB, 3.0 MiB/s
+db2: copying 50% of 4.0 MiB, 2.0 MiB/s
+keep1 (copy): waiting: no peer has 3 of 40 spans 25% of 4.0 MiB
+`
+	if got := out.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestRunBarsOfCopies(t *testing.T) {
+	var out buffer
+	b := &runBars{bars: newBars(&out, 20), lines: map[string]*bar{}}
+	b.show(copying())
+	run := copying()
+	run.Phase, run.Copying = api.RunRolling, nil
+	for i := range run.Members {
+		run.Members[i].Report = api.PartReport{State: api.PartVerified}
+	}
+	b.show(run)
+	if line := b.lines["copy keep1"]; line == nil || *line.text.Load() != "has its copy" || line.Current() != 1 {
+		t.Error("a copy is not complete after its phase")
+	}
+	run.Phase = api.RunComplete
+	b.show(run)
+	b.close()
+	text := *b.lines[""].text.Load()
+	if text != "complete" || b.lines["db2"] == nil || len(b.lines) != 6 {
+		t.Errorf("%q in %d lines", text, len(b.lines))
+	}
+	b = &runBars{bars: newBars(&out, 20), lines: map[string]*bar{}}
+	b.show(copying())
+	for key, want := range map[string]string{
+		"": "copying  1 of 4 nodes have the content, 62% of 16.0 MiB, 5.0 MiB/s; last is keep1 with 25%", "db1": "probed  copying 75% of 4.0 MiB, 3.0 MiB/s",
+		"copy keep1": "fetching  waiting: no peer has 3 of 40 spans 25% of 4.0 MiB",
+	} {
+		if got := *b.lines[key].text.Load(); got != want {
+			t.Errorf("line %q: %q, want %q", key, got, want)
+		}
+	}
+	if got := b.lines[""].Current(); got != 10<<20 {
+		t.Errorf("the run's bar stands at %d", got)
+	}
+	b.close()
 }

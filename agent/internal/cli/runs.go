@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/restore"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -184,6 +185,9 @@ func (r *run) writeRun(w io.Writer, run api.Run) {
 	if len(parts) == 0 {
 		return
 	}
+	if how := fetchText(run); how != "" {
+		fmt.Fprintf(w, "\n%s\n", clean(how))
+	}
 	fmt.Fprintln(w)
 	rows = [][]string{{"NODE", "LOCATION", "ROLE", "STATE", "DOES", "LAG", "REMARKS"}}
 	for _, p := range parts {
@@ -198,8 +202,26 @@ func (r *run) writeRun(w io.Writer, run api.Run) {
 // part is a node's part of a run, with what it is.
 type part struct {
 	api.RunPart
-	role string // "source" or "member"
+	role string // "source", "member" or "copy"
 }
+
+// key tells parts of one run apart: a node may be a member and keep a copy.
+func (p part) key() string {
+	if p.role == roleCopy {
+		return roleCopy + " " + p.Node
+	}
+	return p.Node
+}
+
+// label names the part on a line of its own.
+func (p part) label() string {
+	if p.role == roleCopy {
+		return p.Node + " (copy)"
+	}
+	return p.Node
+}
+
+const roleCopy = "copy"
 
 func partsOf(run api.Run) []part {
 	var all []part
@@ -209,7 +231,64 @@ func partsOf(run api.Run) []part {
 	for _, m := range run.Members {
 		all = append(all, part{m, "member"})
 	}
+	for _, n := range run.Copying {
+		all = append(all, copyOf(n))
+	}
 	return all
+}
+
+// copyOf shows a node that gets a copy to keep like one with a part in the run.
+func copyOf(n api.NodeStatus) part {
+	r := api.PartReport{Node: n.Node, State: api.PartState(n.Phase), Error: n.Error,
+		Progress: &api.Progress{Stage: restore.StageCopy, Done: n.BytesDone, Total: n.BytesTotal, Rate: n.Rate}}
+	if n.Phase == api.PhaseInstalled {
+		r.Progress.Done = n.BytesTotal
+	}
+	if n.Waiting != "" {
+		r.Doing = "waiting: " + n.Waiting
+	}
+	return part{api.RunPart{Node: n.Node, Location: n.Location, Report: r, Unreachable: n.Unreachable}, roleCopy}
+}
+
+// fetchText says how far all nodes together have fetched the content, and which is
+// the last; "" if none fetches.
+func fetchText(run api.Run) string {
+	var done, total, rate int64
+	var last *part
+	nodes, complete := 0, 0
+	for _, p := range partsOf(run) {
+		g := p.Report.Progress
+		if g == nil || g.Stage != restore.StageCopy {
+			continue
+		}
+		nodes, complete = nodes+1, complete+one(p.fetched())
+		done, total, rate = done+g.Done, total+g.Total, rate+g.Rate
+		if last == nil || share(*g) < share(*last.Report.Progress) {
+			last = &p
+		}
+	}
+	if nodes == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%d of %d nodes have the content, %s of %s, %s", complete, nodes, percent(done, total), unit.Bytes(total), unit.Rate(rate))
+	if nodes > 1 && complete < nodes {
+		text += fmt.Sprintf("; last is %s with %s", last.Node, percent(last.Report.Progress.Done, last.Report.Progress.Total))
+	}
+	return text
+}
+
+// fetched reports whether a node has fetched all of the content.
+func (p part) fetched() bool {
+	g := p.Report.Progress
+	return g != nil && g.Stage == restore.StageCopy && share(*g) >= 1
+}
+
+// share is which part of it is done, of 1.
+func share(g api.Progress) float64 {
+	if g.Total <= 0 {
+		return 0
+	}
+	return float64(g.Done) / float64(g.Total)
 }
 
 func (p part) state() string {
@@ -227,7 +306,11 @@ func (p part) doing() string {
 
 func (p part) progress() string {
 	if g := p.Report.Progress; g != nil && g.Total > 0 {
-		return fmt.Sprintf("%s of %s", percent(g.Done, g.Total), unit.Bytes(g.Total))
+		text := fmt.Sprintf("%s of %s", percent(g.Done, g.Total), unit.Bytes(g.Total))
+		if g.Rate > 0 {
+			text += ", " + unit.Rate(g.Rate).String()
+		}
+		return text
 	}
 	if g := p.Report.Progress; g != nil && g.Done > 0 {
 		return unit.Bytes(g.Done).String()

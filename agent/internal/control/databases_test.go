@@ -93,6 +93,47 @@ func TestRunShowsItsParts(t *testing.T) {
 	wantError(t, err, api.CodeNotFound, "r1")
 }
 
+// While nodes fetch the content, a run and its events show how far each of them is.
+func TestRunShowsWhatIsFetched(t *testing.T) {
+	f := serveDatabases(t, nil)
+	_, err := f.client.CreateRun(f.ctx, seed("r1"))
+	f.must(err)
+	_, err = f.store.UpdateRun(f.ctx, "r1", func(r api.Run) (api.Run, error) {
+		r.Phase, r.Distributions = api.RunCopying, []string{"backup-b1"}
+		r.Backup = &api.Backup{ID: "b1", SizeBytes: 900, Distribution: "backup-b1", Copies: []string{"db1", "db2"}}
+		return r, nil
+	})
+	f.must(err)
+	report := func(done, rate int64) {
+		f.must(f.store.PutStatus(f.ctx, "backup-b1", api.NodeStatus{Node: "db2", Phase: api.PhaseFetching, BytesTotal: 1000, BytesDone: done, Rate: rate}))
+	}
+	report(250, 30)
+	run, err := f.client.Run(f.ctx, "r1")
+	f.must(err)
+	if len(run.Copying) != 2 || run.Copying[0].Phase != api.PhasePending || run.Copying[0].BytesTotal != 900 || run.Copying[1].BytesDone != 250 || run.Copying[1].Rate != 30 {
+		t.Errorf("%+v", run.Copying)
+	}
+	enough, moved := fmt.Errorf("enough"), false
+	err = f.client.WatchRun(f.ctx, "r1", false, func(r api.Run) error {
+		if moved && r.Copying[1].BytesDone == 500 {
+			return enough
+		}
+		if !moved {
+			report(500, 60)
+			moved = true
+		}
+		return nil
+	})
+	if err != enough { //nolint:errorlint // unchanged is meant
+		t.Errorf("what nodes report later: %v", err)
+	}
+	stored, err := f.store.Run(f.ctx, "r1")
+	f.must(err)
+	if stored.Copying != nil {
+		t.Error("it is on record")
+	}
+}
+
 func (f *fleet) moveRun(id string, phase api.RunPhase) {
 	f.Helper()
 	_, err := f.store.UpdateRun(f.ctx, id, func(r api.Run) (api.Run, error) {

@@ -16,6 +16,9 @@ const (
 	// fleetInterval is how often it looks which nodes are there; their records
 	// expire more slowly than that.
 	fleetInterval = 2 * time.Second
+	// statusInterval is how often it looks how far nodes have fetched; they report
+	// twice as often.
+	statusInterval = time.Second
 )
 
 // listRuns lists records; what parts tell is in each run's own answer.
@@ -121,6 +124,9 @@ type runReader struct {
 	id     string
 	nodes  []api.Node // the fleet, as it was at looked
 	looked time.Time
+	// statuses are what nodes reported of the run's distributions at asked, by name.
+	statuses map[string][]api.NodeStatus
+	asked    time.Time
 }
 
 func (r *runReader) read(ctx context.Context) (api.Run, error) {
@@ -134,5 +140,30 @@ func (r *runReader) read(ctx context.Context) (api.Run, error) {
 		}
 		r.looked = now
 	}
-	return restore.Merge(run, nil, r.nodes), nil
+	run = restore.Merge(run, nil, r.nodes)
+	if run.Phase != api.RunCopying {
+		return run, nil
+	}
+	if err := r.ask(ctx, run.Distributions); err != nil {
+		return api.Run{}, err
+	}
+	return restore.Fetching(run, r.statuses, r.nodes), nil
+}
+
+// ask reads what nodes report of distributions, unless it was read just now.
+func (r *runReader) ask(ctx context.Context, names []string) error {
+	now := time.Now()
+	if !r.asked.IsZero() && now.Sub(r.asked) < statusInterval {
+		return nil
+	}
+	statuses := map[string][]api.NodeStatus{}
+	for _, name := range names {
+		all, err := r.server.cfg.Store.Statuses(ctx, name)
+		if err != nil {
+			return err
+		}
+		statuses[name] = all
+	}
+	r.statuses, r.asked = statuses, now
+	return nil
 }

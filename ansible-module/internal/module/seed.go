@@ -356,6 +356,9 @@ func seedProgress(r api.Run, own string) string {
 	}
 	if p.Progress != nil && p.Progress.Total > 0 {
 		what = append(what, fmt.Sprintf("%d%% of %s", 100*p.Progress.Done/p.Progress.Total, unit.Bytes(p.Progress.Total)))
+		if p.Progress.Rate > 0 {
+			what = append(what, unit.Rate(p.Progress.Rate).String())
+		}
 	}
 	if h := p.Health; h != nil && h.Replicating {
 		what = append(what, unit.Bytes(h.LagBytes).String()+" behind")

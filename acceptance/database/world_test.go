@@ -298,9 +298,9 @@ func (w *world) clean() {
 	}
 }
 
-// foreign lists files of a database that are not its user's. Files may vanish
-// meanwhile.
+// foreign lists files of a database that are not its user's, if there is one. Files
+// may vanish meanwhile.
 func (w *world) foreign(name string) string {
 	w.Helper()
-	return w.run(w.set.Host(name), "find "+dbhost.Data+" ! -user postgres -o ! -group postgres 2>/dev/null || true")
+	return w.run(w.set.Host(name), "test ! -e "+dbhost.Data+"/PG_VERSION || find "+dbhost.Data+" ! -user postgres -o ! -group postgres 2>/dev/null || true")
 }

@@ -315,8 +315,9 @@ func (t *seedTask) verdict(r api.Run, own string, everyone bool) error {
 		case api.PartCommitted, api.PartSkipped:
 			return nil
 		}
-		if m.Report.Error != nil {
-			return m.Report.Error
+		// Of a part that another one's failure ended the run knows more.
+		if e := m.Report.Error; e != nil && (e.Code != api.CodeAborted || r.Error == nil) {
+			return e
 		}
 	}
 	switch {

@@ -86,6 +86,7 @@ func TestSeedVerdict(t *testing.T) {
 		"a good replica":              {run(api.RunRolling, part("db2", api.PartSkipped, nil)), "db2", false, false, true, ""},
 		"rolled back":                 {run(api.RunPartial, part("db2", api.PartRolledBack, broken)), "db2", false, false, true, "did not come up"},
 		"stuck":                       {run(api.RunPartial, part("db2", api.PartStuck, broken)), "db2", false, false, true, "did not come up"},
+		"ended by another":            {run(api.RunFailed, part("db2", api.PartFailed, &api.Error{Code: api.CodeAborted, Message: "the run ended before"})), "db2", false, false, true, "did not go through"},
 		"not reached":                 {run(api.RunPartial, part("db2", api.PartConfigured, nil)), "db2", false, false, false, "did not go through"},
 		"another one failed":          {run(api.RunPartial, part("db2", api.PartCommitted, nil), part("db3", api.PartRolledBack, broken)), "db2", false, true, true, ""},
 		"another one failed, for all": {run(api.RunPartial, part("db2", api.PartCommitted, nil), part("db3", api.PartRolledBack, broken)), "db2", true, true, true, "did not go through"},

@@ -61,7 +61,10 @@ func (j Journal) clone() Journal {
 // After takes in how op ended.
 func (j Journal) After(op Op, r Result) Journal {
 	j = j.clone()
-	if r.Err != nil {
+	switch {
+	case r.Removed && r.Err != nil:
+		return j.abandon(r.Err)
+	case r.Err != nil:
 		return j.failed(op, r)
 	}
 	if op == j.Failing || op != OpLook && op != OpCheckRole {
@@ -350,7 +353,7 @@ func (j Journal) failed(op Op, r Result) Journal {
 		j.Source.Holding, j.State = false, api.PartPinned // an engine without such a log
 		return j.untroubled()
 	}
-	if op.tireless() || r.Retry && r.At.Sub(j.since(op)) < j.limit(op) {
+	if op.tireless() || r.Hold && j.midway() || r.Retry && r.At.Sub(j.since(op)) < j.limit(op) {
 		return j
 	}
 	j = j.untroubled()
@@ -364,6 +367,43 @@ func (j Journal) failed(op Op, r Result) Journal {
 		}
 	case OpLook, OpStopNew, OpExchangeBack, OpStartOld:
 		return j.stuck(err)
+	}
+	return j.end(api.PartFailed, err)
+}
+
+// midway reports whether the old database may be stopped, or replaced, and the old
+// data not yet removed: giving up would leave it to a person.
+func (j Journal) midway() bool {
+	return j.Target != nil && !j.State.Final() && (j.Target.Stopping || j.Target.Swap != nil)
+}
+
+// abandon ends a part whose database the node is not to touch any more, for err.
+// What it cannot remove without is named.
+func (j Journal) abandon(err *api.Error) Journal {
+	left := ""
+	if s := j.Source; s != nil && s.Holding {
+		left, s.Holding = PinName(j.Run), false
+	}
+	if t := j.Target; t != nil {
+		if t.Configuring {
+			left = MemberName(j.Run, j.Node)
+		}
+		if t.Former != "" {
+			left = t.Former
+		}
+		t.Configuring, t.Former = false, ""
+	}
+	err = at(err, j.Node)
+	if left != "" {
+		err.Fix = fmt.Sprintf("%s; %s may be left on the primary and hold its log: drop it there", err.Fix, left)
+	}
+	switch j = j.untroubled(); {
+	case j.State.Final():
+		return j.end(j.State, err)
+	case j.midway():
+		j = j.stuck(err)
+		j.Error.Fix += "; " + err.Fix
+		return j
 	}
 	return j.end(api.PartFailed, err)
 }

@@ -124,7 +124,10 @@ type Result struct {
 	// an unhealthy database in Health, not here.
 	Err   *api.Error
 	Retry bool
-	At    time.Time // when it ended
+	// Hold: nothing was tried, as a person has to correct what has nothing to do with
+	// the database. Removed: the node's configuration does not name it any more.
+	Hold, Removed bool
+	At            time.Time // when it ended
 
 	Wait    bool                // OpAwaitRelease, OpRemoveStaging: a distribution claims it still
 	Probe   *api.DatabaseState  // OpProbe, OpCheckRole
@@ -210,6 +213,21 @@ func (j Journal) Learn(r api.Run) Journal {
 // left, or nothing more will be done.
 func (j Journal) Done() bool {
 	return j.State.Final() && Next(j, api.GoalEnd) == OpNone
+}
+
+// Holds is how many bytes the part holds on the node's disk for the run, in a
+// capture or in a copy that is the node's own; about as many, as files of databases
+// come and go.
+func (j Journal) Holds() int64 {
+	switch {
+	case j.Source != nil && j.Source.Writing && j.Content != nil:
+		return j.Content.DataBytes
+	case j.Source != nil && j.Source.Writing && j.Probe != nil:
+		return j.Probe.DataBytes
+	case j.Target != nil && !j.Target.Removed && j.Content != nil && j.State != "" && j.State != api.PartProbed && j.State != api.PartSkipped:
+		return j.Content.DataBytes
+	}
+	return 0
 }
 
 // Report is what the node tells of its part. Doing, Progress, OldData and

@@ -189,6 +189,10 @@ func TestStuckNode(t *testing.T) {
 	f.tells("s1", "db2", api.PartStuck, func(p *api.PartReport) { p.OldData = "/srv/pg/main/.rackswarm-s1/data" })
 	f.advance("s1", ends(api.RunFailed, &api.Error{Code: api.CodeState, Subject: "db2", Message: "stuck", Fix: "go there"}))
 	f.backupFails(exitFailed, []string{"s1: the run failed: db2: stuck", "Fix: go there", "db2: the database does not run", "/srv/pg/main/.rackswarm-s1/data"}, "status s1 --wait")
+	f.tells("s1", "db2", api.PartStuck, func(p *api.PartReport) {
+		p.Error = &api.Error{Code: api.CodeState, Subject: "db2", Message: "no database main any more", Fix: "nothing was deleted"}
+	})
+	f.backupFails(exitFailed, []string{"db2: a person is needed: no database main any more", "Fix: nothing was deleted"}, "status s1 --wait")
 }
 
 func TestAbort(t *testing.T) {

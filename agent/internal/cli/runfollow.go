@@ -124,6 +124,9 @@ func stuckParts(run api.Run) error {
 		}
 		e := api.Error{Code: api.CodeState, Subject: m.Node, Message: "the database does not run, neither with the new nor with the old data; nothing was deleted",
 			Fix: "see why in the log of the database"}
+		if why := m.Report.Error; why != nil {
+			e.Message, e.Fix = "a person is needed: "+why.Message, why.Fix
+		}
 		if m.Report.OldData != "" {
 			e.Fix += "; the old data are at " + m.Report.OldData
 		}

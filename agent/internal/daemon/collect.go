@@ -21,7 +21,11 @@ func (c collector) Collect(ctx context.Context, dry bool) (api.Collection, error
 		return out, err
 	}
 	copies, err := c.d.publisher.Collect(ctx, dry)
-	out.Items = slices.Concat(items, copies)
+	var captures []api.CollectedItem
+	if c.d.worker != nil && err == nil {
+		captures, err = c.d.worker.Collect(ctx, dry)
+	}
+	out.Items = slices.Concat(items, copies, captures)
 	slices.SortFunc(out.Items, func(a, b api.CollectedItem) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Reason, b.Reason))
 	})

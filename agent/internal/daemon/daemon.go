@@ -55,7 +55,8 @@ type daemon struct {
 	publisher *publisher.Publisher
 	runner    *runner.Runner
 	control   *control.Server
-	worker    *restore.Worker // nil when this node has no databases
+	databases interface{ Run(context.Context) } // does this node's parts in runs, or refuses them; nil without databases
+	worker    *restore.Worker                   // the former, if it is one
 }
 
 // Run runs an agent of the given version until ctx ends. It returns an error
@@ -346,8 +347,8 @@ func (d *daemon) serve(ctx context.Context) error {
 	parts.Go(func() { fail("control server", d.control.Run(ctx)) })
 	parts.Go(func() { d.publisher.Run(partsCtx) })
 	databases.Go(func() { d.runner.Run(ctx) })
-	if d.worker != nil {
-		databases.Go(func() { d.worker.Run(ctx) })
+	if d.databases != nil {
+		databases.Go(func() { d.databases.Run(ctx) })
 	}
 	<-ctx.Done()
 	databases.Wait()

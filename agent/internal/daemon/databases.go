@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/rackswarm/rackswarm/agent/internal/config"
 	"github.com/rackswarm/rackswarm/agent/internal/restore"
@@ -38,30 +39,65 @@ func (d *daemon) openRunner(context.Context) error {
 }
 
 // openDatabases prepares this node's parts in runs. What is wrong with the
-// databases keeps the agent from nothing else.
+// databases keeps the agent from nothing else. Without databases there may be parts
+// that began before they were removed from the configuration.
 func (d *daemon) openDatabases(context.Context) error {
-	if len(d.cfg.Databases) == 0 {
+	if len(d.cfg.Databases) == 0 && !restore.Pending(d.cfg.StateDir) {
 		return nil
 	}
 	if err := d.cfg.CheckDrivers(); err != nil {
 		d.log.Warn("not all databases can be backed up and restored", "error", err)
 	}
-	host, err := newHost(d.cfg, d.log)
-	if err != nil {
-		d.log.Error("no database is backed up or restored", "error", err)
-		return nil
-	}
+	host := &drivers{open: func() (*pluginhost.Host, error) { return newHost(d.cfg, d.log) }}
 	d.onClose(host.Close)
-	worker, err := restore.NewWorker(restore.Config{
-		Self: d.self.Name, Store: d.store, Drivers: host, Publisher: d.publisher, Holder: d.reconcile,
-		Databases: instances(d.cfg.Databases), Roots: d.cfg.Roots, StateDir: d.cfg.StateDir, Logger: d.log,
-	})
+	c := restore.Config{
+		Self: d.self.Name, Store: d.store, Drivers: host, Publisher: d.publisher, CanPublish: d.signer != nil, Holder: d.reconcile,
+		Budget: d.budget, Databases: instances(d.cfg.Databases), Roots: d.cfg.Roots, StateDir: d.cfg.StateDir, Logger: d.log,
+	}
+	worker, err := restore.NewWorker(c)
 	if err != nil {
 		d.log.Error("no database is backed up or restored", "error", err)
+		d.databases = restore.NewRefuser(c, err)
 		return nil
 	}
-	d.worker = worker
+	d.databases, d.worker = worker, worker
 	return nil
+}
+
+// drivers opens their host when one is asked for, and tries again at the next if it
+// cannot be opened.
+type drivers struct {
+	open func() (*pluginhost.Host, error)
+
+	mu   sync.Mutex
+	host *pluginhost.Host // guarded by mu
+}
+
+// Database returns a driver. An error of the host is one that a person has to
+// correct.
+func (d *drivers) Database(ctx context.Context, name string) (pluginapi.DatabaseDriver, error) {
+	d.mu.Lock()
+	if d.host == nil {
+		host, err := d.open()
+		if err != nil {
+			d.mu.Unlock()
+			return nil, &pluginhost.Error{Driver: name, Reason: pluginhost.ReasonCatalog, Message: err.Error(),
+				Fix: "make room for small files in the directory of api.socket, or in /tmp"}
+		}
+		d.host = host
+	}
+	host := d.host
+	d.mu.Unlock()
+	return host.Database(ctx, name)
+}
+
+// Close ends the drivers. It is called when nobody asks for one any more.
+func (d *drivers) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.host != nil {
+		d.host.Close()
+	}
 }
 
 // newHost returns a host for drivers. Their sockets lie beside the agent's own, or

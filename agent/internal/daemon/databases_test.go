@@ -20,6 +20,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/pki"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/client"
+	"github.com/rackswarm/rackswarm/core/pluginhost"
 )
 
 // filesDriver builds the driver of plain directories, and writes a catalogue of
@@ -133,8 +134,9 @@ func (s *site) at(parts ...string) string {
 }
 
 // agent runs an agent whose database is at srv/db/data of its directory, and
-// returns a client of it, and what ends it. The first one has the store.
-func (s *site) agent(name, catalog string) (*client.Client, func()) {
+// returns a client of it, and what ends it. The first one has the store. Settings
+// in without are left out.
+func (s *site) agent(name, catalog string, without ...string) (*client.Client, func()) {
 	s.Helper()
 	write(s.T, s.at(name, "srv", "db", "note"), "") // makes the directories
 	vars := map[string]string{
@@ -146,6 +148,9 @@ func (s *site) agent(name, catalog string) (*client.Client, func()) {
 		vars["STORE_EMBEDDED"], vars["STORE_LISTEN"] = "true", "127.0.0.1:"+freePort(s.T)
 		s.store = "redis://" + vars["STORE_LISTEN"]
 		delete(vars, "STORE_URL")
+	}
+	for _, key := range without {
+		delete(vars, key)
 	}
 	var environ []string
 	for key, value := range vars {
@@ -270,6 +275,59 @@ func TestBrokenCatalogue(t *testing.T) {
 	}
 	if run = s.finished(a, run.ID); run.Phase != api.RunFailed || run.Error == nil || !strings.Contains(run.Error.Message, "sha256sum") {
 		t.Errorf("run %+v: %v", run, run.Error)
+	}
+}
+
+// What keeps a node from a run ends the run at once, with the reason.
+func TestNodeThatCannot(t *testing.T) {
+	_, catalog := filesDriver(t)
+	for _, c := range []struct {
+		name    string
+		without []string
+		spoil   func(*site)
+		code    string
+		says    string
+	}{
+		{"no publisher's key", []string{"PUBLISH_KEY"}, func(*site) {}, api.CodeCannotPublish, "no publisher key"},
+		{"no place for journals", nil, func(s *site) { write(s.T, s.at("a", "state", "restore"), "") }, api.CodeInternal, "directory for journals"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSite(t)
+			c.spoil(s)
+			a, _ := s.agent("a", catalog, c.without...)
+			write(t, s.at("a", "srv", "db", "data", "table"), "new")
+			run, err := a.CreateRun(t.Context(), api.RunRequest{Database: "main", Source: "a",
+				Copies: &api.Copies{Count: 1, Path: s.at("a", "srv", "backups"), Selector: api.Selector{NodeNames: []string{"a"}}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			run = s.finished(a, run.ID)
+			if run.Phase != api.RunFailed || run.Error == nil || run.Error.Code != c.code || !strings.Contains(run.Error.Message, c.says) || run.Error.Fix == "" {
+				t.Errorf("run %+v: %v", run, run.Error)
+			}
+		})
+	}
+}
+
+// A host of drivers that cannot be opened is tried again with the next driver that
+// is asked for.
+func TestHostOfDriversIsTriedAgain(t *testing.T) {
+	_, catalog := filesDriver(t)
+	broken := true
+	d := &drivers{open: func() (*pluginhost.Host, error) {
+		if broken {
+			return nil, errors.New("no directory for sockets")
+		}
+		return newHost(config.Config{Drivers: catalog, API: config.API{Socket: filepath.Join(t.TempDir(), "sock")}}, slog.New(slog.DiscardHandler))
+	}}
+	defer d.Close()
+	_, err := d.Database(t.Context(), "files")
+	if e, ok := errors.AsType[*pluginhost.Error](err); !ok || e.Fix == "" || e.Message != "no directory for sockets" || pluginhost.Retryable(err) {
+		t.Errorf("%v", err)
+	}
+	broken = false
+	if _, err := d.Database(t.Context(), "files"); err != nil {
+		t.Error(err)
 	}
 }
 

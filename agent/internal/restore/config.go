@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/quota"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/pluginapi"
 	"github.com/rackswarm/rackswarm/core/store"
@@ -47,7 +48,11 @@ type Config struct {
 	Store     *store.Store
 	Drivers   Drivers
 	Publisher Publisher
-	Holder    Holder
+	// CanPublish says that Publisher has a key. Without, nothing is captured here.
+	CanPublish bool
+	Holder     Holder
+	// Budget is what may be held on this node's disk; nil is no limit.
+	Budget    *quota.Budget
 	Databases map[string]Instance // by the name that runs use
 	// Roots are the directories below which data directories may be replaced.
 	Roots []string
@@ -55,4 +60,14 @@ type Config struct {
 	StateDir string
 	Logger   *slog.Logger     // discards
 	Now      func() time.Time // time.Now
+}
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
 }

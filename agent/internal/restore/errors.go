@@ -59,6 +59,26 @@ func asAPIError(err error) *api.Error {
 	return cleanError(&api.Error{Code: api.CodeInternal, Message: err.Error(), Fix: "look at the agent's log"})
 }
 
+// removedError is of an instance that this node's configuration named when the part
+// began, and does not name now.
+type removedError struct{ shown *api.Error }
+
+func (e *removedError) Error() string { return e.shown.Error() }
+func (e *removedError) Unwrap() error { return e.shown }
+
+// noDriver reports whether a driver cannot be started until a person corrects
+// something: what it was to do was not tried.
+func noDriver(err error) bool {
+	host, ok := errors.AsType[*pluginhost.Error](err)
+	return ok && (host.Reason == pluginhost.ReasonCatalog || host.Reason == pluginhost.ReasonUntrusted || host.Reason == pluginhost.ReasonIncompatible)
+}
+
+// cannotCapture is why a node without a publisher's key is no source.
+func cannotCapture(node string) error {
+	return &api.Error{Code: api.CodeCannotPublish, Subject: node, Message: "this agent has no publisher key, and a capture is signed before others get it",
+		Fix: "set publish.key in the configuration of " + node + " to the key that 'rackswarm pki init' wrote and restart its agent, or capture on a node that has one"}
+}
+
 // diskFailure is an error of the filesystem as people see it, with its cause.
 type diskFailure struct {
 	shown *api.Error

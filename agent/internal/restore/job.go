@@ -34,7 +34,12 @@ func (j *job) open(ctx context.Context) error {
 		return &api.Error{Code: api.CodeNotFound, Subject: j.w.cfg.Self, Message: fmt.Sprintf("this node's configuration has no database %q", name),
 			Fix: "leave the node out of the run, or add databases." + name + " to its agent's configuration"}
 	}
-	if !ok || filepath.Clean(instance.Data) != j.note.Data || instance.Driver != j.note.Driver {
+	if !ok {
+		return &removedError{&api.Error{Code: api.CodeState, Subject: j.w.cfg.Self,
+			Message: fmt.Sprintf("this node's configuration has no database %q any more, which was at %s", name, j.note.Data),
+			Fix:     "look at what the run left there; remove nodes from runs before you remove their databases"}}
+	}
+	if filepath.Clean(instance.Data) != j.note.Data || instance.Driver != j.note.Driver {
 		return again(&api.Error{Code: api.CodeState, Subject: j.w.cfg.Self,
 			Message: fmt.Sprintf("database %q of this node's configuration is not what the run began with: %s with driver %s", name, j.note.Data, j.note.Driver),
 			Fix:     "set it back until the run is over, and restart the agent"})
@@ -93,6 +98,10 @@ func (j *job) perform(ctx context.Context) (r decide.Result, err error) {
 func (j *job) probeFirst(ctx context.Context) (decide.Result, error) {
 	if holder, ok := j.w.locks.take(j.note.Data, j.id); !ok {
 		return decide.Result{}, j.busy(holder)
+	}
+	if j.note.journal.Source != nil && !j.w.cfg.CanPublish {
+		j.w.locks.release(j.note.Data, j.id)
+		return decide.Result{}, cannotCapture(j.w.cfg.Self)
 	}
 	r, err := j.probe(ctx)
 	if err != nil {

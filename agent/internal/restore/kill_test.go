@@ -39,7 +39,7 @@ func runChild(text string) {
 	if err != nil {
 		panic(err)
 	}
-	w, err := NewWorker(Config{Self: "db1", Store: s, Drivers: newToy(c.Machine), Publisher: &served{store: s, paths: map[string]string{}}, Holder: &held{},
+	w, err := NewWorker(Config{Self: "db1", Store: s, Drivers: newToy(c.Machine), Publisher: &served{store: s, paths: map[string]string{}}, CanPublish: true, Holder: &held{},
 		StateDir: c.State, Roots: []string{c.Root}, Databases: map[string]Instance{"main": {Driver: "toy", Data: c.Data}},
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -19,6 +20,8 @@ import (
 type note struct {
 	// Goal is what the run wanted last; with it a part goes on without the store.
 	Goal api.PartGoal `json:"goal"`
+	// Store is the identity of the store that the run was last seen in.
+	Store string `json:"store,omitempty"`
 	// Data and Driver are those of the instance when the part began: a part does not
 	// go on with another database.
 	Data   string `json:"data"`
@@ -134,6 +137,13 @@ func parseNote(text []byte) (note, error) {
 	var err error
 	w.journal, err = decide.ParseJournal(w.Journal)
 	return w.note, err
+}
+
+// Pending reports whether a state directory has journals of parts that are not
+// finished.
+func Pending(state string) bool {
+	entries, err := os.ReadDir(filepath.Join(state, "restore"))
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), noteSuffix) })
 }
 
 // members are the names under which this node's instances follow their primaries

@@ -3,6 +3,7 @@ package restore
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -41,6 +42,7 @@ type part struct {
 	note     note      // its journal is changed only by run; guarded by mu
 	finished bool      // the run is; guarded by mu
 	gone     time.Time // since when the store knows no such run, zero if it does; guarded by mu
+	lost     bool      // the run is gone with the store's data, not by itself; guarded by mu
 	op       decide.Op // under way; guarded by mu
 	cancel   func()    // ends op because the goal changed; guarded by mu
 }
@@ -63,36 +65,59 @@ func (p *part) kick() {
 	}
 }
 
-// update takes in what the run says now.
-func (p *part) update(r api.Run, mine api.RunPart) {
+// update takes in what the run says now, in the store of this identity.
+func (p *part) update(r api.Run, mine api.RunPart, store string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.learn(r, mine)
+	p.note.Store = store
 	p.goneBy(time.Time{})
+	if mine.Report.State != p.note.journal.State {
+		p.reports.again() // it did not hear, or has lost it
+	}
 }
 
-// missing is called when the store knows no such run, or this node has no part in
-// it.
-func (p *part) missing() {
+// missing is called when the store of this identity knows no such run, or this
+// node has no part in it.
+func (p *part) missing(store string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	since := p.gone
 	if since.IsZero() {
 		since = p.w.cfg.Now()
 	}
+	p.lost = p.lost || store != p.note.Store
 	p.goneBy(since)
 }
 
 // goneBy notes since when the run is missing, and gives it up. mu is held.
 func (p *part) goneBy(since time.Time) {
 	p.gone = since
-	if !since.IsZero() && p.w.cfg.Now().Sub(since) >= goneAfter {
-		p.note.Goal, p.finished = api.GoalEnd, true
+	if since.IsZero() {
+		p.lost = false
+	} else if p.w.cfg.Now().Sub(since) >= goneAfter {
+		p.note.Goal, p.finished = p.goalWithout(), true
 	}
 	if p.cancel != nil && decide.Next(p.note.journal, p.note.Goal) != p.op {
 		p.cancel()
 	}
 	p.kick()
+}
+
+// goalWithout is the goal of a part whose run is gone. If somebody deleted that, it
+// is over. If the store lost it, nobody wanted the member to go back: what was
+// being switched goes on, and is committed when it is healthy, as the run would
+// have had it. mu is held.
+func (p *part) goalWithout() api.PartGoal {
+	switching := p.note.Goal == api.GoalSwitch || p.note.Goal == api.GoalCommit
+	j := p.note.journal
+	switch {
+	case !p.lost || !switching || j.Target == nil || j.Target.Reverting || j.Target.Swap == nil || j.State.Final():
+		return api.GoalEnd
+	case j.State == api.PartHealthy:
+		return api.GoalCommit
+	}
+	return p.note.Goal
 }
 
 // learn takes from a run what the part goes by. mu is held, or p is new.
@@ -218,7 +243,8 @@ func (p *part) attempt(ctx context.Context, op decide.Op) (r decide.Result) {
 	}
 	r.At = p.w.cfg.Now()
 	if err != nil {
-		r.Err, r.Retry = asAPIError(err), retryable(err)
+		r.Err, r.Retry, r.Hold = asAPIError(err), retryable(err), noDriver(err)
+		_, r.Removed = errors.AsType[*removedError](err)
 		if ctx.Err() == nil {
 			p.log.Warn("a step of a run failed", "step", op, "again", r.Retry, "error", r.Err)
 		}
@@ -269,6 +295,7 @@ func (p *part) takeIn(op decide.Op, r decide.Result) {
 		p.log.Info("part of a run", "state", j.State, "was", before)
 	}
 	p.flush()
+	p.w.cfg.Budget.Set(purpose(p.id), j.Holds())
 	if j.Done() {
 		p.w.locks.release(p.note.Data, p.id)
 	}
@@ -379,8 +406,12 @@ func (p *part) close() bool {
 		p.log.Error("a journal that is not needed stays", "error", err)
 	}
 	p.w.locks.release(p.note.Data, p.id)
+	p.w.cfg.Budget.Set(purpose(p.id), 0)
 	return true
 }
+
+// purpose is for what a part's bytes are held.
+func purpose(run string) string { return "run " + run }
 
 // say reports the part as it is, with what is under way.
 func (p *part) say(op decide.Op, progress *pluginapi.Progress) {

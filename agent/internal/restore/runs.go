@@ -104,21 +104,22 @@ func (w *Worker) look(ctx, hard context.Context, id string) error {
 	reading, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	r, err := w.cfg.Store.Run(reading, id)
-	if errors.Is(err, store.ErrNotFound) {
-		if p != nil {
-			p.missing()
-		}
-		return nil
-	}
-	if err != nil {
+	gone := errors.Is(err, store.ErrNotFound)
+	if err != nil && !gone {
 		return err
 	}
 	mine, has := partOf(r, w.cfg.Self)
+	identity := ""
+	if p != nil {
+		if identity, err = w.cfg.Store.Identity(reading); err != nil {
+			return err
+		}
+	}
 	switch {
 	case p != nil && has:
-		p.update(r, mine)
+		p.update(r, mine, identity)
 	case p != nil:
-		p.missing() // the run of that ID is another one now
+		p.missing(identity) // or the run of that ID is another one now
 	case has:
 		if p := w.begin(r, mine); p != nil {
 			w.start(ctx, hard, p)

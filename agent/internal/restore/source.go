@@ -24,7 +24,7 @@ const spareBytes = 64 << 20
 
 // capturePath is where a source captures, beside the data: the same filesystem
 // holds what is as large as they are. A run's name has no '+'.
-func capturePath(data, run string) string { return decide.StagingPath(data, run) + "+capture" }
+func capturePath(data, run string) string { return decide.StagingPath(data, run) + captureSuffix }
 
 func (j *job) performSource(ctx context.Context) (r decide.Result, err error) {
 	switch j.op {
@@ -68,6 +68,11 @@ func unsupported(err error) bool {
 // capture begins anew, whatever an earlier try left.
 func (j *job) capture(ctx context.Context) (decide.Result, error) {
 	began := j.w.cfg.Now().UTC()
+	if p := j.note.journal.Probe; p != nil {
+		if err := j.w.cfg.Budget.Reserve(ctx, purpose(j.id), capturePath(j.note.Data, j.id), p.DataBytes); err != nil {
+			return decide.Result{}, err
+		}
+	}
 	dir, o, err := j.makeCapture()
 	if err != nil {
 		return decide.Result{}, err
@@ -195,7 +200,7 @@ func (j *job) dropCapture(ctx context.Context) error {
 		return err
 	}
 	for _, digest := range digests {
-		if err := j.withdraw(ctx, digest); err != nil {
+		if err := j.w.withdraw(ctx, digest); err != nil {
 			return err
 		}
 	}
@@ -219,13 +224,17 @@ func (j *job) publications(ctx context.Context) (digests []string, err error) {
 	if j.note.journal.Content == nil {
 		return nil, nil
 	}
-	source := capturePath(j.note.Data, j.id)
+	return j.w.published(ctx, capturePath(j.note.Data, j.id))
+}
+
+// published are the artifacts that this node serves from a path.
+func (w *Worker) published(ctx context.Context, source string) (digests []string, err error) {
 	if parent, err := filepath.EvalSymlinks(filepath.Dir(source)); err == nil {
 		source = filepath.Join(parent, filepath.Base(source)) // as publishing names it
 	}
-	all, err := j.w.cfg.Store.Artifacts(ctx)
+	all, err := w.cfg.Store.Artifacts(ctx)
 	for _, a := range all {
-		if a.Source == source && slices.Contains(a.Seeds, j.w.cfg.Self) {
+		if a.Source == source && slices.Contains(a.Seeds, w.cfg.Self) {
 			digests = append(digests, a.Digest)
 		}
 	}
@@ -234,22 +243,22 @@ func (j *job) publications(ctx context.Context) (digests []string, err error) {
 
 // withdraw ends serving an artifact, and forgets it if nobody else has it: nobody
 // will.
-func (j *job) withdraw(ctx context.Context, digest string) error {
-	if err := j.w.cfg.Publisher.Unpublish(ctx, digest); err != nil {
+func (w *Worker) withdraw(ctx context.Context, digest string) error {
+	if err := w.cfg.Publisher.Unpublish(ctx, digest); err != nil {
 		return err
 	}
-	a, err := j.w.cfg.Store.Artifact(ctx, digest)
+	a, err := w.cfg.Store.Artifact(ctx, digest)
 	if errors.Is(err, store.ErrNotFound) || err == nil && len(a.Seeds) > 0 {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	all, err := j.w.cfg.Store.Distributions(ctx)
+	all, err := w.cfg.Store.Distributions(ctx)
 	if err != nil || slices.ContainsFunc(all, func(d api.Distribution) bool { return d.Needs(digest) }) {
 		return err
 	}
-	if err := j.w.cfg.Store.DeleteArtifact(ctx, digest); !errors.Is(err, store.ErrNotFound) {
+	if err := w.cfg.Store.DeleteArtifact(ctx, digest); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	return nil

@@ -2,7 +2,6 @@ package restore
 
 import (
 	"context"
-	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -33,12 +32,7 @@ type Worker struct {
 // NewWorker returns a worker that has read the journals of parts that are not
 // finished. It does nothing until Run.
 func NewWorker(c Config) (*Worker, error) {
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
+	c = c.withDefaults()
 	n, err := openNotes(c.StateDir)
 	if err != nil {
 		return nil, err
@@ -72,6 +66,7 @@ func (w *Worker) recover() error {
 			}
 		}
 		w.parts[e.journal.Run] = p
+		w.cfg.Budget.Set(purpose(e.journal.Run), e.journal.Holds())
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/quota"
 	"github.com/rackswarm/rackswarm/core/api"
 	decide "github.com/rackswarm/rackswarm/core/restore"
 	"github.com/rackswarm/rackswarm/core/store"
@@ -31,7 +32,10 @@ type world struct {
 	run    api.Run // as the test's runner has it
 	worker *Worker
 	roots  []string
-	ahead  atomic.Int64 // of the clock, in nanoseconds
+	budget *quota.Budget
+	// keyless agents cannot publish.
+	keyless bool
+	ahead   atomic.Int64 // of the clock, in nanoseconds
 
 	embedded *store.Embedded
 	listen   store.EmbeddedConfig
@@ -122,7 +126,7 @@ func (w *world) must(errs ...error) {
 }
 
 func (w *world) config() Config {
-	c := Config{Self: "db1", Store: w.store, Drivers: w.toy, Publisher: w.served, Holder: &w.held, StateDir: w.state, Roots: w.roots,
+	c := Config{Self: "db1", Store: w.store, Drivers: w.toy, Publisher: w.served, CanPublish: !w.keyless, Budget: w.budget, Holder: &w.held, StateDir: w.state, Roots: w.roots,
 		Now:       func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 		Databases: map[string]Instance{"main": {Driver: "toy", Data: w.data, Settings: map[string]string{"key": "hunter2"}}}}
 	if testing.Verbose() {
@@ -191,7 +195,7 @@ func (w *world) part() *part {
 	if p == nil {
 		p = w.worker.begin(w.run, mine)
 	}
-	p.update(w.run, mine)
+	p.update(w.run, mine, "")
 	return p
 }
 

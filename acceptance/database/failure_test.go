@@ -95,6 +95,7 @@ func TestReplicaDoesNotComeUp(t *testing.T) {
 		{"wrong-cluster", wrongCluster},
 		{"slot-of-another", slotOfAnother},
 		{"flipped-byte", flippedByte},
+		{"an-old-backup", anOldBackup},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			own := *w
@@ -219,4 +220,15 @@ func filesOfRoot(w *world, id string) {
 	}
 	w.run(w.set.Host("db2"), "test -e "+dbhost.Data+"/of-root")
 	w.streams("db2")
+}
+
+// What is restored has been kept for too long: the primary has no log for it.
+func anOldBackup(w *world, id string) {
+	w.ok("take", "main", "--node", "db1", "--copies", "1", "--on", "hub")
+	w.forgetLog()
+	inode, slots := w.inode("db2"), w.slots()
+	r := w.backup("restore", "main", "--backup", "latest", "--as", "replica", "--node", "db2", "--force", "--id", id)
+	w.fails(r, 1, "db2", "has already been removed", "restore a newer backup")
+	w.ends(id, "db2", api.PartRolledBack)
+	w.asBefore(inode, slots)
 }

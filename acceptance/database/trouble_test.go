@@ -85,20 +85,32 @@ func TestAgentOfMemberDies(t *testing.T) {
 		t.Run(moment, func(t *testing.T) {
 			own := *w
 			own.T = t
-			own.dies(strings.ToLower(moment), moment)
+			own.dies(strings.ToLower(moment), "db2", moment)
 		})
 	}
 }
 
-func (w *world) dies(id, moment string) {
+// The agent of a source dies while it captures, and comes back: nothing of it is
+// left in the end.
+func TestAgentOfSourceDies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{names: []string{"db1", "db2"}, sabotaged: true, prepare: func(w *world) {
+		w.must(w.db["db2"].InitReplica(w.Context(), "db1"))
+	}})
+	w.dies("early", "db1", "before-Capture")
+	w.dies("late", "db1", "after-Capture")
+}
+
+// dies has an agent killed at a moment of a run, and started again.
+func (w *world) dies(id, host, moment string) {
 	w.Helper()
 	inode := w.inode("db2")
-	reached, _ := w.pause("db2", moment)
+	reached, _ := w.pause(host, moment)
 	run := w.begin(id)
 	reached()
-	w.killAgent("db2")
-	w.heal("db2")
-	w.startAgent("db2")
+	w.killAgent(host)
+	w.heal(host)
+	w.startAgent(host)
 	w.healthyEitherWay(id, inode)
 	<-run.done
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,7 +24,16 @@ import (
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
-func TestMain(m *testing.M) { fleet.Main(m) }
+// parallel is how many tests run at a time, unless the command line says: they wait
+// for leases and time limits more than they compute.
+const parallel = "6"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", parallel); err != nil {
+		panic(err)
+	}
+	fleet.Main(m)
+}
 
 // patience is what something may take on a busy machine that takes seconds on one
 // that is not.

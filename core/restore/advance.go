@@ -23,8 +23,10 @@ const (
 	switchLimit = 15 * time.Minute
 	backLimit   = 30 * time.Minute
 	cleanLimit  = 10 * time.Minute
-	// formerLimit is for what members left on the primary that they followed.
+	// formerLimit is for what members left on the primary that they followed,
+	// failedLimit for what those that failed left anywhere.
 	formerLimit = 5 * time.Second
+	failedLimit = 30 * time.Second
 )
 
 // Advance decides what comes next in a run. The actions are performed first, in

@@ -37,11 +37,21 @@ func (s *stepper) endParts() (waiting bool) {
 	return waiting
 }
 
-// leaves reports whether a member that has its database could not remove what it
-// left on the primary that it followed. That one may be gone, and be the reason for
-// the restore; the member goes on trying after the run.
+// leaves reports whether a member could not remove, in time, what it left on a
+// primary. That one may be gone, and be the reason for the restore or of the
+// failure; the member goes on trying after the run.
 func (s *stepper) leaves(p *api.RunPart) bool {
-	return p.Report.State == api.PartCommitted && p.Report.Error != nil && s.due(s.run.PhaseSince, formerLimit)
+	switch p.Report.State {
+	case api.PartCommitted:
+		return p.Report.Error != nil && s.due(s.run.PhaseSince, formerLimit)
+	case api.PartFailed, api.PartRolledBack: // the error is that of the failure
+		return s.isMember(p) && s.due(s.run.PhaseSince, failedLimit)
+	}
+	return false
+}
+
+func (s *stepper) isMember(p *api.RunPart) bool {
+	return slices.ContainsFunc(s.run.Members, func(m api.RunPart) bool { return m.Node == p.Node })
 }
 
 // endDistributions removes those that stand. A backup that was not kept whole is

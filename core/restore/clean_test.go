@@ -9,8 +9,8 @@ import (
 )
 
 // A member that was restored without its primary has a slot there, which it cannot
-// drop. The run waits for a moment only, and for ten minutes if the member has not
-// said that it fails.
+// drop. The run waits for a moment only, for longer if the member failed itself, and
+// for ten minutes if it has not said that it fails.
 func TestPrimaryThatIsGoneHoldsUpNoRun(t *testing.T) {
 	gone := &api.Error{Code: api.CodeUnreachable, Subject: "db2: primary db1:5432", Message: "No route to host"}
 	for name, c := range map[string]struct {
@@ -20,7 +20,7 @@ func TestPrimaryThatIsGoneHoldsUpNoRun(t *testing.T) {
 	}{
 		"it fails":                 {api.PartCommitted, gone, 5 * time.Second},
 		"it is under way":          {api.PartCommitted, nil, 10 * time.Minute},
-		"the member failed itself": {api.PartRolledBack, gone, 10 * time.Minute},
+		"the member failed itself": {api.PartRolledBack, gone, 30 * time.Second},
 	} {
 		run := api.Run{ID: "r1", Request: api.RunRequest{Database: "main", Backup: "b1", Restore: &api.Restore{As: api.AsStandalone}},
 			Phase: api.RunCleaning, PhaseSince: start, Backup: &api.Backup{ID: "b1", Run: "r0"},

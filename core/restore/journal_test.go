@@ -106,7 +106,7 @@ func TestLostJournal(t *testing.T) {
 		{api.PartStopped, api.PartStuck, OpNone},
 		{api.PartSwapped, api.PartStuck, OpNone},
 		{api.PartHealthy, api.PartStuck, OpNone},
-		{api.PartRolledBack, api.PartRolledBack, OpCleanup},
+		{api.PartRolledBack, api.PartRolledBack, OpRemoveStaging},
 		{api.PartCommitted, api.PartCommitted, OpNone},
 	} {
 		r := api.Run{ID: "r1", Request: api.RunRequest{Restore: restore}, Members: []api.RunPart{{Node: "db2", Report: api.PartReport{State: c.last}}}}

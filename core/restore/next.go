@@ -80,10 +80,10 @@ func nextFinal(j Journal, goal api.PartGoal) Op {
 	case api.PartFailed, api.PartRolledBack:
 		switch {
 		case goal != api.GoalEnd:
+		case !t.Removed: // before what needs the primary, which may be why it failed
+			return OpRemoveStaging
 		case t.Configuring:
 			return OpCleanup
-		case !t.Removed:
-			return OpRemoveStaging
 		}
 	}
 	return OpNone

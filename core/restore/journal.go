@@ -250,6 +250,17 @@ func (j Journal) Report() api.PartReport {
 	return r
 }
 
+// Resume is what an agent that has just read the journal goes by. After an exchange
+// it looks first which directory stands: the last that it did may not be written,
+// and meanwhile others could work there.
+func (j Journal) Resume() Journal {
+	if t := j.Target; t != nil && t.Swap != nil && !t.Committing && !j.State.Final() {
+		j = j.clone()
+		j.Target.Exchanging = true
+	}
+	return j
+}
+
 // Encode writes the journal for the disk.
 func (j Journal) Encode() ([]byte, error) {
 	data, err := json.MarshalIndent(j, "", "  ")

@@ -300,7 +300,7 @@ func (m *machine) boot() {
 		m.j = j
 		return
 	}
-	m.j = m.saved
+	m.j = m.saved.Resume()
 }
 
 func (m *machine) write() {

@@ -72,9 +72,7 @@ func (p *part) update(r api.Run, mine api.RunPart, store string) {
 	p.learn(r, mine)
 	p.note.Store = store
 	p.goneBy(time.Time{})
-	if mine.Report.State != p.note.journal.State {
-		p.reports.again() // it did not hear, or has lost it
-	}
+	p.reports.heard(mine.Report)
 }
 
 // missing is called when the store of this identity knows no such run, or this
@@ -274,11 +272,17 @@ func (p *part) prepare(j *job) error {
 	if changed || p.unwritten {
 		p.flush()
 	}
-	if p.unwritten && changed && j.op != decide.OpStopNew && j.op != decide.OpStartOld {
+	if p.unwritten && changed && !leadsBack(j.op) {
 		return again(&api.Error{Code: api.CodeIO, Subject: p.w.notes.path(p.id), Message: "the journal cannot be written, and without it nothing is begun",
 			Fix: "look at the agent's log; make room on the filesystem of state_dir"})
 	}
 	return nil
+}
+
+// leadsBack reports whether op brings the old database back. That is done without a
+// journal, too: an agent that then dies finds by the directories what was done.
+func leadsBack(op decide.Op) bool {
+	return op == decide.OpStopNew || op == decide.OpExchangeBack || op == decide.OpStartOld
 }
 
 // takeIn is what follows from a result.

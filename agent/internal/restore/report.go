@@ -33,6 +33,7 @@ type reporter struct {
 	latest api.PartReport // guarded by mu
 	urgent bool           // more than progress changed since it was written; guarded by mu
 	dirty  bool           // anything changed since; guarded by mu
+	wrote  time.Time      // UpdatedAt of what was written last, zero for nothing; guarded by mu
 }
 
 func newReporter(put func(context.Context, api.PartReport) error, log *slog.Logger, now func() time.Time, done func()) *reporter {
@@ -57,12 +58,12 @@ func withoutProgress(p api.PartReport) api.PartReport {
 	return p
 }
 
-// again writes the last report once more: the store may have lost it, and if it
-// was down it is back.
-func (r *reporter) again() {
+// heard takes in what the store has. If that is not what was written last, as it
+// lost it, that is written once more.
+func (r *reporter) heard(p api.PartReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.latest.State != "" || r.latest.Doing != "" {
+	if !r.dirty && !r.wrote.IsZero() && !p.UpdatedAt.Equal(r.wrote) {
 		r.dirty, r.urgent = true, true
 		r.kick()
 	}
@@ -166,6 +167,9 @@ func (r *reporter) write(ctx context.Context, timeout time.Duration) error {
 		r.mu.Unlock()
 		return err
 	}
+	r.mu.Lock()
+	r.wrote = p.UpdatedAt
+	r.mu.Unlock()
 	r.done()
 	return nil
 }

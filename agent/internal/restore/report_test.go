@@ -123,10 +123,16 @@ func TestReportsOutliveAnOutage(t *testing.T) {
 			t.Errorf("the store knows of %+v", last)
 		}
 		n := w.attempts()
-		w.again() // the store lost it
+		has, _ := w.known()
+		w.heard(has)
 		rest(time.Second)
-		if w.attempts() != n+1 {
-			t.Errorf("%d reports after that", w.attempts()-n)
+		if w.attempts() != n {
+			t.Errorf("%d reports of what the store has", w.attempts()-n)
+		}
+		w.heard(api.PartReport{State: api.PartStopped}) // it lost the last one
+		rest(time.Second)
+		if last, _ := w.known(); w.attempts() != n+1 || last.State != api.PartHealthy {
+			t.Errorf("%d reports after that, of %s", w.attempts()-n, last.State)
 		}
 		w.say(api.PartReport{State: api.PartCommitted})
 		end()

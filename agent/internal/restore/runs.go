@@ -58,11 +58,6 @@ func (w *Worker) handle(ctx, hard context.Context, ev store.Event) error {
 		w.mu.Unlock()
 		return w.look(ctx, hard, ev.Run)
 	case store.Up:
-		w.mu.Lock()
-		for _, p := range w.parts {
-			p.reports.again()
-		}
-		w.mu.Unlock()
 		return w.lookAll(ctx, hard)
 	}
 	return nil

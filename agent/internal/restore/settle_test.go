@@ -81,6 +81,7 @@ func TestDriverThatIsMissingMidway(t *testing.T) {
 			w.worker.cfg.Drivers = brokenCatalog{}
 			w.want(goal)
 			p := w.part()
+			p.takeIn(decide.OpLook, p.attempt(t.Context(), decide.OpLook)) // needs none
 			for range 5 {
 				op := p.next()
 				r := p.attempt(t.Context(), op)

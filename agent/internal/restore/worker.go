@@ -56,6 +56,7 @@ func (w *Worker) recover() error {
 		w.cfg.Logger.Error("a journal is damaged and was put aside", "error", err)
 	}
 	for _, e := range all {
+		e.journal = e.journal.Resume()
 		p := newPart(w, e)
 		if e.journal.State != "" && !e.journal.Done() {
 			if other, ok := w.locks.take(e.Data, e.journal.Run); !ok {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -21,6 +22,7 @@ import (
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/client"
 	"github.com/rackswarm/rackswarm/core/pluginhost"
+	decide "github.com/rackswarm/rackswarm/core/restore"
 )
 
 // filesDriver builds the driver of plain directories, and writes a catalogue of
@@ -94,7 +96,8 @@ type site struct {
 	*testing.T
 	dir   string
 	keys  pki.InitFiles
-	store string // URL; "" before the first agent
+	store string            // URL; "" before the first agent
+	more  map[string]string // settings of all agents
 	log   lockedBuffer
 }
 
@@ -149,6 +152,7 @@ func (s *site) agent(name, catalog string, without ...string) (*client.Client, f
 		s.store = "redis://" + vars["STORE_LISTEN"]
 		delete(vars, "STORE_URL")
 	}
+	maps.Copy(vars, s.more)
 	for _, key := range without {
 		delete(vars, key)
 	}
@@ -254,6 +258,47 @@ func TestDatabaseMoves(t *testing.T) {
 		if err != nil || len(left) != 0 {
 			t.Errorf("left beside the data of %s: %q", node, left)
 		}
+	}
+}
+
+// While content is copied, the run's events show how far each node is, and how
+// fast.
+func TestRunShowsHowFarNodesAre(t *testing.T) {
+	_, catalog := filesDriver(t)
+	s := newSite(t)
+	s.more = map[string]string{"LIMITS_UPLOAD": "64Mbit"}
+	a, _ := s.agent("a", catalog)
+	_, _ = s.agent("b", catalog)
+	_, _ = s.agent("c", catalog)
+	content := make([]byte, 16<<20)
+	for i := range content {
+		content[i] = byte(i >> 16)
+	}
+	write(t, s.at("a", "srv", "db", "data", "table"), string(content))
+	s.eventually("all are there", func() bool {
+		nodes, err := a.Nodes(t.Context())
+		return err == nil && len(nodes) == 3
+	})
+	run, err := a.CreateRun(t.Context(), api.RunRequest{ID: "first", Database: "main", Source: "a",
+		Copies:  &api.Copies{Count: 1, Path: s.at("c", "srv", "backups"), Selector: api.Selector{NodeNames: []string{"c"}}},
+		Restore: &api.Restore{As: api.AsStandalone, Selector: api.Selector{NodeNames: []string{"b"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	member, kept := false, false
+	err = a.WatchRun(t.Context(), run.ID, true, func(r api.Run) error {
+		run = r
+		if g := r.Members[0].Report.Progress; g != nil && g.Stage == decide.StageCopy {
+			member = member || g.Rate > 0 && g.Done > 0 && g.Done < g.Total
+		}
+		if len(r.Copying) == 1 {
+			n := r.Copying[0]
+			kept = kept || n.Rate > 0 && n.BytesDone > 0 && n.BytesDone < n.BytesTotal
+		}
+		return nil
+	})
+	if err != nil || run.Phase != api.RunComplete || !member || !kept {
+		t.Errorf("%v, run is %s: %v; progress of the member was shown: %v, of the copy: %v", err, run.Phase, run.Error, member, kept)
 	}
 }
 

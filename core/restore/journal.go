@@ -142,10 +142,14 @@ type Result struct {
 	Final   bool                // OpAwaitHealth: waiting cannot heal the fault
 }
 
-// NewJournal begins the part of a node in a run; ok is false if it has none. If
+// NewJournal begins the part of a node in a run; ok is false if it has none, or if
+// the run's name is none: records are not signed, and paths are made from it. If
 // the run says that the node was further, its journal is lost: what was not
 // switched begins again, the rest is for a person.
 func NewJournal(r api.Run, node string) (j Journal, ok bool) {
+	if checkID("run", r.ID) != nil {
+		return Journal{}, false
+	}
 	j = Journal{Run: r.ID, Node: node, Database: r.Request.Database}
 	if r.Source != nil && r.Source.Node == node {
 		j.Source = &SourceJournal{Pins: needsPin(r.Request)}

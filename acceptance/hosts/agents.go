@@ -100,6 +100,7 @@ func (s *Set) makePKI(ctx context.Context, on []*Host) error {
 	return err
 }
 
+// section is one of a configuration: settings and further sections, by name.
 type section = map[string]any
 
 func (s *Set) configure(h *Host, a Agents) error {

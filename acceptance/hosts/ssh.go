@@ -2,13 +2,11 @@ package hosts
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // StartSSHD runs Debian's sshd on hosts. Afterwards root on any host of the set
@@ -116,30 +114,4 @@ func (s *Set) tellClients() error {
 func (h *Host) AddUser(ctx context.Context, name string) error {
 	_, err := h.Run(ctx, fmt.Sprintf("useradd --create-home --shell /bin/bash %s && usermod -p '*' %s", name, name))
 	return err
-}
-
-// stop ends eventually at once.
-type stop struct{ error }
-
-const patience = time.Minute
-
-// eventually tries until try returns nil or a stop, for a minute at most.
-func eventually(ctx context.Context, try func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
-		err := try()
-		var over stop
-		if errors.As(err, &over) {
-			return over.error
-		}
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ctx.Err(), err)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }

@@ -69,7 +69,7 @@ func checkRole(p api.DatabaseState, r api.Restore) *api.Error {
 			return nil
 		}
 		return refusal(api.CodeState, p, "holds a database that does not run and was no replica",
-			"set require_replica to no if its data may be replaced")
+			"allow it by --no-require-replica (require_replica: false) if its data may be replaced")
 	case api.DatabasePrimary:
 		if r.AllowPrimary {
 			return nil

@@ -65,16 +65,16 @@ func Outdated(runs []api.Run, now time.Time) []string {
 	})
 	var out []string
 	for i, r := range ended {
-		if now.Sub(r.FinishedAt) > keepRunsFor || i >= keepRuns && !leaves(r) {
+		if now.Sub(r.FinishedAt) > keepRunsFor || i >= keepRuns && !uncleaned(r) {
 			out = append(out, r.ID)
 		}
 	}
 	return out
 }
 
-// leaves reports whether nodes may still have to remove something of a run that
+// uncleaned reports whether nodes may still have to remove something of a run that
 // ended: it says so by an error.
-func leaves(r api.Run) bool { return r.Error != nil && r.Error.Code == api.CodeNodeLost }
+func uncleaned(r api.Run) bool { return r.Error != nil && r.Error.Code == api.CodeNodeLost }
 
 // User is the run, other than except, that needs a backup now; "" if none does.
 func User(runs []api.Run, backup, except string) string {

@@ -41,7 +41,7 @@ type finder struct {
 	driver  string // of the content
 }
 
-// database: somebody has it.
+// database checks that a node has the database.
 func (f *finder) database(*api.Run) error {
 	names := map[string]bool{}
 	for _, n := range f.nodes {
@@ -178,7 +178,7 @@ func (f *finder) members(r *api.Run) error {
 	return nil
 }
 
-// copies: there are nodes enough today, and the name is free.
+// copies checks that there are nodes enough today, and that the name is free.
 func (f *finder) copies(r *api.Run) error {
 	if f.req.Copies == nil {
 		return nil
@@ -220,12 +220,12 @@ func list(names []string) string {
 // Conflict says which other run works on a database of the same node; nil if none
 // does. Two of them would exchange the same directories.
 func Conflict(r api.Run, others []api.Run) *api.Error {
-	nodes := parts(r)
+	nodes := nodesOf(r)
 	for _, o := range others {
 		if o.ID == r.ID || o.Phase.Finished() || o.Request.Database != r.Request.Database {
 			continue
 		}
-		for _, node := range parts(o) {
+		for _, node := range nodesOf(o) {
 			if slices.Contains(nodes, node) {
 				return &api.Error{Code: api.CodeConflict, Subject: node,
 					Message: fmt.Sprintf("run %s works on its database %s", o.ID, o.Request.Database), Fix: "wait for it, or abort it"}
@@ -235,8 +235,8 @@ func Conflict(r api.Run, others []api.Run) *api.Error {
 	return nil
 }
 
-// parts names the nodes of a run.
-func parts(r api.Run) []string {
+// nodesOf names the nodes that have a part in a run.
+func nodesOf(r api.Run) []string {
 	var names []string
 	if r.Source != nil {
 		names = append(names, r.Source.Node)

@@ -37,8 +37,8 @@ func (s *suite) describe(t *testing.T) {
 	}
 }
 
-// settings returns those of an instance of the driver, with another data
-// directory.
+// target tells an instance with the settings of a member, and with data as its
+// data directory.
 func (s *suite) target(t *testing.T, data string) pluginapi.Target {
 	t.Helper()
 	dir := directory(t)

@@ -33,6 +33,8 @@ type driver struct{}
 
 var _ pluginapi.DatabaseDriver = driver{}
 
+// Describe implements pluginapi.DatabaseDriver, as do the methods below; the
+// interface's comments say what each has to keep to.
 func (driver) Describe(context.Context) (pluginapi.Description, error) {
 	return pluginapi.Description{
 		Name: "skeleton", Engine: "Table", Version: "1.0.0", Versions: []string{"1"}, Settings: settings,

@@ -2,6 +2,7 @@ package pgdriver
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -58,7 +59,7 @@ func readSettings(t pluginapi.Target) (settings, error) {
 	if err := checkPath("data", t.DataDir); err != nil {
 		return s, err
 	}
-	for _, name := range sortedKeys(t.Settings) {
+	for _, name := range slices.Sorted(maps.Keys(t.Settings)) {
 		if err := s.set(name, t.Settings[name]); err != nil {
 			return s, err
 		}
@@ -154,13 +155,4 @@ func checkPassfile(c conninfo.Conninfo, u *command.User) error {
 		return fault(pluginapi.CodeInvalid, "passfile "+path, "chown "+u.String()+" "+path, "it does not belong to %s, who runs the database", u)
 	}
 	return nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

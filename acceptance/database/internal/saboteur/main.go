@@ -83,6 +83,7 @@ func script(ctx context.Context, name, data, dir string) error {
 	return &pluginapi.Error{Code: pluginapi.CodeInternal, Subject: name, Message: fmt.Sprintf("%v: %s", err, strings.TrimSpace(string(out)))}
 }
 
+// Describe implements pluginapi.DatabaseDriver, as do the methods below.
 func (d driver) Describe(ctx context.Context) (pluginapi.Description, error) {
 	about, err := around(ctx, d, "Describe", "", "", func(real pluginapi.DatabaseDriver) (pluginapi.Description, error) { return real.Describe(ctx) })
 	about.Name = "saboteur"

@@ -9,6 +9,9 @@
 // written beside that (runs.go, report.go), so that a part that has begun to
 // switch goes on without it.
 //
+// A node that cannot do its parts refuses them (refuser.go). What parts hold counts
+// in the node's budget, and captures that nothing needs are collected (collect.go).
+//
 // The databases themselves are known to drivers alone. Space, ownership,
 // durability, the exchange of the directories and the removal of the old data are
 // done here, below the directory that holds the data directory.

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"bytes"
 	"os"
 	"testing"
 
@@ -103,6 +104,30 @@ func TestJournalThatCannotBeWrittenAfterTheExchange(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Of two journals about one database, which somebody copied, the second is left as it
+// is, whatever its run says.
+func TestJournalThatContradictsAnother(t *testing.T) {
+	w := newWorld(t)
+	w.install(old, true)
+	w.member(api.Restore{As: api.AsReplica})
+	w.stage(newer)
+	w.follow(api.GoalReady)
+	text, err := os.ReadFile(w.worker.notes.path("r1"))
+	w.must(err)
+	second := bytes.ReplaceAll(text, []byte(`"r1"`), []byte(`"r2"`))
+	w.must(os.WriteFile(w.worker.notes.path("r2"), second, 0o600))
+	w.start()
+	w.create()
+	w.run.ID, w.run.Generation = "r2", 0
+	w.create()
+	w.goal("r2", api.GoalSwitch)
+	w.finish("r1")
+	if now, err := os.ReadFile(w.worker.notes.path("r2")); err != nil || !bytes.Equal(now, second) {
+		t.Errorf("the journal of r2 is %s, %v", now, err)
+	}
+	w.stands("old", true)
 }
 
 // An agent that finds, after it was away, neither directory where the exchange left

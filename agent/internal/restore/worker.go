@@ -25,6 +25,7 @@ type Worker struct {
 	mu      sync.Mutex
 	parts   map[string]*part // by run; guarded by mu
 	settled map[string]bool  // runs in which nothing is left to do; guarded by mu
+	aside   map[string]bool  // runs whose journals contradict another; of recover
 	members members          // guarded by mu
 	running sync.WaitGroup   // parts
 }
@@ -41,7 +42,7 @@ func NewWorker(c Config) (*Worker, error) {
 	if err != nil {
 		c.Logger.Warn("slots of earlier members are not removed", "error", err)
 	}
-	w := &Worker{cfg: c, notes: n, parts: map[string]*part{}, settled: map[string]bool{}, members: known}
+	w := &Worker{cfg: c, notes: n, parts: map[string]*part{}, settled: map[string]bool{}, aside: map[string]bool{}, members: known}
 	return w, w.recover()
 }
 
@@ -62,7 +63,7 @@ func (w *Worker) recover() error {
 			if other, ok := w.locks.take(e.Data, e.journal.Run); !ok {
 				w.cfg.Logger.Error("two journals are about one database; this one is left alone",
 					"data", e.Data, "run", e.journal.Run, "other_run", other, "journals", w.notes.dir)
-				w.settled[e.journal.Run] = true
+				w.aside[e.journal.Run] = true
 				continue
 			}
 		}
@@ -110,7 +111,7 @@ func (w *Worker) start(ctx, hard context.Context, p *part) {
 func (w *Worker) part(run string) (p *part, settled bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.parts[run], w.settled[run]
+	return w.parts[run], w.settled[run] || w.aside[run]
 }
 
 // begin makes the part of this node in a run; nil if there is nothing to do.

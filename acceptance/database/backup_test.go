@@ -95,17 +95,12 @@ func (w *world) mends(b api.Backup) {
 // flip is a command that flips the bits of a byte in the middle of a file, which
 // then looks as old as it did.
 func flip(file string) string {
-	return fmt.Sprintf(`python3 - <<'END'
-import os
-path = %q
-info = os.stat(path)
-with open(path, "r+b") as f:
-    f.seek(info.st_size // 2)
-    byte = f.read(1)[0]
-    f.seek(-1, 1)
-    f.write(bytes([byte ^ 255]))
-os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
-END`, file)
+	return fmt.Sprintf(`file=%s
+touch -r $file /tmp/times
+at=$(($(stat -c %%s $file) / 2))
+byte=$(od -An -tu1 -j $at -N 1 $file)
+printf "\\$(printf %%03o $((byte ^ 255)))" | dd of=$file bs=1 seek=$at conv=notrunc status=none
+touch -r /tmp/times $file`, file)
 }
 
 // scheduled has a schedule take the next backup, and the one before deleted.

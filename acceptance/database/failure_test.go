@@ -71,36 +71,51 @@ func editConf(expression string) string {
 	return "sed -i '" + expression + "' $DIR/postgresql.auto.conf; grep -q primary_conninfo $DIR/postgresql.auto.conf"
 }
 
+// story is a way in which a seed goes wrong.
+type story struct {
+	name string
+	play func(w *world, id string)
+}
+
 // Replicas that do not come up, for the reasons of real life: each time the old
-// one is back and follows again. db2 follows well before; db3 is a replica that is
-// stopped.
+// one is back and follows again.
 func TestReplicaDoesNotComeUp(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, options{names: []string{"db1", "db2", "db3", "stranger"}, sabotaged: true, prepare: func(w *world) {
-		stranger := dbhost.On(w.set.Host("stranger"), dbhost.Quick())
-		w.must(stranger.Prepare(w.Context(), "postgres"), stranger.InitPrimary(w.Context()))
-		w.must(w.db["db2"].InitReplica(w.Context(), "db1"))
-		w.must(w.db["db3"].InitReplica(w.Context(), "db1"), w.db["db3"].StopServer(w.Context()))
-	}})
-	w.streams("db2")
-	for _, story := range []struct {
-		name string
-		play func(w *world, id string)
-	}{
-		{"files-of-root", filesOfRoot},
+	playAll(t, []story{
 		{"the-signal-is-gone", theSignalIsGone},
 		{"it-starts-as-a-primary", itStartsAsAPrimary},
 		{"the-log-is-gone", theLogIsGone},
 		{"wrong-slot", wrongSlot},
 		{"wrong-cluster", wrongCluster},
+	})
+}
+
+// What is wrong with a replica before it starts, or because of others.
+func TestReplicaIsNoGood(t *testing.T) {
+	t.Parallel()
+	playAll(t, []story{
+		{"files-of-root", filesOfRoot},
 		{"slot-of-another", slotOfAnother},
 		{"flipped-byte", flippedByte},
 		{"an-old-backup", anOldBackup},
-	} {
-		t.Run(story.name, func(t *testing.T) {
+	})
+}
+
+// playAll plays stories one after the other. db2 follows well, by a slot, before
+// each; db3 is a replica that is stopped.
+func playAll(t *testing.T, stories []story) {
+	t.Helper()
+	w := newWorld(t, options{names: []string{"db1", "db2", "db3", "stranger"}, sabotaged: true, prepare: func(w *world) {
+		stranger := dbhost.On(w.set.Host("stranger"), dbhost.Quick())
+		w.must(stranger.Prepare(w.Context(), "postgres"), stranger.InitPrimary(w.Context()))
+		w.must(w.db["db3"].InitReplica(w.Context(), "db1"), w.db["db3"].StopServer(w.Context()))
+	}})
+	w.ok("seed", "main", "--from", "db1", "--node", "db2")
+	for _, s := range stories {
+		t.Run(s.name, func(t *testing.T) {
 			own := *w
 			own.T = t
-			story.play(&own, story.name)
+			s.play(&own, s.name)
 			own.clean()
 			own.heal("db2")
 			own.heal("db3")

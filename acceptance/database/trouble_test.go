@@ -165,6 +165,7 @@ func TestAbortDuringTheSwitch(t *testing.T) {
 	w.healthyEitherWay("unwanted", inode)
 	w.ends("unwanted", "db2", api.PartRolledBack)
 	w.twoAtOnce()
+	w.replacesThePrimary()
 }
 
 // twoAtOnce asks for a run of a database that another works on.
@@ -181,6 +182,26 @@ func (w *world) twoAtOnce() {
 	}
 	w.ok("seed", "main", "--from", "db1", "--node", "db2", "--id", "second")
 	w.ends("second", "db2", api.PartSkipped)
+	w.clean()
+}
+
+// replacesThePrimary is the accident of naming the primary as a member. It is
+// refused; and who insists gets the old data back, as nothing can follow itself.
+func (w *world) replacesThePrimary() {
+	w.Helper()
+	standing, inode := w.standing("db1"), w.inode("db1")
+	args := []string{"seed", "main", "--from", "db2", "--node", "db1", "--health-timeout", "20s"}
+	w.fails(w.backup(args...), 1, "db1", "takes writes", "allow_primary")
+	if now := w.standing("db1"); now != standing {
+		w.Errorf("on db1 there is %q, and was %q", now, standing)
+	}
+	w.fails(w.backup(append(args, "--allow-primary", "--id", "insisted")...), 1, "db1")
+	w.ends("insisted", "db1", api.PartRolledBack)
+	if now := w.inode("db1"); now != inode {
+		w.Errorf("the data directory is %s, and was %s", now, inode)
+	}
+	w.sql("db1", "CREATE TABLE writable (n int)")
+	w.streams("db2")
 	w.clean()
 }
 

@@ -77,8 +77,8 @@ func (t *artifactTask) present(ctx context.Context) (*api.Status, error) {
 	return &s, nil
 }
 
-func (t *artifactTask) apply(ctx context.Context, s step) error {
-	switch s {
+func (t *artifactTask) apply(ctx context.Context, op operation) error {
+	switch op {
 	case put:
 		_, err := t.client.PutDistribution(ctx, t.want)
 		return err

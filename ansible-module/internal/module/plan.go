@@ -9,18 +9,18 @@ import (
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
-// step is what has to be done to the distribution.
-type step uint8
+// operation is what has to be done to the distribution.
+type operation uint8
 
 const (
-	nothing step = iota
-	put          // create or change it
-	remove       // end it, with its content
+	nothing operation = iota
+	put               // create or change it
+	remove            // end it, with its content
 )
 
 // plan decides what differs between what the task wants and what stands; now is
 // nil if there is no such distribution. It changes nothing.
-func plan(o options, now *api.Distribution) step {
+func plan(o options, now *api.Distribution) operation {
 	switch {
 	case o.absent && (now == nil || now.State == api.StateAbsent):
 		return nothing

@@ -25,7 +25,7 @@ func TestPlan(t *testing.T) {
 		name   string
 		absent bool
 		now    *api.Distribution
-		want   step
+		want   operation
 	}{
 		{"new", false, nil, put},
 		{"stands", false, stands(nil), nothing},
@@ -44,7 +44,7 @@ func TestPlan(t *testing.T) {
 		{"being removed already", true, stands(func(d *api.Distribution) { d.State = api.StateAbsent }), nothing},
 	} {
 		if got := plan(options{want: want, absent: c.absent}, c.now); got != c.want {
-			t.Errorf("%s: step %d, want %d", c.name, got, c.want)
+			t.Errorf("%s: operation %d, want %d", c.name, got, c.want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -74,6 +75,7 @@ var limits = map[decide.Op]time.Duration{
 func (j *job) perform(ctx context.Context) (r decide.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil { // a fault in one part must not end the others
+			j.log.Error("a step of a run panicked", "step", j.op, "stack", string(debug.Stack()))
 			err = fmt.Errorf("%s: panic: %v", j.op, p)
 		}
 	}()

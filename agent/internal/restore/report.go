@@ -89,7 +89,7 @@ func (r *reporter) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			r.part(context.WithoutCancel(ctx))
+			r.writeLast(context.WithoutCancel(ctx))
 			return
 		case <-r.wake:
 		}
@@ -107,8 +107,9 @@ func (r *reporter) run(ctx context.Context) {
 	}
 }
 
-// part writes what was said last, if the store takes it at once.
-func (r *reporter) part(ctx context.Context) {
+// writeLast writes what was said last when the agent ends, if the store takes it at
+// once.
+func (r *reporter) writeLast(ctx context.Context) {
 	if err := r.write(ctx, farewell); err != nil {
 		r.log.Debug("the last report is not written", "error", err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rackswarm/rackswarm/agent/drivers/internal/beside"
 	"github.com/rackswarm/rackswarm/core/pluginapi"
 )
 
@@ -44,12 +45,12 @@ func (d Driver) Capture(ctx context.Context, t pluginapi.Target, c pluginapi.Cap
 	if err != nil {
 		return pluginapi.Capture{}, changedOr(err, t.DataDir)
 	}
-	from, err := os.OpenRoot(t.DataDir)
+	from, err := beside.Open(t.DataDir, t.DataDir)
 	if err != nil {
 		return pluginapi.Capture{}, err
 	}
 	defer from.Close()
-	to, err := os.OpenRoot(c.Dir)
+	to, err := beside.Open(t.DataDir, c.Dir)
 	if err != nil {
 		return pluginapi.Capture{}, err
 	}

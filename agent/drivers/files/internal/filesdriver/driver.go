@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/rackswarm/rackswarm/agent/drivers/internal/beside"
 	"github.com/rackswarm/rackswarm/agent/drivers/internal/command"
 	"github.com/rackswarm/rackswarm/core/pluginapi"
 )
@@ -141,13 +142,13 @@ func (d Driver) Configure(ctx context.Context, t pluginapi.Target, c pluginapi.C
 	if err != nil || owner == nil {
 		return err
 	}
-	return give(ctx, c.Dir, owner)
+	return give(ctx, t.DataDir, c.Dir, owner)
 }
 
 // give gives all files below dir to owner. Only what is not the owner's is
 // touched, so that no right is needed where nothing is to do.
-func give(ctx context.Context, dir string, owner *command.User) error {
-	root, err := os.OpenRoot(dir)
+func give(ctx context.Context, dataDir, dir string, owner *command.User) error {
+	root, err := beside.Open(dataDir, dir)
 	if err != nil {
 		return err
 	}
@@ -163,8 +164,12 @@ func give(ctx context.Context, dir string, owner *command.User) error {
 		if err != nil {
 			return err
 		}
-		if st := stat(info); st.Uid == owner.UID && st.Gid == owner.GID {
+		st := stat(info)
+		switch {
+		case st.Uid == owner.UID && st.Gid == owner.GID:
 			return nil
+		case !info.IsDir() && st.Nlink > 1:
+			return fault(pluginapi.CodeState, filepath.Join(dir, name), "remove the other name", "the file belongs to another user and has another name elsewhere")
 		}
 		if err := root.Lchown(name, int(owner.UID), int(owner.GID)); err != nil {
 			return fault(pluginapi.CodeRefused, filepath.Join(dir, name), "run the agent as root, or place the files as "+owner.String(), "%v", err)

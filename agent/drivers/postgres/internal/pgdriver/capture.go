@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
+	"io/fs"
 	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/rackswarm/rackswarm/agent/drivers/internal/beside"
 	"github.com/rackswarm/rackswarm/agent/drivers/internal/command"
 	"github.com/rackswarm/rackswarm/core/pluginapi"
 )
@@ -100,12 +101,12 @@ func (d Driver) pinHolds(ctx context.Context, t pluginapi.Target, name string) e
 
 // takeOver makes dir, which is empty, the owner's.
 func (in *instance) takeOver(dir string) error {
-	root, err := os.OpenRoot(dir)
+	root, err := beside.Open(in.DataDir, dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	entries, err := os.ReadDir(dir)
+	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 
+	"github.com/rackswarm/rackswarm/agent/drivers/internal/beside"
 	"github.com/rackswarm/rackswarm/agent/drivers/postgres/internal/pgfiles"
 	"github.com/rackswarm/rackswarm/core/pluginapi"
 )
@@ -29,7 +30,7 @@ func (d Driver) Configure(ctx context.Context, t pluginapi.Target, c pluginapi.C
 	if err := in.checkProgram(ctx); err != nil {
 		return err
 	}
-	dir, err := os.OpenRoot(c.Dir)
+	dir, err := beside.Open(t.DataDir, c.Dir)
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,12 @@ package pgdriver
 
 import (
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/rackswarm/rackswarm/agent/drivers/internal/command"
 )
@@ -29,15 +31,21 @@ func (in *instance) logPath() string {
 	return in.log
 }
 
+// readable reports whether the owner of the data can read a log. The file that
+// names it is the owner's to write, and what is read goes into reports.
+func (in *instance) readable(info fs.FileInfo) bool {
+	return info.Mode().IsRegular() && (info.Sys().(*syscall.Stat_t).Uid == in.owner.UID || info.Mode().Perm()&0o004 != 0)
+}
+
 // recentLog is what the server logged since it started, or the end of that.
 func (in *instance) recentLog() string {
-	f, err := os.Open(in.logPath())
+	f, err := os.OpenFile(in.logPath(), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would wait
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil || !in.readable(info) {
 		return ""
 	}
 	data, err := io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-maxLog), maxLog))

@@ -42,6 +42,19 @@ type Run struct {
 	FinishedAt time.Time `json:"finished_at,omitzero"`
 }
 
+// Parts are the source and the members, in place: what is changed of them is
+// changed in r.
+func (r *Run) Parts() []*RunPart {
+	var all []*RunPart
+	if r.Source != nil {
+		all = append(all, r.Source)
+	}
+	for i := range r.Members {
+		all = append(all, &r.Members[i])
+	}
+	return all
+}
+
 // RunRequest asks for a run: POST /v1/runs.
 type RunRequest struct {
 	// ID names the run. Asking for one that stands, with the same request, returns

@@ -148,7 +148,7 @@ func (s *stepper) stop(err *api.Error) {
 
 // plan asks every part what it has.
 func (s *stepper) plan() {
-	for _, p := range partsOf(&s.run) {
+	for _, p := range s.run.Parts() {
 		s.setGoal(p, api.GoalProbe)
 	}
 	s.enter(api.RunPreflight)
@@ -156,7 +156,7 @@ func (s *stepper) plan() {
 
 func (s *stepper) preflight() {
 	waiting := false
-	for _, p := range partsOf(&s.run) {
+	for _, p := range s.run.Parts() {
 		switch {
 		case p.Error != nil || p.Report.State != "":
 		case s.due(p.GoalSince, probeLimit):

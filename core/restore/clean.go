@@ -26,7 +26,7 @@ func (s *stepper) clean() {
 // endParts gives every part its last goal. A member that is to remove its old data
 // does that first, whenever its node is back.
 func (s *stepper) endParts() (waiting bool) {
-	for _, p := range partsOf(&s.run) {
+	for _, p := range s.run.Parts() {
 		if p.Goal != api.GoalCommit || p.Report.State.Final() {
 			s.setGoal(p, api.GoalEnd)
 		}
@@ -106,7 +106,7 @@ func (s *stepper) outcome() api.RunPhase {
 // leftBehind says what a run that is complete could not remove.
 func (s *stepper) leftBehind() *api.Error {
 	var nodes []string
-	for _, p := range partsOf(&s.run) {
+	for _, p := range s.run.Parts() {
 		if !p.Report.Done {
 			nodes = append(nodes, p.Node)
 		}

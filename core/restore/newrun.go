@@ -238,11 +238,8 @@ func Conflict(r api.Run, others []api.Run) *api.Error {
 // nodesOf names the nodes that have a part in a run.
 func nodesOf(r api.Run) []string {
 	var names []string
-	if r.Source != nil {
-		names = append(names, r.Source.Node)
-	}
-	for _, m := range r.Members {
-		names = append(names, m.Node)
+	for _, p := range r.Parts() {
+		names = append(names, p.Node)
 	}
 	return names
 }

@@ -58,7 +58,7 @@ func (s *stepper) anyOpen() bool {
 
 // watchNodes gives up the parts whose nodes are gone, or cannot get the content.
 func (s *stepper) watchNodes() {
-	for _, p := range partsOf(&s.run) {
+	for _, p := range s.run.Parts() {
 		settled := p.Report.State.Final()
 		if s.run.Phase == api.RunCleaning {
 			settled = p.Report.Done

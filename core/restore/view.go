@@ -38,7 +38,7 @@ type Action struct {
 // there. A report of a node without a part is left out. Nothing is changed in r.
 func Merge(r api.Run, reports []api.PartReport, nodes []api.Node) api.Run {
 	r = clone(r)
-	for _, p := range partsOf(&r) {
+	for _, p := range r.Parts() {
 		i := slices.IndexFunc(reports, func(o api.PartReport) bool { return o.Node == p.Node })
 		if i >= 0 {
 			p.Report = reports[i]
@@ -75,16 +75,4 @@ func clone(r api.Run) api.Run {
 	r.Members = slices.Clone(r.Members)
 	r.Distributions = slices.Clone(r.Distributions)
 	return r
-}
-
-// partsOf are the source and the members.
-func partsOf(r *api.Run) []*api.RunPart {
-	var all []*api.RunPart
-	if r.Source != nil {
-		all = append(all, r.Source)
-	}
-	for i := range r.Members {
-		all = append(all, &r.Members[i])
-	}
-	return all
 }

@@ -82,7 +82,7 @@ func FuzzRun(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range parts(&again) {
+		for _, p := range again.Parts() {
 			if !reflect.DeepEqual(p.Report, api.PartReport{}) {
 				t.Fatalf("a report is in the record: %s", first)
 			}

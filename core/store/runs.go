@@ -164,7 +164,7 @@ func encodeRun(r api.Run) (string, error) {
 		source := *r.Source
 		r.Source = &source
 	}
-	for _, p := range parts(&r) {
+	for _, p := range r.Parts() {
 		p.Report, p.Unreachable = api.PartReport{}, false
 	}
 	record, err := json.Marshal(r)
@@ -182,21 +182,9 @@ func decodeRun(id, record string) (api.Run, error) {
 
 func runID(r api.Run) string { return r.ID }
 
-// parts are the parts of r, in place.
-func parts(r *api.Run) []*api.RunPart {
-	var all []*api.RunPart
-	if r.Source != nil {
-		all = append(all, r.Source)
-	}
-	for i := range r.Members {
-		all = append(all, &r.Members[i])
-	}
-	return all
-}
-
 // merge gives each part of r the report of its node.
 func merge(r *api.Run, reports []api.PartReport) {
-	for _, p := range parts(r) {
+	for _, p := range r.Parts() {
 		if i, found := slices.BinarySearchFunc(reports, p.Node, byReporter); found {
 			p.Report = reports[i]
 		}

@@ -130,12 +130,9 @@ func (l *leader) view(ctx context.Context) (v restore.View, err error) {
 // reports are those that came with the run.
 func reports(run api.Run) []api.PartReport {
 	var all []api.PartReport
-	if run.Source != nil && run.Source.Report.Node != "" {
-		all = append(all, run.Source.Report)
-	}
-	for _, m := range run.Members {
-		if m.Report.Node != "" {
-			all = append(all, m.Report)
+	for _, p := range run.Parts() {
+		if p.Report.Node != "" {
+			all = append(all, p.Report)
 		}
 	}
 	return all

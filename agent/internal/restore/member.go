@@ -245,13 +245,5 @@ func (j *job) removeStaging(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
-	parent, err := openParent(j.note.Data)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return diskError("open", filepath.Dir(j.note.Data), err)
-	}
-	defer parent.Close()
-	return removeTree(parent, filepath.Base(path))
+	return removeBeside(j.note.Data, path)
 }

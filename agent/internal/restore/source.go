@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -204,15 +203,7 @@ func (j *job) dropCapture(ctx context.Context) error {
 			return err
 		}
 	}
-	parent, err := openParent(j.note.Data)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return diskError("open", filepath.Dir(j.note.Data), err)
-	}
-	defer parent.Close()
-	return removeTree(parent, filepath.Base(capturePath(j.note.Data, j.id)))
+	return removeBeside(j.note.Data, capturePath(j.note.Data, j.id))
 }
 
 // publications are the artifacts of the capture. An agent that died while it

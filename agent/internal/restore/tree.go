@@ -140,3 +140,17 @@ func removeTree(dir *os.File, name string) error {
 	}
 	return diskError("sync", dir.Name(), dir.Sync())
 }
+
+// removeBeside removes the tree at a path beside a data directory. That the
+// directory which would hold both is missing is no error.
+func removeBeside(data, path string) error {
+	parent, err := openParent(data)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return diskError("open", filepath.Dir(data), err)
+	}
+	defer parent.Close()
+	return removeTree(parent, filepath.Base(path))
+}

@@ -15,6 +15,7 @@ import (
 // One world serves all of these side by side; each has files and destinations of
 // its own.
 func TestArtifact(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 4)
 	for name, test := range map[string]func(*world){
 		"a tree of the controller": (*world).treeOfController,
@@ -194,7 +195,7 @@ http.server.ThreadingHTTPServer(("0.0.0.0", 8000), H).serve_forever()`
 // hosts fetch from the first one's part on.
 func (w *world) oneFork() {
 	t := w.t
-	w.run(w.managed[0], "mkdir -p /srv/large && head -c 32M /dev/urandom >/srv/large/data")
+	w.run(w.managed[0], "mkdir -p /srv/large && head -c 16M /dev/urandom >/srv/large/data")
 	p := w.play(`- rackswarm.swarm.artifact: {src: /srv/large, remote_src: true, dest: /srv/copy, name: large, timeout: 300}`, "--forks=1")
 	w.all(p, true)
 	var s api.Status
@@ -210,17 +211,17 @@ func (w *world) oneFork() {
 	if len(s.Nodes) != len(w.managed) {
 		t.Errorf("%d nodes, want %d", len(s.Nodes), len(w.managed))
 	}
-	w.has("cmp /srv/copy/data /srv/copy/data && stat -c %s /srv/copy/data", fmt.Sprint(32<<20))
+	w.has("cmp /srv/copy/data /srv/copy/data && stat -c %s /srv/copy/data", fmt.Sprint(16<<20))
 	w.play(`- rackswarm.swarm.artifact: {dest: /srv/copy, name: large, state: absent, timeout: 120}`)
 }
 
 // While a host fetches, lines tell how far it is.
 func (w *world) lines() {
 	t := w.t
-	w.run(w.managed[0], "mkdir -p /srv/slow && head -c 64M /dev/urandom >/srv/slow/data")
+	w.run(w.managed[0], "mkdir -p /srv/slow && head -c 32M /dev/urandom >/srv/slow/data")
 	p := w.play("- rackswarm.swarm.artifact: {src: /srv/slow, remote_src: true, dest: /srv/slow-copy, timeout: 300}")
 	w.all(p, true)
-	if !regexp.MustCompile(`(?m)^web4: \d+% of 64\.0 MiB, \d+\.\d [KM]iB/s`).MatchString(p.Output) {
+	if !regexp.MustCompile(`(?m)^web4: \d+% of 32\.0 MiB, \d+\.\d [KM]iB/s`).MatchString(p.Output) {
 		t.Errorf("no line tells of web4:\n%s", p.Output)
 	}
 }

@@ -44,22 +44,37 @@ func (w *world) in(t *testing.T) *world {
 // racks. web1 holds the store.
 func newWorld(t *testing.T, n int) *world {
 	t.Helper()
-	if err := hosts.Unsupported(); err != nil {
-		t.Skip(err)
-	}
-	names := []string{"control"}
 	places := map[string]string{}
+	var names []string
 	for i := range n {
 		name := fmt.Sprint("web", i+1)
 		names = append(names, name)
 		places[name] = fmt.Sprintf("dc/r%d", i%2+1)
+	}
+	return makeWorld(t, names, map[string]string{"rackswarm": "agent"}, func(*world) hosts.Agents {
+		// The last one cannot publish, and is slow.
+		return hosts.Agents{Locations: places, Settings: map[string]map[string]any{
+			names[n-1]: {"publish": nil, "limits": map[string]any{"download": "8MiB/s"}}}}
+	})
+}
+
+// makeWorld makes a control host and others, with these programs of this module.
+// agents prepares the hosts and describes their agents.
+func makeWorld(t *testing.T, names []string, packages map[string]string, agents func(*world) hosts.Agents) *world {
+	t.Helper()
+	if err := hosts.Unsupported(); err != nil {
+		t.Skip(err)
 	}
 	archive := t.TempDir()
 	build := exec.CommandContext(t.Context(), filepath.Join(fleet.Top(), "scripts", "collection"), "0.0.1", archive)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the collection: %v\n%s", err, out)
 	}
-	set, err := hosts.New(t.Context(), hosts.Options{Names: names, Programs: map[string]string{"rackswarm": fleet.Binary(t, "agent")}, See: []string{archive}})
+	programs := map[string]string{}
+	for name, pkg := range packages {
+		programs[name] = fleet.Binary(t, pkg)
+	}
+	set, err := hosts.New(t.Context(), hosts.Options{Names: append([]string{"control"}, names...), Programs: programs, See: []string{archive}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,9 +83,9 @@ func newWorld(t *testing.T, n int) *world {
 	if err := set.StartSSHD(t.Context(), w.managed...); err != nil {
 		t.Fatal(err)
 	}
-	// The last one cannot publish, and is slow.
-	settings := map[string]map[string]any{names[n]: {"publish": nil, "limits": map[string]any{"download": "8MiB/s"}}}
-	if err := set.StartAgents(t.Context(), hosts.Agents{On: w.managed, Locations: places, Settings: settings}); err != nil {
+	described := agents(w)
+	described.On = w.managed
+	if err := set.StartAgents(t.Context(), described); err != nil {
 		t.Fatal(err)
 	}
 	w.installAnsible(filepath.Join(archive, "rackswarm-swarm-0.0.1.tar.gz"))
@@ -169,12 +184,24 @@ type played struct {
 // play runs a playbook for all managed hosts with these tasks, without gathering
 // facts. args are given to ansible-playbook.
 func (w *world) play(tasks string, args ...string) *played {
-	t := w.t
-	t.Helper()
-	book := "- hosts: web\n  gather_facts: false\n  tasks:\n"
+	w.t.Helper()
+	return w.playOn("web", tasks, args...)
+}
+
+// playOn is play for a group of the inventory.
+func (w *world) playOn(group, tasks string, args ...string) *played {
+	w.t.Helper()
+	book := "- hosts: " + group + "\n  gather_facts: false\n  tasks:\n"
 	for _, line := range strings.Split(strings.Trim(tasks, "\n"), "\n") {
 		book += "    " + line + "\n"
 	}
+	return w.playbook(book, args...)
+}
+
+// playbook runs one.
+func (w *world) playbook(book string, args ...string) *played {
+	t := w.t
+	t.Helper()
 	w.write("play.yml", book)
 	record := filepath.Join(w.dir, "record.json")
 	w.run(w.control, "rm -f "+record)

@@ -65,6 +65,8 @@ type submitted struct {
 	Before before            `json:"before"`
 	// Run is that of a replica_seed.
 	Run string `json:"run,omitempty"`
+	// Aborted says that it was under way and was asked to end.
+	Aborted bool `json:"aborted,omitempty"`
 }
 
 // before is what stood when the task was submitted.

@@ -143,7 +143,7 @@ func (t *seedTask) do(ctx context.Context) error {
 func (t *seedTask) submit(ctx context.Context) (*submitted, error) {
 	s := &submitted{Run: t.want.ID}
 	if t.abort {
-		return s, t.abortRun(ctx)
+		return s, t.abortRun(ctx, s)
 	}
 	nodes := t.members
 	if len(nodes) == 0 {
@@ -191,12 +191,12 @@ func (t *seedTask) preview(ctx context.Context) error {
 }
 
 // abortRun asks the run to end; one that has ended stays as it is.
-func (t *seedTask) abortRun(ctx context.Context) error {
+func (t *seedTask) abortRun(ctx context.Context, s *submitted) error {
 	run, err := t.runs.Run(ctx, t.want.ID)
 	if err != nil || run.Phase.Finished() {
 		return err
 	}
-	t.result.Changed = true
+	s.Aborted = true
 	if t.checkMode {
 		return nil
 	}
@@ -205,7 +205,7 @@ func (t *seedTask) abortRun(ctx context.Context) error {
 }
 
 func (t *seedTask) awaitStep(ctx context.Context) error {
-	t.result.Run = t.call.Submitted.Run
+	t.result.Run, t.result.Changed = t.call.Submitted.Run, t.call.Submitted.Aborted
 	own, err := t.own(ctx, t.client)
 	if err != nil {
 		return err

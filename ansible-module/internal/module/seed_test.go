@@ -1,6 +1,7 @@
 package module
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"strings"
@@ -116,5 +117,38 @@ func TestSeedProgress(t *testing.T) {
 	r.Phase, r.Source.Report.Progress = api.RunCapturing, &api.Progress{Done: 1 << 20, Total: 4 << 20}
 	if got := seedProgress(r, "db9"); got != "capturing, db1 captured, 25% of 4.0 MiB" {
 		t.Errorf("progress is %q", got)
+	}
+}
+
+// oneRun is a fleet with a run.
+type oneRun struct {
+	runs
+	phase   api.RunPhase
+	aborted bool
+}
+
+func (o *oneRun) Run(context.Context, string) (api.Run, error) {
+	return api.Run{ID: "x", Phase: o.phase}, nil
+}
+
+func (o *oneRun) AbortRun(context.Context, string) (api.Run, error) {
+	o.aborted = true
+	return api.Run{ID: "x"}, nil
+}
+
+// What the step that submits has changed, the one that waits tells.
+func TestAbortIsAChange(t *testing.T) {
+	for _, c := range []struct {
+		phase   api.RunPhase
+		check   bool
+		asked   bool
+		changed bool
+	}{{api.RunRolling, false, true, true}, {api.RunRolling, true, false, true}, {api.RunComplete, false, false, false}} {
+		fleet := &oneRun{phase: c.phase}
+		task := &seedTask{seedOptions: seedOptions{common: common{checkMode: c.check}, abort: true, want: api.RunRequest{ID: "x"}}, runs: fleet, result: &result{}}
+		s, err := task.submit(t.Context())
+		if err != nil || s.Run != "x" || s.Aborted != c.changed || fleet.aborted != c.asked {
+			t.Errorf("%s, check mode %v: %+v, %v, asked: %v", c.phase, c.check, s, err, fleet.aborted)
+		}
 	}
 }

@@ -9,18 +9,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
-	"github.com/rackswarm/rackswarm/core/pluginapi"
 	decide "github.com/rackswarm/rackswarm/core/restore"
-)
-
-// How long a part waits before it does the same operation again.
-const (
-	pollInterval    = 500 * time.Millisecond // a health, a release
-	pinInterval     = 10 * time.Second
-	firstBackoff    = 500 * time.Millisecond
-	longestBackoff  = 30 * time.Second
-	urgentBackoff   = 5 * time.Second // while a database is down
-	journalInterval = time.Second     // for a journal that could not be written
 )
 
 // part is this node's part in one run. Its goroutine performs one operation after
@@ -150,7 +139,7 @@ func (p *part) run(ctx, hard context.Context) (settled bool) {
 			return p.close()
 		case op == decide.OpNone:
 			p.say(op, nil)
-			if !p.rest(ctx, journalIntervalIf(p.unwritten)) {
+			if !p.rest(ctx, restInterval(p.unwritten)) {
 				return false
 			}
 			p.flush()
@@ -162,27 +151,6 @@ func (p *part) run(ctx, hard context.Context) (settled bool) {
 			return false
 		}
 	}
-}
-
-// finishes reports whether a database is down until op, or one that follows, is
-// done.
-func finishes(op decide.Op) bool {
-	switch op {
-	case decide.OpExchange, decide.OpStart, decide.OpLook, decide.OpExchangeBack, decide.OpStartOld:
-		return true
-	}
-	return false
-}
-
-// interruptible reports whether op is ended when the run wants something else. The
-// others are short, or leave less to repair when they are done.
-func interruptible(op decide.Op) bool {
-	switch op {
-	case decide.OpProbe, decide.OpCapture, decide.OpVerifyCapture, decide.OpPublish, decide.OpWatchPin,
-		decide.OpAwaitRelease, decide.OpVerify, decide.OpConfigure, decide.OpAwaitHealth, decide.OpRemoveStaging:
-		return true
-	}
-	return false
 }
 
 // next is what comes now.
@@ -279,12 +247,6 @@ func (p *part) prepare(j *job) error {
 	return nil
 }
 
-// leadsBack reports whether op brings the old database back. That is done without a
-// journal, too: an agent that then dies finds by the directories what was done.
-func leadsBack(op decide.Op) bool {
-	return op == decide.OpStopNew || op == decide.OpExchangeBack || op == decide.OpStartOld
-}
-
 // takeIn is what follows from a result.
 func (p *part) takeIn(op decide.Op, r decide.Result) {
 	p.mu.Lock()
@@ -334,69 +296,6 @@ func (p *part) flush() {
 	p.unwritten = err != nil
 }
 
-// pause waits before the same operation is done again.
-func (p *part) pause(ctx, hard context.Context, op decide.Op, r decide.Result) {
-	p.say(op, nil)
-	switch {
-	case p.next() != op:
-		p.attempts = 0
-		return
-	case r.Err != nil:
-		p.attempts++
-	default:
-		p.attempts = 0
-	}
-	if finishes(op) {
-		ctx = hard
-	}
-	deadline := time.NewTimer(delay(op, r.Err != nil, p.attempts))
-	defer deadline.Stop()
-	for p.next() == op {
-		select {
-		case <-ctx.Done():
-			return
-		case <-deadline.C:
-			return
-		case <-p.wake:
-		}
-	}
-}
-
-// delay is how long to wait before op is done again, after so many failures.
-func delay(op decide.Op, failed bool, attempts int) time.Duration {
-	switch {
-	case failed && (finishes(op) || op == decide.OpStop || op == decide.OpStopNew):
-		return min(firstBackoff<<min(attempts-1, 10), urgentBackoff)
-	case failed:
-		return min(firstBackoff<<min(attempts-1, 10), longestBackoff)
-	case op == decide.OpWatchPin:
-		return pinInterval
-	case op.Polled():
-		return pollInterval
-	}
-	return 0
-}
-
-// rest waits until something may have changed, or so long; false if ctx ended.
-func (p *part) rest(ctx context.Context, atMost time.Duration) bool {
-	timer := time.NewTimer(atMost)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-p.wake:
-	case <-timer.C:
-	}
-	return true
-}
-
-func journalIntervalIf(unwritten bool) time.Duration {
-	if unwritten {
-		return journalInterval
-	}
-	return resyncInterval
-}
-
 // settled reports whether the run is over, and knows it from us.
 func (p *part) settled() bool {
 	p.mu.Lock()
@@ -416,50 +315,3 @@ func (p *part) close() bool {
 
 // purpose is for what a part's bytes are held.
 func purpose(run string) string { return "run " + run }
-
-// say reports the part as it is, with what is under way.
-func (p *part) say(op decide.Op, progress *pluginapi.Progress) {
-	p.mu.Lock()
-	j := p.note.journal
-	data := p.note.Data
-	p.mu.Unlock()
-	report := j.Report()
-	report.Doing = doing(op)
-	if progress != nil {
-		report.Progress = &api.Progress{Stage: string(op), Done: progress.Done, Total: progress.Total}
-		if progress.Doing != "" {
-			report.Doing = clean(progress.Doing)
-		}
-	}
-	if t := j.Target; t != nil && t.Swap != nil && t.Swap.Data != 0 {
-		report.OldData = decide.StagedData(data, p.id)
-	}
-	p.reports.say(report)
-}
-
-// doing says for people what an operation is.
-func doing(op decide.Op) string {
-	switch op {
-	case decide.OpNone, decide.OpWatchPin:
-		return ""
-	case decide.OpProbe, decide.OpCheckRole, decide.OpLook:
-		return "looking at the database"
-	case decide.OpAwaitRelease:
-		return "waiting for the copy beside the data"
-	case decide.OpAwaitHealth:
-		return "waiting until the database is healthy"
-	case decide.OpStartOld:
-		return "starting the old database"
-	}
-	return words[op]
-}
-
-var words = map[decide.Op]string{
-	decide.OpPin: "holding the log", decide.OpCapture: "capturing", decide.OpVerifyCapture: "verifying the capture",
-	decide.OpPublish: "publishing the capture", decide.OpUnpin: "letting go of the log", decide.OpDropCapture: "removing the capture",
-	decide.OpVerify: "verifying", decide.OpConfigure: "configuring", decide.OpStop: "stopping the database",
-	decide.OpExchange: "exchanging the data directories", decide.OpStart: "starting the database",
-	decide.OpRemoveOld: "removing the old data", decide.OpDropFormer: "cleaning up on the primary",
-	decide.OpStopNew: "stopping the new database", decide.OpExchangeBack: "exchanging the data directories back",
-	decide.OpCleanup: "cleaning up on the primary", decide.OpRemoveStaging: "removing the copy beside the data",
-}

@@ -184,11 +184,11 @@ func TestDoing(t *testing.T) {
 		decide.OpDropCapture, decide.OpAwaitRelease, decide.OpVerify, decide.OpConfigure, decide.OpCheckRole, decide.OpStop, decide.OpExchange,
 		decide.OpStart, decide.OpAwaitHealth, decide.OpRemoveOld, decide.OpDropFormer, decide.OpLook, decide.OpStopNew, decide.OpExchangeBack,
 		decide.OpStartOld, decide.OpCleanup, decide.OpRemoveStaging} {
-		if doing(op) == "" {
+		if words[op] == "" {
 			t.Errorf("%s has no words", op)
 		}
 	}
-	if doing(decide.OpNone) != "" || doing(decide.OpWatchPin) != "" {
+	if words[decide.OpNone] != "" || words[decide.OpWatchPin] != "" {
 		t.Error("waiting has words")
 	}
 }

@@ -33,7 +33,9 @@ A run that is due while the one before is under way is left out, and one that wa
 missed while no agent ran is not made up for.
 
   rackswarm-backup schedule set nightly --when "0 2 * * *" take main --node db1 --keep-last 7
-  rackswarm-backup schedule set rehearsal --when @weekly restore main --backup latest --as standalone --node db9`
+  rackswarm-backup schedule set rehearsal --when @weekly restore main --backup latest --as standalone --allow-primary --node db9
+
+The second one replaces what it restored a week ago, which takes writes.`
 
 func (r *run) setScheduleCommand() *cobra.Command {
 	var s api.Schedule

@@ -178,12 +178,17 @@ func (j Journal) afterProbe(p api.DatabaseState) Journal {
 	return j
 }
 
-// afterCheckRole is the last look before the old database is stopped. One that
-// may have been stopped by us before is expected to be as we left it.
+// afterCheckRole is the last look before the old database is stopped, and the one
+// after that: between the two somebody may have promoted it. One that may have been
+// stopped by us before is expected to be as we left it.
 func (j Journal) afterCheckRole(p api.DatabaseState) Journal {
 	t := j.Target
+	runs := p.Kind == api.DatabasePrimary || p.Kind == api.DatabaseReplica
 	var err *api.Error
 	switch {
+	case j.stopped && runs:
+		return j.revert(at(&api.Error{Code: api.CodeState, Subject: p.DataDir, Message: "was stopped, and runs again: something else starts it",
+			Fix: "have 'commands' of the database stop and start it by what looks after it, such as its unit"}, j.Node))
 	case p.Kind == api.DatabaseStopped && t.stoppedBy(j.Probe):
 		if followed(*j.Probe) && !p.WasReplica {
 			err = &api.Error{Code: api.CodeState, Subject: p.DataDir, Message: "was a replica, and is none any more",
@@ -197,10 +202,9 @@ func (j Journal) afterCheckRole(p api.DatabaseState) Journal {
 		}
 		j.Probe = &p
 	}
-	runs := p.Kind == api.DatabasePrimary || p.Kind == api.DatabaseReplica
 	switch {
 	case err == nil:
-		j.checked = true
+		j.checked, j.looked = true, j.stopped
 		t.Running = t.Running || runs
 	case t.Stopping && t.Running && !runs:
 		j.Error, t.Reverting = at(err, j.Node), true
@@ -348,7 +352,7 @@ func (j Journal) failed(op Op, r Result) Journal {
 		j.Failing, j.FailingSince = op, r.At
 	}
 	j.Trouble = r.Err
-	j.checked, j.samples = false, 0
+	j.checked, j.looked, j.samples = false, false, 0
 	if op == OpPin && r.Err.Code == api.CodeUnsupported {
 		j.Source.Holding, j.State = false, api.PartPinned // an engine without such a log
 		return j.untroubled()

@@ -26,7 +26,8 @@
 // # What holds at any moment
 //
 // A primary that runs is not touched unless the request allows it: its role is
-// looked at again in the same process right before it would be stopped. The old
+// looked at again in the same process right before it would be stopped, and once more
+// before it is replaced. The old
 // data stay until the goal is GoalCommit; before that every failure and every
 // change of the goal brings them back. At most MaxUnavailable members are between
 // their old database and a healthy new one. The first member that fails ends the

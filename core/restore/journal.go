@@ -81,6 +81,7 @@ type TargetJournal struct {
 type memory struct {
 	checked    bool // the role, for the OpStop that follows
 	stopped    bool // the old database
+	looked     bool // at it after that, for the OpExchange that follows
 	newStopped bool
 	started    bool // the new one
 	samples    int  // of good health, in a row

@@ -106,8 +106,11 @@ func nextForward(j Journal, goal api.PartGoal) Op {
 			return nextStop(j)
 		}
 	case api.PartStopped:
-		if !j.stopped {
+		switch {
+		case !j.stopped:
 			return nextStop(j)
+		case !j.looked: // it may have been promoted after the look before its stop
+			return OpCheckRole
 		}
 		return OpExchange
 	case api.PartSwapped, api.PartStarted, api.PartCatchingUp:

@@ -24,7 +24,7 @@ const (
 	OpAwaitRelease Op = "await_release" // until no distribution claims the staging, and it is whole; polled
 	OpVerify       Op = "verify"        // [Verify] of StagedData
 	OpConfigure    Op = "configure"     // [Configure] of StagedData, as MemberName
-	OpCheckRole    Op = "check_role"    // probe again, right before OpStop
+	OpCheckRole    Op = "check_role"    // probe again, right before and right after OpStop
 	OpStop         Op = "stop"          // [Stop]
 	OpExchange     Op = "exchange"      // the data directory and StagedData
 	OpStart        Op = "start"         // [Start]

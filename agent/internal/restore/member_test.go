@@ -299,6 +299,50 @@ func TestPromotedMeanwhileIsNotTouched(t *testing.T) {
 	}
 }
 
+// One that is promoted between the last look and its stop comes back, and so does
+// one that something else starts again.
+func TestPromotedAtTheStop(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(w *world)
+		message   string
+	}{
+		"promoted": {func(w *world) {
+			promoted := old
+			promoted.Follows = false
+			w.must(promoted.write(w.data))
+			w.setRunning(0)
+		}, "none any more"},
+		"started again": {func(w *world) { w.setRunning(inodeAt(w.data)) }, "starts it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.install(old, true)
+			w.member(api.Restore{As: api.AsReplica})
+			w.stage(newer)
+			w.follow(api.GoalProbe, api.GoalReady)
+			asked := false
+			w.before(func(method string) error {
+				if asked && method == "Probe" { // the first look after the stop
+					asked = false
+					c.meanwhile(w)
+				}
+				asked = asked || method == "Stop"
+				return nil
+			})
+			w.follow(api.GoalSwitch)
+			w.before(nil)
+			w.follow(api.GoalEnd)
+			w.stands("old", true)
+			if j := w.journal(); j.State != api.PartRolledBack || !strings.Contains(j.Error.Message, c.message) {
+				t.Errorf("%s: %v", j.State, j.Error)
+			}
+			if got := append(w.beside(), w.listed("slots")...); len(got) != 0 {
+				t.Errorf("left: %q", got)
+			}
+		})
+	}
+}
+
 // A healthy replica is left alone unless the run insists.
 func TestMemberWithoutItsDriver(t *testing.T) {
 	w := newWorld(t)

@@ -2,11 +2,11 @@ package restore
 
 import decide "github.com/rackswarm/rackswarm/core/restore"
 
-// finishes reports whether a database is down until op, or one that follows, is
+// finishes reports whether a database may be down until op, or one that follows, is
 // done.
 func finishes(op decide.Op) bool {
 	switch op {
-	case decide.OpExchange, decide.OpStart, decide.OpLook, decide.OpExchangeBack, decide.OpStartOld:
+	case decide.OpCheckRole, decide.OpExchange, decide.OpStart, decide.OpLook, decide.OpExchangeBack, decide.OpStartOld:
 		return true
 	}
 	return false

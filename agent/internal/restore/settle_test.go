@@ -73,7 +73,7 @@ func TestDriverThatIsMissingMidway(t *testing.T) {
 			w.member(api.Restore{As: api.AsReplica})
 			w.stage(newer)
 			w.follow(api.GoalReady)
-			left := 2 // it dies when it has exchanged
+			left := 3 // it dies when it has exchanged
 			if w.steps(api.GoalSwitch, &left, taken) == nil {
 				t.Fatal("it is over")
 			}
@@ -115,8 +115,8 @@ func TestDatabaseIsRemovedFromTheConfiguration(t *testing.T) {
 		{0, api.GoalProbe, api.PartFailed, "remove nodes from runs", "", true},
 		{2, api.GoalReady, api.PartFailed, decide.MemberName("r1", "db1"), "", true}, // configured
 		{1, api.GoalSwitch, api.PartStuck, "nothing was deleted", "", false},         // stopped
-		{2, api.GoalSwitch, api.PartStuck, "nothing was deleted", "old", false},      // swapped
-		{5, api.GoalSwitch, api.PartStuck, "nothing was deleted", "old", true},       // healthy for a moment
+		{3, api.GoalSwitch, api.PartStuck, "nothing was deleted", "old", false},      // swapped
+		{6, api.GoalSwitch, api.PartStuck, "nothing was deleted", "old", true},       // healthy for a moment
 	} {
 		t.Run(string(c.state)+string(c.goal), func(t *testing.T) {
 			w := newWorld(t)

@@ -182,7 +182,7 @@ func TestSwitchGoesOnWithoutTheStore(t *testing.T) {
 			w.create()
 			if c.dies {
 				w.follow(api.GoalReady)
-				left := 2 // checked, stopped, and it dies before the exchange
+				left := 3 // checked, stopped, checked, and it dies before the exchange
 				if w.steps(api.GoalSwitch, &left, prepared) == nil || w.running() != 0 {
 					t.Fatal("the database runs")
 				}

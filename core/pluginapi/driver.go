@@ -77,7 +77,8 @@ type Description struct {
 	Replicas bool      // AsReplica is supported
 }
 
-// Setting is one of Target.Settings.
+// Setting is one of Target.Settings. A Name such as "config.<parameter>" stands
+// for all settings that begin with what is before the '<'.
 type Setting struct {
 	Name, Help string
 	Required   bool

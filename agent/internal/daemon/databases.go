@@ -184,12 +184,27 @@ func checkSettings(database string, given map[string]string, about pluginapi.Des
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if !known[name] {
+		if !knows(known, name) {
 			errs = append(errs, &api.Error{Code: api.CodeInvalid, Subject: "databases." + database + ".settings." + name,
 				Message: "driver " + about.Name + " has no such setting", Fix: fmt.Sprintf("remove it; there are: %s", names(known))})
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// knows reports whether one of a driver's settings is this one. A name such as
+// config.<parameter> stands for all that begin with config.
+func knows(known map[string]bool, setting string) bool {
+	for name := range known {
+		prefix, _, many := strings.Cut(name, "<")
+		switch rest, ok := strings.CutPrefix(setting, prefix); {
+		case !many && setting == name:
+			return true
+		case many && ok && rest != "" && setting != name:
+			return true
+		}
+	}
+	return false
 }
 
 func names(set map[string]bool) string {

@@ -29,9 +29,15 @@ import (
 // it.
 func filesDriver(t *testing.T) (program, catalog string) {
 	t.Helper()
+	return builtDriver(t, "files")
+}
+
+// builtDriver builds a driver of this repository, and writes a catalogue of it.
+func builtDriver(t *testing.T, name string) (program, catalog string) {
+	t.Helper()
 	dir := t.TempDir()
-	program, catalog = filepath.Join(dir, "rackswarm-driver-files"), filepath.Join(dir, "drivers")
-	build := exec.Command("go", "build", "-o", program, "github.com/rackswarm/rackswarm/agent/drivers/files")
+	program, catalog = filepath.Join(dir, "rackswarm-driver-"+name), filepath.Join(dir, "drivers")
+	build := exec.Command("go", "build", "-o", program, "github.com/rackswarm/rackswarm/agent/drivers/"+name)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -88,6 +94,20 @@ func TestCheckDatabases(t *testing.T) {
 				t.Errorf("nothing is advised: %v", err)
 			}
 		})
+	}
+}
+
+// A driver may name settings of which there are many by a pattern, as that of
+// PostgreSQL does with config.<parameter>.
+func TestCheckDatabasesKnowsSettingsOfWhichThereAreMany(t *testing.T) {
+	_, catalog := builtDriver(t, "postgres")
+	cfg := config.Config{Drivers: catalog, API: config.API{Socket: filepath.Join(t.TempDir(), "agent.sock")}}
+	for setting, good := range map[string]bool{"config.port": true, "config.": false, "config": false, "config.<parameter>": false, "configport": false} {
+		cfg.Databases = map[string]config.Database{"main": {Driver: "postgres", Settings: map[string]string{setting: "1"}}}
+		err := CheckDatabases(t.Context(), cfg, slog.New(slog.DiscardHandler))
+		if (err == nil) != good {
+			t.Errorf("%s: %v", setting, err)
+		}
 	}
 }
 

@@ -8,9 +8,9 @@
 //     file could still change it in between, so it must belong to root or to the
 //     agent's user, and nobody else may write to it or to a directory above it.
 //   - The process has mutual TLS made for this start, a unix socket in a private
-//     directory, three variables of the environment, and no standard input but a
-//     pipe by which it notices the agent's end. It leads a process group; all of
-//     the group is killed when it ends.
+//     directory, an environment that has nothing of the agent's but where temporary
+//     files go, and no standard input but a pipe by which it notices the agent's
+//     end. It leads a process group; all of the group is killed when it ends.
 //   - A process that ends or hangs fails the calls in flight with an Error that
 //     may be retried. It is started again by the next call, later after each
 //     crash, and after several crashes not for a while.

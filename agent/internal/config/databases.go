@@ -189,7 +189,7 @@ func (v *validator) database(name string, db Database) {
 	v.data(name, db.Data)
 	for _, key := range slices.Sorted(maps.Keys(db.Settings)) {
 		if secretName.MatchString(key) || secretText.MatchString(db.Settings[key]) {
-			v.fail("databases", "write the password to a file that only root can read, and name the file, such as passfile=/etc/rackswarm/pgpass",
+			v.fail("databases", "write the password to a file that only the database's user can read, and name the file, such as passfile=/etc/rackswarm/pgpass",
 				"setting %s of %s holds a password", key, name)
 		}
 	}

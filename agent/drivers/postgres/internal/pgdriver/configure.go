@@ -16,7 +16,7 @@ import (
 // follow come first and the role file last, so that an interrupted Configure
 // leaves nothing that Start would start.
 func (d Driver) Configure(ctx context.Context, t pluginapi.Target, c pluginapi.ConfigureRequest) error {
-	in, err := in(t, c.Dir)
+	in, err := staged(t, c.Dir)
 	if err != nil {
 		return err
 	}

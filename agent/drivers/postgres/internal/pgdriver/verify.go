@@ -21,7 +21,7 @@ func (d Driver) Verify(ctx context.Context, t pluginapi.Target, dir string, prog
 	if err := checkVersionFile(dir); err != nil {
 		return err
 	}
-	in, err := in(t, dir)
+	in, err := staged(t, dir)
 	if err != nil {
 		return err
 	}
@@ -74,8 +74,8 @@ func finding(err error, dir string) error {
 	return fault(pluginapi.CodeCorrupt, name, "fetch or capture it again", "%s", message)
 }
 
-// in is the instance t as the captured files in dir would make it.
-func in(t pluginapi.Target, dir string) (*instance, error) {
+// staged is the instance t as the captured files in dir would make it.
+func staged(t pluginapi.Target, dir string) (*instance, error) {
 	in, _, err := open(t)
 	if err != nil {
 		return nil, err

@@ -29,6 +29,7 @@ func (r *run) runView() runView {
 	return &runLines{w: r.Stderr, now: r.now, said: map[string]string{}, last: r.now()}
 }
 
+// silentRun shows nothing: with --json only the end is printed.
 type silentRun struct{}
 
 func (silentRun) show(api.Run) {}
@@ -75,11 +76,7 @@ func (r *run) runVerdict(ctx context.Context, run api.Run) error {
 
 // outcome is the verdict on a run that has finished.
 func (r *run) outcome(run api.Run) error {
-	switch {
-	case run.Phase == api.RunComplete && run.Error != nil:
-		r.note("Left behind: %s", clean(run.Error.Error()))
-		return nil
-	case run.Phase == api.RunComplete:
+	if run.Phase == api.RunComplete {
 		return nil
 	}
 	why := api.Error{Code: api.CodeInternal, Message: "no reason is known"}

@@ -28,6 +28,7 @@ func (r *Reconciler) Holds(ctx context.Context, p string) (bool, error) {
 	}
 }
 
+// askHolds is the question of Holds, which Run answers.
 type askHolds struct {
 	path  string
 	reply chan<- bool

@@ -103,17 +103,26 @@ func (s *stepper) outcome() api.RunPhase {
 	return api.RunFailed
 }
 
-// leftBehind says what a run that is complete could not remove.
+// leftBehind says what a run that is complete could not remove, and what to do
+// about it; nil for nothing. Of members that are committed it is only what they
+// had on the primary that they followed before.
 func (s *stepper) leftBehind() *api.Error {
 	var nodes []string
+	former := true
 	for _, p := range s.run.Parts() {
 		if !p.Report.Done {
 			nodes = append(nodes, p.Node)
+			former = former && p.Report.State == api.PartCommitted
 		}
 	}
 	if len(nodes) == 0 {
 		return nil
 	}
-	return &api.Error{Code: api.CodeNodeLost, Subject: list(nodes), Message: "what only the run needed is not yet removed there, such as the hold on the log",
-		Fix: fmt.Sprintf("the agents go on trying as long as the record of run %s stands", s.run.ID)}
+	left := &api.Error{Code: api.CodeNodeLost, Subject: list(nodes), Message: "what only the run needed is not yet removed there, such as the hold on the log",
+		Fix: fmt.Sprintf("nothing needs doing now: the agents go on trying as long as the record of run %s stands", s.run.ID)}
+	if former {
+		left.Message = "the slot by which it followed before is not yet dropped on that primary"
+		left.Fix = fmt.Sprintf("nothing needs doing: a primary that is gone for good took the slot with it; if it comes back, the agents drop the slot, as long as the record of run %s stands", s.run.ID)
+	}
+	return left
 }

@@ -1,6 +1,7 @@
 package restore_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -13,14 +14,16 @@ import (
 // for ten minutes if it has not said that it fails.
 func TestPrimaryThatIsGoneHoldsUpNoRun(t *testing.T) {
 	gone := &api.Error{Code: api.CodeUnreachable, Subject: "db2: primary db1:5432", Message: "No route to host"}
+	const slot, needed = "the slot by which it followed before", "what only the run needed"
 	for name, c := range map[string]struct {
 		state api.PartState
 		err   *api.Error
 		wait  time.Duration
+		left  string
 	}{
-		"it fails":                 {api.PartCommitted, gone, 5 * time.Second},
-		"it is under way":          {api.PartCommitted, nil, 10 * time.Minute},
-		"the member failed itself": {api.PartRolledBack, gone, 30 * time.Second},
+		"it fails":                 {api.PartCommitted, gone, 5 * time.Second, slot},
+		"it is under way":          {api.PartCommitted, nil, 10 * time.Minute, slot},
+		"the member failed itself": {api.PartRolledBack, gone, 30 * time.Second, needed},
 	} {
 		run := api.Run{ID: "r1", Request: api.RunRequest{Database: "main", Backup: "b1", Restore: &api.Restore{As: api.AsStandalone}},
 			Phase: api.RunCleaning, PhaseSince: start, Backup: &api.Backup{ID: "b1", Run: "r0"},
@@ -35,7 +38,7 @@ func TestPrimaryThatIsGoneHoldsUpNoRun(t *testing.T) {
 			if r.Phase.Finished() != moment.finished || len(actions) > 0 {
 				t.Errorf("%s: after %s it is %s, with %v", name, moment.after, r.Phase, actions)
 			}
-			if moment.finished && (r.Error == nil || r.Error.Code != api.CodeNodeLost) {
+			if moment.finished && (r.Error == nil || r.Error.Code != api.CodeNodeLost || !strings.Contains(r.Error.Message, c.left) || !strings.Contains(r.Error.Fix, "nothing needs doing")) {
 				t.Errorf("%s: it says %v of what is left", name, r.Error)
 			}
 			if !moment.finished && !Wake(v).Equal(start.Add(c.wait)) {

@@ -50,10 +50,17 @@ func (r *run) runsTable(w io.Writer, all []api.Run) {
 		if run.Error != nil {
 			remarks = errorText(*run.Error)
 		}
+		if leaves(run) {
+			remarks = "left: " + remarks
+		}
 		rows = append(rows, []string{run.ID, what(run.Request), run.Request.Database, phaseText(run), r.at(run.CreatedAt), r.took(run), dash(run.Schedule), remarks})
 	}
 	table(w, rows)
 }
+
+// leaves reports whether a run did all that it was for, and could only not remove
+// something yet. That is no error.
+func leaves(run api.Run) bool { return run.Phase == api.RunComplete && run.Error != nil }
 
 func phaseText(run api.Run) string {
 	if run.Aborting && !run.Phase.Finished() {
@@ -177,7 +184,10 @@ func (r *run) writeRun(w io.Writer, run api.Run) {
 			rows = append(rows, []string{"Copies", fmt.Sprintf("%s on %s", b.Path, few(b.Copies))})
 		}
 	}
-	if run.Error != nil {
+	switch {
+	case leaves(run):
+		rows = append(rows, []string{"Left", errorText(*run.Error)})
+	case run.Error != nil:
 		rows = append(rows, []string{"Error", errorText(*run.Error)})
 	}
 	table(w, rows)
@@ -202,7 +212,8 @@ func (r *run) writeRun(w io.Writer, run api.Run) {
 // part is a node's part of a run, with what it is.
 type part struct {
 	api.RunPart
-	role string // "source", "member" or "copy"
+	role   string // "source", "member" or "copy"
+	leaves bool   // it is done but for what it could not remove yet
 }
 
 // key tells parts of one run apart: a node may be a member and keep a copy.
@@ -226,10 +237,10 @@ const roleCopy = "copy"
 func partsOf(run api.Run) []part {
 	var all []part
 	if run.Source != nil {
-		all = append(all, part{*run.Source, "source"})
+		all = append(all, part{RunPart: *run.Source, role: "source", leaves: leaves(run)})
 	}
 	for _, m := range run.Members {
-		all = append(all, part{m, "member"})
+		all = append(all, part{RunPart: m, role: "member", leaves: leaves(run)})
 	}
 	for _, n := range run.Copying {
 		all = append(all, copyOf(n))
@@ -247,7 +258,7 @@ func copyOf(n api.NodeStatus) part {
 	if n.Waiting != "" {
 		r.Doing = "waiting: " + n.Waiting
 	}
-	return part{api.RunPart{Node: n.Node, Location: n.Location, Report: r, Unreachable: n.Unreachable}, roleCopy}
+	return part{RunPart: api.RunPart{Node: n.Node, Location: n.Location, Report: r, Unreachable: n.Unreachable}, role: roleCopy}
 }
 
 // fetchText says how far all nodes together have fetched the content, and which is
@@ -335,6 +346,8 @@ func (p part) err() *api.Error {
 
 func (p part) remarks() string {
 	switch e := p.err(); {
+	case e != nil && p.leaves && e.Code == api.CodeUnreachable && e.Subject != "":
+		return e.Subject + " does not answer"
 	case e != nil:
 		return errorText(*e)
 	case p.Unreachable:
@@ -349,6 +362,9 @@ func (p part) remarks() string {
 
 // fixes says what can be done about parts that failed, once for each advice.
 func fixes(run api.Run) []string {
+	if leaves(run) { // what to do is the same, whatever a node met
+		return []string{"", clean("About what is left: " + run.Error.Fix)}
+	}
 	var lines []string
 	for _, p := range partsOf(run) {
 		if e := p.err(); e != nil && e.Fix != "" {

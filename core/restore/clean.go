@@ -85,8 +85,12 @@ func (s *stepper) retain() {
 	if c == nil || s.run.Aborting || !s.recorded() {
 		return
 	}
+	now := s.v.Now
+	if taken := s.run.Backup.TakenAt; taken.Before(now) {
+		now = taken // one clock that is wrong, the runner's or the source's, makes no backup old
+	}
 	used := func(id string) bool { return id == s.run.Backup.ID || s.v.InUse != nil && s.v.InUse(id) }
-	for _, b := range Expired(s.v.Backups, c.KeepOnly, used, s.v.Now) {
+	for _, b := range Expired(s.v.Backups, c.KeepOnly, used, now) {
 		s.actions = append(s.actions, Action{DeleteBackup: b.ID})
 	}
 }

@@ -2,6 +2,7 @@ package restore_test
 
 import (
 	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -44,6 +45,39 @@ func TestPrimaryThatIsGoneHoldsUpNoRun(t *testing.T) {
 			if !moment.finished && !Wake(v).Equal(start.Add(c.wait)) {
 				t.Errorf("%s: it looks again at %v", name, Wake(v))
 			}
+		}
+	}
+}
+
+// Retention goes by the age of backups. One clock that is years ahead, that of who
+// leads the run or that of the source, deletes none.
+func TestClockThatIsWrongDeletesNoBackup(t *testing.T) {
+	day := 24 * time.Hour
+	for name, c := range map[string]struct {
+		now, taken time.Duration // of the run's end, and of its backup
+		want       []string
+	}{
+		"right":                {0, 0, []string{"b-40"}},
+		"the runner is ahead":  {1000 * day, 0, []string{"b-40"}},
+		"the source is ahead":  {0, 1000 * day, []string{"b-40"}},
+		"the source is behind": {0, -1000 * day, nil},
+	} {
+		old := func(id string, age time.Duration) api.Backup {
+			return api.Backup{ID: id, Run: id, Database: "main", TakenAt: start.Add(-age), VerifiedAt: start.Add(-age)}
+		}
+		own := old("r1", -c.taken)
+		v := View{Now: start.Add(c.now), Backups: []api.Backup{old("b-1", day), old("b-2", 2*day), old("b-40", 40*day), own},
+			Nodes: []api.Node{{Name: "db1", Alive: true}},
+			Run: api.Run{ID: "r1", Phase: api.RunCleaning, PhaseSince: start, Backup: &own,
+				Request: api.RunRequest{Database: "main", Source: "db1", Copies: &api.Copies{Count: 1, Path: "/srv/b", KeepOnly: api.Retention{Days: 30}}},
+				Source:  &api.RunPart{Node: "db1", Goal: api.GoalEnd, Report: api.PartReport{Node: "db1", State: api.PartEnded, Done: true}}}}
+		r, actions := Advance(v)
+		var deleted []string
+		for _, a := range actions {
+			deleted = append(deleted, a.DeleteBackup)
+		}
+		if !r.Phase.Finished() || !slices.Equal(deleted, c.want) {
+			t.Errorf("%s: %s, deleted are %q, want %q", name, r.Phase, deleted, c.want)
 		}
 	}
 }

@@ -384,22 +384,23 @@ func (j Journal) midway() bool {
 // abandon ends a part whose database the node is not to touch any more, for err.
 // What it cannot remove without is named.
 func (j Journal) abandon(err *api.Error) Journal {
-	left := ""
+	var left []string
 	if s := j.Source; s != nil && s.Holding {
-		left, s.Holding = PinName(j.Run), false
+		left, s.Holding = append(left, PinName(j.Run)), false
 	}
 	if t := j.Target; t != nil {
 		if t.Configuring {
-			left = MemberName(j.Run, j.Node)
+			left = append(left, MemberName(j.Run, j.Node))
 		}
 		if t.Former != "" {
-			left = t.Former
+			left = append(left, t.Former)
 		}
 		t.Configuring, t.Former = false, ""
 	}
 	err = at(err, j.Node)
-	if left != "" {
-		err.Fix = fmt.Sprintf("%s; %s may be left on the primary and hold its log: drop it there", err.Fix, left)
+	if len(left) > 0 {
+		advice := strings.Join(left, " and ") + " may be left on the primary and hold its log: drop what is there"
+		err.Fix = strings.TrimPrefix(err.Fix+"; "+advice, "; ")
 	}
 	switch j = j.untroubled(); {
 	case j.State.Final():

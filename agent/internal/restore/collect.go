@@ -43,8 +43,11 @@ func (w *Worker) Collect(ctx context.Context, dry bool) (items []api.CollectedIt
 
 func (w *Worker) collectIn(ctx context.Context, path string, dry bool) (items []api.CollectedItem, err error) {
 	parent, err := os.OpenFile(path, os.O_RDONLY, 0)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // no database stands there yet
+	}
+	if err != nil {
+		return nil, diskError("open", path, err)
 	}
 	defer parent.Close()
 	names, err := parent.Readdirnames(-1)

@@ -1,8 +1,8 @@
 package restore_test
 
 import (
-	"strings"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 

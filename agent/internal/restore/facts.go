@@ -94,7 +94,7 @@ func (j *job) openParent() (*os.File, error) {
 	if err != nil {
 		return nil, diskError("open", path, err)
 	}
-	if j.inRoots(path) {
+	if j.inRoots(parent) {
 		return parent, nil
 	}
 	parent.Close()
@@ -102,8 +102,10 @@ func (j *job) openParent() (*os.File, error) {
 		Fix: "add it to roots in the agent's configuration"}
 }
 
-func (j *job) inRoots(path string) bool {
-	real, err := filepath.EvalSymlinks(path)
+// inRoots asks where what is open lies: the database's user may have put a link in
+// its place, and takes it away again.
+func (j *job) inRoots(dir *os.File) bool {
+	real, err := os.Readlink(procPath(dir))
 	return err == nil && slices.ContainsFunc(j.w.cfg.Roots, func(root string) bool {
 		top, err := filepath.EvalSymlinks(root)
 		return err == nil && (real == top || strings.HasPrefix(real, strings.TrimSuffix(top, "/")+"/"))

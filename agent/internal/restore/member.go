@@ -74,7 +74,7 @@ func (j *job) takeOver(ctx context.Context) (wait bool, err error) {
 	if err != nil {
 		return false, j.incomplete(err)
 	}
-	if m.Content != *j.note.journal.Content {
+	if m.Content != *j.note.journal.Content || m.Database != j.note.journal.Database {
 		return false, &api.Error{Code: api.CodeCorrupt, Subject: filepath.Join(p.staging.Name(), manifestName), Message: "it describes another capture than the run restores",
 			Fix: "look who works there beside the agent, and start the run again"}
 	}

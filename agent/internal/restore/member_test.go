@@ -366,7 +366,11 @@ func TestCopyThatIsNotRight(t *testing.T) {
 	}{
 		"damaged":         {func(w *world) { w.must(os.WriteFile(filepath.Join(staged(w), "base", "1", "sum"), nil, 0o600)) }, api.CodeCorrupt},
 		"another content": {func(w *world) { w.run.Backup.Content.End = "0/77" }, api.CodeCorrupt},
-		"no manifest":     {func(w *world) { w.must(os.Remove(filepath.Join(filepath.Dir(staged(w)), "backup.json"))) }, api.CodeNotFound},
+		"another database": {func(w *world) {
+			dir, err := os.Open(filepath.Dir(staged(w)))
+			w.must(err, writeManifest(dir, manifest{Name: "b1", Database: "other", Content: contentNew}), dir.Close())
+		}, api.CodeCorrupt},
+		"no manifest": {func(w *world) { w.must(os.Remove(filepath.Join(filepath.Dir(staged(w)), "backup.json"))) }, api.CodeNotFound},
 		"odd manifest": {func(w *world) {
 			w.must(os.WriteFile(filepath.Join(filepath.Dir(staged(w)), "backup.json"), []byte("{}"), 0o600))
 		}, api.CodeCorrupt},

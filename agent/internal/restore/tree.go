@@ -29,6 +29,9 @@ func openParent(data string) (*os.File, error) {
 	return os.OpenFile(filepath.Dir(data), os.O_RDONLY|unix.O_DIRECTORY, 0)
 }
 
+// procPath leads to an open directory, whatever stands under its name by now.
+func procPath(dir *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", dir.Fd()) }
+
 // lstat is what stands under a name in an open directory; fs.ErrNotExist if
 // nothing does.
 func lstat(dir *os.File, name string) (unix.Stat_t, error) {
@@ -130,7 +133,7 @@ func removeTree(dir *os.File, name string) error {
 	if on || len(below) > 0 {
 		return &api.Error{Code: api.CodeIO, Subject: path, Message: "not removed, as a filesystem is mounted there", Fix: "unmount it"}
 	}
-	root, err := os.OpenRoot(dir.Name())
+	root, err := os.OpenRoot(procPath(dir))
 	if err != nil {
 		return diskError("open", dir.Name(), err)
 	}

@@ -148,7 +148,7 @@ func TestStoreIsAwayDuringTheSwitch(t *testing.T) {
 // back.
 func TestAbortDuringTheSwitch(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, options{names: []string{"db1", "db2"}, sabotaged: true, prepare: func(w *world) {
+	w := newWorld(t, options{names: []string{"db1", "db2"}, sabotaged: true, lenient: "db1", prepare: func(w *world) {
 		w.must(w.db["db2"].InitReplica(w.Context(), "db1"))
 	}})
 	inode := w.inode("db2")

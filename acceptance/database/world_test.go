@@ -57,6 +57,7 @@ type options struct {
 	// scripts around each call.
 	sabotaged bool
 	settings  map[string]map[string]any // further ones of agents
+	lenient   string                    // host whose configuration lets its primary be replaced
 	prepare   func(w *world)            // before the agents start
 }
 
@@ -89,6 +90,7 @@ func newWorld(t *testing.T, o options) *world {
 			if o.sabotaged {
 				instance["driver"] = "saboteur"
 			}
+			instance["allow_primary"] = name == o.lenient
 			settings[name]["databases"] = map[string]any{dbhost.Database: instance}
 		}
 		for key, value := range o.settings[name] {

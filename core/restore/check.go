@@ -75,7 +75,7 @@ func checkRole(p api.DatabaseState, r api.Restore) *api.Error {
 			return nil
 		}
 		return refusal(api.CodeState, p, "holds a database that runs and takes writes",
-			"leave this node out, or set allow_primary if its data may be replaced")
+			"leave this node out; if its data may be replaced, set allow_primary in the request and for this database in the node's configuration")
 	}
 	return refusal(api.CodeForeignContent, p, "holds something that is not this kind of database",
 		"look at 'data' and 'driver' in the agent's configuration, or empty the directory")

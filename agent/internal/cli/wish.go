@@ -88,7 +88,7 @@ func (r *run) define(cmd *cobra.Command, w *wish, verbs ...string) {
 	all.StringVar(&w.from, "from", "", "capture the database on this node, such as the primary (required)")
 	all.StringVar(&w.backup, "backup", "", "ID of the backup, or latest (required)")
 	all.StringVar(&w.as, "as", "", "what the restored database becomes: a replica of the primary that the node's configuration names, or standalone (required)")
-	all.BoolVar(&w.allowPrimary, "allow-primary", false, "replace a database that runs and takes writes, too")
+	all.BoolVar(&w.allowPrimary, "allow-primary", false, "replace a database that runs and takes writes, too, where the node's configuration allows it")
 	all.BoolVar(&w.noRequireReplica, "no-require-replica", false, "replace a database that does not run and was no replica, too")
 	all.BoolVar(&w.force, "force", false, "replace replicas that follow their primary well, too")
 	all.IntVar(&w.maxUnavailable, "max-unavailable", 1, "switch so many nodes at a time, of one location")

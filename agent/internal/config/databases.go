@@ -28,10 +28,13 @@ type Database struct {
 	Settings map[string]string
 	// Commands replace the driver's ways to "start" and "stop" it.
 	Commands map[string][]string
+	// AllowPrimary lets runs that ask for it replace the data of a database that
+	// runs and takes writes.
+	AllowPrimary bool
 }
 
 const (
-	databaseFix = `write {name: {driver: postgres, data: /srv/pg/main/data, settings: {bin: /usr/lib/postgresql/15/bin}, commands: {start: [...], stop: [...]}}}; settings and commands may be left out`
+	databaseFix = `write {name: {driver: postgres, data: /srv/pg/main/data, settings: {bin: /usr/lib/postgresql/15/bin}, commands: {start: [...], stop: [...]}}}; settings, commands and allow_primary may be left out`
 	driversFix  = "write it with: sha256sum /usr/local/lib/rackswarm/" + pluginhost.Prefix + "* >" + DefaultDrivers
 )
 
@@ -123,7 +126,9 @@ func databaseField(db *Database, name string, n ast.Node) (err error) {
 		})
 	case name == "commands" && isMap:
 		db.Commands, err = mapping(m, argv)
-	case slices.Contains([]string{"driver", "data", "settings", "commands"}, name):
+	case name == "allow_primary" && n.Type() == ast.BoolType:
+		db.AllowPrimary = n.(*ast.BoolNode).Value
+	case slices.Contains([]string{"driver", "data", "settings", "commands", "allow_primary"}, name):
 		return fmt.Errorf("cannot be %s", form(n))
 	default:
 		return errors.New("unknown setting")

@@ -15,7 +15,7 @@ func TestDatabases(t *testing.T) {
 		"main": {
 			Driver: "postgres", Data: "/srv/pg/main/data",
 			Settings: map[string]string{"bin": "/usr/lib/postgresql/15/bin", "port": "5433", "fast": "true"},
-			Commands: map[string][]string{"start": {"/bin/true", "main"}, "stop": {"/bin/true"}},
+			Commands: map[string][]string{"start": {"/bin/true", "main"}, "stop": {"/bin/true"}}, AllowPrimary: true,
 		},
 		"notes": {Driver: "files", Data: "/srv/notes"},
 	}
@@ -26,6 +26,7 @@ databases:
     data: /srv/pg/main/data
     settings: {bin: /usr/lib/postgresql/15/bin, port: 5433, fast: true}
     commands: {start: [/bin/true, main], stop: [/bin/true]}
+    allow_primary: true
   notes: {driver: files, data: /srv/notes}
 drivers: /etc/drivers`
 	c, failed, err := parse("a.yaml", []byte(text), nil)
@@ -33,7 +34,7 @@ drivers: /etc/drivers`
 		t.Errorf("from a file: %+v, %v", c.Databases, err)
 	}
 	variable := "RACKSWARM_DATABASES={main: {driver: postgres, data: /srv/pg/main/data, settings: {bin: /usr/lib/postgresql/15/bin, port: 5433, fast: true}, " +
-		"commands: {start: [/bin/true, main], stop: [/bin/true]}}, notes: {driver: files, data: /srv/notes}}"
+		"commands: {start: [/bin/true, main], stop: [/bin/true]}, allow_primary: true}, notes: {driver: files, data: /srv/notes}}"
 	c, failed, err = parse("", nil, []string{variable})
 	if err != nil || len(failed) != 0 || !reflect.DeepEqual(c.Databases, want) {
 		t.Errorf("from a variable: %+v, %v", c.Databases, err)
@@ -54,6 +55,7 @@ func TestDatabasesThatAreWrittenWrong(t *testing.T) {
 		{"databases:\n  main: postgres", "a.yaml:2:3: databases", "a mapping of its settings"},
 		{"databases:\n  main: {data: /srv/a}", "a.yaml:2:3: databases.main.driver", "not set"},
 		{"databases:\n  main: {driver: files}", "a.yaml:2:3: databases.main.data", "not set"},
+		{"databases:\n  main: {driver: files, data: /srv/a, allow_primary: sometimes}", "databases.main.allow_primary", "cannot be"},
 		{"databases:\n  main: {driver: [files], data: /srv/a}", "a.yaml:2:10: databases.main.driver", "cannot be a list"},
 		{"databases:\n  main: {driver: files, data: /srv/a, settings: [a]}", "databases.main.settings", "cannot be a list"},
 		{"databases:\n  main: {driver: files, data: /srv/a, settings: {a: {}}}", "databases.main.settings", "a: must be a text, not a mapping"},

@@ -117,7 +117,7 @@ func newHost(c config.Config, log *slog.Logger) (*pluginhost.Host, error) {
 func instances(all map[string]config.Database) map[string]restore.Instance {
 	list := make(map[string]restore.Instance, len(all))
 	for name, db := range all {
-		list[name] = restore.Instance{Driver: db.Driver, Data: db.Data, Settings: db.Settings, Commands: db.Commands}
+		list[name] = restore.Instance{Driver: db.Driver, Data: db.Data, Settings: db.Settings, Commands: db.Commands, AllowPrimary: db.AllowPrimary}
 	}
 	return list
 }

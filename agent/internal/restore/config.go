@@ -18,6 +18,9 @@ type Instance struct {
 	// Settings and Commands are the driver's. They are told to it and to nobody else.
 	Settings map[string]string
 	Commands map[string][]string
+	// AllowPrimary lets runs that ask for it replace a database that runs and takes
+	// writes. Runs are not signed: the node has to agree.
+	AllowPrimary bool
 }
 
 // Drivers are the drivers that this node may start, by name; pluginhost.Host is

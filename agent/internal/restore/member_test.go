@@ -37,7 +37,7 @@ func TestMemberIsRestored(t *testing.T) {
 		"empty directory":    {func(w *world) { w.must(os.Mkdir(w.data, 0o750)) }, api.Restore{As: api.AsReplica}},
 		"replica that runs":  {func(w *world) { w.install(old, true) }, api.Restore{As: api.AsReplica}},
 		"replica, stopped":   {func(w *world) { w.install(old, false) }, api.Restore{As: api.AsStandalone}},
-		"primary, allowed":   {func(w *world) { w.install(toyData{Cluster: "c1"}, true) }, api.Restore{As: api.AsReplica, AllowPrimary: true}},
+		"primary, allowed":   {func(w *world) { w.install(toyData{Cluster: "c1"}, true); w.lenient = true }, api.Restore{As: api.AsReplica, AllowPrimary: true}},
 		"forgotten, allowed": {func(w *world) { w.install(toyData{Cluster: "c1"}, false) }, api.Restore{As: api.AsReplica, AllowStopped: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -443,4 +443,18 @@ func TestDriversErrors(t *testing.T) {
 			t.Errorf("%v became %v, again %v", c.err, r.Err, r.Retry)
 		}
 	}
+}
+
+// A run is not signed: that it allows primaries to be replaced is not enough.
+func TestPrimaryIsReplacedOnlyIfTheNodeAgrees(t *testing.T) {
+	w := newWorld(t)
+	w.install(toyData{Cluster: "c1", Content: "old"}, true)
+	w.member(api.Restore{As: api.AsReplica, AllowPrimary: true})
+	w.stage(newer)
+	w.follow(forward...)
+	j := w.journal()
+	if j.State != api.PartFailed || j.Error == nil || !strings.Contains(j.Error.Fix, "the node's configuration") {
+		t.Errorf("%+v", j)
+	}
+	w.stands("old", true)
 }

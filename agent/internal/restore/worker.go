@@ -126,6 +126,9 @@ func (w *Worker) begin(r api.Run, mine api.RunPart) *part {
 	n := note{journal: j}
 	if instance, ok := w.cfg.Databases[r.Request.Database]; ok {
 		n.Data, n.Driver = filepath.Clean(instance.Data), instance.Driver
+		if t := n.journal.Target; t != nil && !instance.AllowPrimary {
+			t.Restore.AllowPrimary = false
+		}
 	}
 	p := newPart(w, n)
 	p.learn(r, mine)

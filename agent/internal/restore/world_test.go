@@ -34,6 +34,7 @@ type world struct {
 	roots  []string
 	budget *quota.Budget
 	// keyless agents cannot publish.
+	lenient  bool // the configuration lets primaries be replaced
 	keyless bool
 	ahead   atomic.Int64 // of the clock, in nanoseconds
 
@@ -128,7 +129,7 @@ func (w *world) must(errs ...error) {
 func (w *world) config() Config {
 	c := Config{Self: "db1", Store: w.store, Drivers: w.toy, Publisher: w.served, CanPublish: !w.keyless, Budget: w.budget, Holder: &w.held, StateDir: w.state, Roots: w.roots,
 		Now:       func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
-		Databases: map[string]Instance{"main": {Driver: "toy", Data: w.data, Settings: map[string]string{"key": "hunter2"}}}}
+		Databases: map[string]Instance{"main": {Driver: "toy", Data: w.data, Settings: map[string]string{"key": "hunter2"}, AllowPrimary: w.lenient}}}
 	if testing.Verbose() {
 		c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}

@@ -42,7 +42,7 @@ options:
     type: bool
     default: true
   allow_primary:
-    description: Replace a database that runs and takes writes.
+    description: Replace a database that runs and takes writes, where the configuration of the node has C(allow_primary) for it, too.
     type: bool
     default: false
   force:

@@ -39,13 +39,14 @@ func (w *world) number(name, query string) int {
 }
 
 // A backup is taken, lies on two nodes without the one it is of, is checked and
-// mended, is replaced by that of a schedule, and comes back when its primary is
-// gone.
+// mended, is replaced by that of a schedule, and comes back, in the place of a
+// replica, when its primary is gone. What came back is backed up in turn.
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{names: []string{"db1", "db2", "keep1"}})
 	_, err := w.db["db1"].StartLoad(w.Context())
 	w.must(err)
+	w.ok("seed", "main", "--from", "db1", "--node", "db2")
 	w.ok("take", "main", "--node", "db1", "--copies", "2", "--on", "hub", "--on", "keep1")
 	b := w.onlyBackup()
 	w.kept(b, "hub", "keep1")
@@ -54,6 +55,7 @@ func TestBackup(t *testing.T) {
 	w.mends(b)
 	w.scheduled(b)
 	w.restored()
+	w.ok("take", "main", "--node", "db2", "--copies", "1", "--on", "keep1")
 }
 
 // kept checks that nodes, and nobody else, hold the files of a backup.

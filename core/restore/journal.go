@@ -220,6 +220,20 @@ func (j Journal) Done() bool {
 	return j.State.Final() && Next(j, api.GoalEnd) == OpNone
 }
 
+// Leaves reports whether a part whose goal is given is through with the database of
+// its node: what is left to do, if anything, is to be done on the primary, which
+// may be gone for good. Another run may have the database then.
+func (j Journal) Leaves(goal api.PartGoal) bool {
+	if !j.State.Final() && goal != api.GoalEnd {
+		return false
+	}
+	switch Next(j, api.GoalEnd) {
+	case OpNone, OpUnpin, OpDropFormer, OpCleanup:
+		return true
+	}
+	return false
+}
+
 // Holds is how many bytes the part holds on the node's disk for the run, in a
 // capture or in a copy that is the node's own; about as many, as files of databases
 // come and go.

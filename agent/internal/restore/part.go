@@ -252,7 +252,7 @@ func (p *part) takeIn(op decide.Op, r decide.Result) {
 	p.mu.Lock()
 	before := p.note.journal.State
 	p.note.journal = p.note.journal.After(op, r)
-	j := p.note.journal
+	j, goal := p.note.journal, p.note.Goal
 	p.mu.Unlock()
 	if j.State == api.PartCommitted && before != j.State {
 		p.remember(j)
@@ -262,7 +262,7 @@ func (p *part) takeIn(op decide.Op, r decide.Result) {
 	}
 	p.flush()
 	p.w.cfg.Budget.Set(purpose(p.id), j.Holds())
-	if j.Done() {
+	if j.Leaves(goal) {
 		p.w.locks.release(p.note.Data, p.id)
 	}
 }

@@ -337,6 +337,44 @@ func TestLocksAreTakenAgain(t *testing.T) {
 	}
 }
 
+// The primary is gone for good, and with it what the run has yet to remove there:
+// the database of this node is free for the next run all the same, also after a
+// restart of the agent.
+func TestLockIsNotHeldForThePrimary(t *testing.T) {
+	w := newWorld(t)
+	w.install(old, true)
+	w.member(api.Restore{As: api.AsStandalone})
+	w.must(w.worker.follows("main", "rs_before"))
+	w.stage(newer)
+	w.follow(api.GoalReady, api.GoalSwitch)
+	w.before(func(method string) error {
+		if method == "Cleanup" {
+			return &pluginapi.Error{Code: pluginapi.CodeUnreachable, Message: "no answer"}
+		}
+		return nil
+	})
+	p := w.part()
+	p.note.Goal = api.GoalCommit
+	for op := p.next(); ; op = p.next() {
+		p.takeIn(op, p.attempt(t.Context(), op))
+		if op == decide.OpDropFormer {
+			break
+		}
+		if op == decide.OpNone {
+			t.Fatalf("nothing is left to do: %+v", w.journal())
+		}
+	}
+	for _, when := range []string{"while the part goes on", "after a restart"} {
+		if holder, ok := w.worker.locks.take(w.data, "r2"); !ok {
+			t.Errorf("%s the instance is %q's", when, holder)
+		}
+		w.open()
+	}
+	if j := w.journal(); j.Done() || j.State != api.PartCommitted {
+		t.Errorf("the slot is forgotten: %+v", j)
+	}
+}
+
 // A probe that fails leaves the instance to others.
 func TestLockOfAFailedProbe(t *testing.T) {
 	w := newWorld(t)

@@ -59,7 +59,7 @@ func (w *Worker) recover() error {
 	for _, e := range all {
 		e.journal = e.journal.Resume()
 		p := newPart(w, e)
-		if e.journal.State != "" && !e.journal.Done() {
+		if e.journal.State != "" && !e.journal.Leaves(e.Goal) {
 			if other, ok := w.locks.take(e.Data, e.journal.Run); !ok {
 				w.cfg.Logger.Error("two journals are about one database; this one is left alone",
 					"data", e.Data, "run", e.journal.Run, "other_run", other, "journals", w.notes.dir)

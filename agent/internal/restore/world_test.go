@@ -34,7 +34,7 @@ type world struct {
 	roots  []string
 	budget *quota.Budget
 	// keyless agents cannot publish.
-	lenient  bool // the configuration lets primaries be replaced
+	lenient bool // the configuration lets primaries be replaced
 	keyless bool
 	ahead   atomic.Int64 // of the clock, in nanoseconds
 

@@ -159,7 +159,7 @@ func NewJournal(r api.Run, node string) (j Journal, ok bool) {
 	for _, m := range r.Members {
 		if m.Node == node && r.Request.Restore != nil {
 			j.Member, j.Target = true, &TargetJournal{Restore: *r.Request.Restore}
-			return j.memberLost(m.Report).Learn(r), true
+			return j.memberLost(m).Learn(r), true
 		}
 	}
 	return Journal{}, false
@@ -183,18 +183,21 @@ func (j Journal) sourceLost(last api.PartReport) Journal {
 	return j
 }
 
-func (j Journal) memberLost(last api.PartReport) Journal {
-	switch last.State {
-	case api.PartStopped, api.PartSwapped, api.PartStarted, api.PartCatchingUp, api.PartHealthy:
+// memberLost: reports may be late. A member that was told to switch may have done
+// so, and its staging may hold the old data.
+func (j Journal) memberLost(m api.RunPart) Journal {
+	last := m.Report
+	switch waiting := m.Goal == api.GoalProbe || m.Goal == api.GoalReady; {
+	case last.State == api.PartConfigured && !waiting,
+		last.State == api.PartStopped, last.State == api.PartSwapped, last.State == api.PartStarted,
+		last.State == api.PartCatchingUp, last.State == api.PartHealthy:
 		j.State = api.PartStuck
 		j.Error = lostJournal(j, fmt.Sprintf("look which database stands, and whether the other is beside it in .rackswarm.%s", j.Run))
-	case api.PartVerified, api.PartConfigured:
+	case last.State == api.PartVerified, last.State == api.PartConfigured:
 		j.Target.Configuring = true
-	default:
-		if last.State.Final() {
-			j.State, j.Error, j.Target.Configuring = last.State, last.Error, !last.Done
-			j.Target.Removed = last.Done
-		}
+	case last.State.Final():
+		j.State, j.Error, j.Target.Configuring = last.State, last.Error, !last.Done
+		j.Target.Removed = last.Done
 	}
 	return j
 }

@@ -97,19 +97,22 @@ func TestLostJournal(t *testing.T) {
 	restore := &api.Restore{As: api.AsReplica}
 	for _, c := range []struct {
 		last api.PartState
+		goal api.PartGoal
 		want api.PartState
 		next Op // for GoalEnd
 	}{
-		{"", "", OpGiveUp},
-		{api.PartProbed, "", OpGiveUp},
-		{api.PartConfigured, "", OpGiveUp},
-		{api.PartStopped, api.PartStuck, OpNone},
-		{api.PartSwapped, api.PartStuck, OpNone},
-		{api.PartHealthy, api.PartStuck, OpNone},
-		{api.PartRolledBack, api.PartRolledBack, OpRemoveStaging},
-		{api.PartCommitted, api.PartCommitted, OpNone},
+		{"", api.GoalProbe, "", OpGiveUp},
+		{api.PartProbed, api.GoalReady, "", OpGiveUp},
+		{api.PartConfigured, api.GoalReady, "", OpGiveUp},
+		{api.PartConfigured, api.GoalSwitch, api.PartStuck, OpNone},
+		{api.PartConfigured, api.GoalEnd, api.PartStuck, OpNone},
+		{api.PartStopped, api.GoalSwitch, api.PartStuck, OpNone},
+		{api.PartSwapped, api.GoalSwitch, api.PartStuck, OpNone},
+		{api.PartHealthy, api.GoalCommit, api.PartStuck, OpNone},
+		{api.PartRolledBack, api.GoalEnd, api.PartRolledBack, OpRemoveStaging},
+		{api.PartCommitted, api.GoalCommit, api.PartCommitted, OpNone},
 	} {
-		r := api.Run{ID: "r1", Request: api.RunRequest{Restore: restore}, Members: []api.RunPart{{Node: "db2", Report: api.PartReport{State: c.last}}}}
+		r := api.Run{ID: "r1", Request: api.RunRequest{Restore: restore}, Members: []api.RunPart{{Node: "db2", Goal: c.goal, Report: api.PartReport{State: c.last}}}}
 		j, ok := NewJournal(r, "db2")
 		if !ok || j.State != c.want || Next(j, api.GoalEnd) != c.next {
 			t.Errorf("it was %q: %v, %q, then %q", c.last, ok, j.State, Next(j, api.GoalEnd))

@@ -6,41 +6,18 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/show"
 )
-
-// limit is how long the whole demo may take, on the slowest machine.
-const limit = 15 * time.Minute
 
 func main() {
 	top := flag.String("top", ".", "the checkout, with bin/ as make build fills it")
 	terraform := flag.String("terraform", "terraform", "the Terraform or OpenTofu command")
 	source := flag.String("source", "", "the directory to distribute (default: go env GOROOT)")
 	flag.Parse()
-	os.Exit(run(*top, *terraform, *source))
-}
-
-// run returns the exit code: 0, 1 after a failure, 130 after an interrupt.
-func run(top, terraform, source string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the demo was not done after %s", limit))
-	defer cancel()
-	err := perform(bounded, top, terraform, source)
-	switch {
-	case ctx.Err() != nil:
-		fmt.Fprintln(os.Stderr, "\ndemo: interrupted")
-		return 130
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "\ndemo: failed:", err)
-		return 1
-	}
-	return 0
+	os.Exit(show.Run("demo", func(ctx context.Context) error { return perform(ctx, *top, *terraform, *source) }))
 }
 
 // perform runs the demo in a temporary directory, which it removes.

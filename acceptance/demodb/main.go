@@ -6,17 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/dbhost"
 	"github.com/rackswarm/rackswarm/acceptance/show"
 )
-
-// limit is how long the whole demo may take, on the slowest machine.
-const limit = 15 * time.Minute
 
 // options are what the command line says.
 type options struct {
@@ -31,25 +26,7 @@ func main() {
 	flag.StringVar(&o.collection, "collection", "dist/rackswarm-swarm-0.1.0.tar.gz", "the archive of the collection, as make collection builds it, below the checkout")
 	flag.IntVar(&o.scale, "scale", 20, "the size of the database, some 15 MB each, at least 1")
 	flag.Parse()
-	os.Exit(run(o))
-}
-
-// run returns the exit code: 0, 1 after a failure, 130 after an interrupt.
-func run(o options) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the demo was not done after %s", limit))
-	defer cancel()
-	err := perform(bounded, o)
-	switch {
-	case ctx.Err() != nil:
-		fmt.Fprintln(os.Stderr, "\ndemo-db: interrupted")
-		return 130
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "\ndemo-db: failed:", err)
-		return 1
-	}
-	return 0
+	os.Exit(show.Run("demo-db", func(ctx context.Context) error { return perform(ctx, o) }))
 }
 
 // check says what is missing for the demo, and the fix.

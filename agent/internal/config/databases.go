@@ -71,20 +71,8 @@ func defaultDrivers() string {
 
 // databases reads a mapping of databases by name.
 func (d *document) databases(s setting, m ast.MapNode) (raw, bool) {
-	v, good := raw{databases: map[string]Database{}}, true
-	for it := m.MapRange(); it.Next(); {
-		name, isText := scalar(it.Key())
-		body, isMap := it.Value().(ast.MapNode)
-		if !isText || !isMap {
-			d.fail(it.Key(), s.key, databaseFix, "every database needs a name and a mapping of its settings")
-			good = false
-			continue
-		}
-		db, ok := d.database(s.key+"."+name, it.Key(), body)
-		v.databases[name] = db
-		good = good && ok
-	}
-	return v, good
+	all, good := byName(d, s, "database", m, d.database)
+	return raw{databases: all}, good
 }
 
 func (d *document) database(key string, at ast.Node, m ast.MapNode) (Database, bool) {

@@ -34,21 +34,27 @@ func hooks() setting {
 
 // hooks reads a mapping of hooks by name.
 func (d *document) hooks(s setting, m ast.MapNode) (raw, bool) {
-	v := raw{hooks: hook.Set{}}
-	good := true
+	all, good := byName(d, s, "hook", m, d.hook)
+	return raw{hooks: all}, good
+}
+
+// byName reads a mapping from names to mappings, each by read, which gets the
+// key for errors; false if something is wrong.
+func byName[T any](d *document, s setting, kind string, m ast.MapNode, read func(key string, at ast.Node, body ast.MapNode) (T, bool)) (map[string]T, bool) {
+	all, good := map[string]T{}, true
 	for it := m.MapRange(); it.Next(); {
 		name, isText := scalar(it.Key())
 		body, isMap := it.Value().(ast.MapNode)
 		if !isText || !isMap {
-			d.fail(it.Key(), s.key, hookFix, "every hook needs a name and a mapping of its settings")
+			d.fail(it.Key(), s.key, s.fix, "every %s needs a name and a mapping of its settings", kind)
 			good = false
 			continue
 		}
-		c, ok := d.hook(s.key+"."+name, it.Key(), body)
-		v.hooks[name] = c
+		v, ok := read(s.key+"."+name, it.Key(), body)
+		all[name] = v
 		good = good && ok
 	}
-	return v, good
+	return all, good
 }
 
 func (d *document) hook(key string, at ast.Node, m ast.MapNode) (hook.Command, bool) {

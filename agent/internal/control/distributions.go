@@ -32,11 +32,9 @@ func (s *Server) putDistribution(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(w, r, &wanted); err != nil {
 		return err
 	}
-	name := r.PathValue("name")
-	if wanted.Name != "" && wanted.Name != name {
-		return badBody("name", "it is "+wanted.Name+", but the address says "+name, "write the same name in both, or leave the field out")
+	if err := nameByPath(r, &wanted.Name); err != nil {
+		return err
 	}
-	wanted.Name = name
 	if err := wanted.Validate(); err != nil {
 		return err
 	}

@@ -54,6 +54,16 @@ func badBody(subject, message, fix string) error {
 	return &api.Error{Code: api.CodeInvalid, Subject: subject, Message: message, Fix: fix}
 }
 
+// nameByPath sets a body's name to that of the address, and refuses another one.
+func nameByPath(r *http.Request, name *string) error {
+	address := r.PathValue("name")
+	if *name != "" && *name != address {
+		return badBody("name", "it is "+*name+", but the address says "+address, "write the same name in both, or leave the field out")
+	}
+	*name = address
+	return nil
+}
+
 // jsonKind names what JSON value a Go type is decoded from.
 func jsonKind(t reflect.Type) string {
 	switch t.Kind() {

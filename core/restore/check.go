@@ -8,6 +8,11 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
+// Room is what must be free for a copy of a data directory of so many bytes, and
+// spare bytes for what is written meanwhile: the size is an estimate, of which a
+// tenth is added.
+func Room(size, spare int64) int64 { return size + size/10 + spare }
+
 // spareBytes is what must be free beside the content: the log that a database
 // writes while it starts and catches up.
 const spareBytes = 32 << 20
@@ -123,7 +128,7 @@ func major(version string) string {
 
 // checkSpace: the old data stand until GoalCommit, the new ones beside them.
 func checkSpace(p api.DatabaseState, want api.BackupContent) *api.Error {
-	need := want.DataBytes + want.DataBytes/10 + spareBytes
+	need := Room(want.DataBytes, spareBytes)
 	if p.FreeBytes >= need {
 		return nil
 	}

@@ -155,8 +155,7 @@ func (j *job) checkRoom(parent *os.File) error {
 	if err != nil || j.note.journal.Probe == nil {
 		return err
 	}
-	size := j.note.journal.Probe.DataBytes
-	need := size + size/10 + spareBytes
+	need := decide.Room(j.note.journal.Probe.DataBytes, spareBytes)
 	if free >= need {
 		return nil
 	}

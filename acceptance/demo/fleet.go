@@ -14,6 +14,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/acceptance/child"
 	"github.com/rackswarm/rackswarm/acceptance/show"
+	"github.com/rackswarm/rackswarm/acceptance/wait"
 	"github.com/rackswarm/rackswarm/core/client"
 )
 
@@ -178,9 +179,9 @@ func (f *fleet) connect() error {
 
 // waitAlive waits until every agent is registered.
 func (f *fleet) waitAlive(ctx context.Context) error {
-	return show.Eventually(ctx, time.Minute, "all agents are registered", func() error {
+	return wait.Until(ctx, time.Minute, "all agents are registered", func() error {
 		if err := f.check(); err != nil {
-			return show.StopWaiting{Err: err}
+			return wait.Stop{Err: err}
 		}
 		nodes, err := f.client.Nodes(ctx)
 		alive := 0

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/rackswarm/rackswarm/acceptance/show"
+	"github.com/rackswarm/rackswarm/acceptance/wait"
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
@@ -30,7 +30,7 @@ func (d *demo) loseFile(ctx context.Context) error {
 	}
 	begin := time.Now()
 	var after api.NodeStatus
-	err = show.Eventually(ctx, 2*time.Minute, victim.name+" has repaired it", func() error {
+	err = wait.Until(ctx, 2*time.Minute, victim.name+" has repaired it", func() error {
 		if after, err = d.nodeStatus(ctx, victim.name); err != nil {
 			return err
 		}

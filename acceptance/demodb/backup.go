@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rackswarm/rackswarm/acceptance/show"
+	"github.com/rackswarm/rackswarm/acceptance/wait"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -43,7 +43,7 @@ func (d *demo) backUp(ctx context.Context) error {
 		case run.Phase == api.RunComplete:
 			return nil
 		case run.Phase.Finished():
-			return show.StopWaiting{Err: fmt.Errorf("it ended %s: %w", run.Phase, run.Error)}
+			return wait.Stop{Err: fmt.Errorf("it ended %s: %w", run.Phase, run.Error)}
 		}
 		return fmt.Errorf("it is %s", run.Phase)
 	})

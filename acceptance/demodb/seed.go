@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rackswarm/rackswarm/acceptance/show"
+	"github.com/rackswarm/rackswarm/acceptance/wait"
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
@@ -126,5 +126,5 @@ func (d *demo) seedAgain(ctx context.Context) error {
 
 // eventually waits for what takes a moment.
 func eventually(ctx context.Context, what string, check func() error) error {
-	return show.Eventually(ctx, 3*time.Minute, what, check)
+	return wait.Until(ctx, 3*time.Minute, what, check)
 }

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rackswarm/rackswarm/acceptance/wait"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/client"
 	"github.com/rackswarm/rackswarm/core/store/storetest"
@@ -182,15 +184,8 @@ func (f *Fleet) missing(nodes []api.Node) error {
 // error when that takes longer than the timeout.
 func Eventually(t testing.TB, timeout time.Duration, what string, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(timeout)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after %s it is not so that %s: %v", timeout, what, err)
-		}
-		time.Sleep(50 * time.Millisecond)
+	// Not the test's context, which has ended when it cleans up.
+	if err := wait.Until(context.Background(), timeout, what, check); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/rackswarm/rackswarm/acceptance/wait"
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
@@ -59,7 +60,7 @@ func (h *Host) StartAgent() (*Service, error) {
 // WaitRegistered waits until the agents of hosts are alive to all of them.
 func (s *Set) WaitRegistered(ctx context.Context, on ...*Host) error {
 	for _, h := range on {
-		err := eventually(ctx, func() error { return h.sees(ctx, on) })
+		err := wait.Until(ctx, patience, h.Name+" sees all agents", func() error { return h.sees(ctx, on) })
 		if err != nil {
 			log, _ := os.ReadFile(h.Log("agent"))
 			return fmt.Errorf("agents are not registered: %w\n%s", err, log)

@@ -155,3 +155,6 @@ func (h *Host) Kill() {
 }
 
 const killPatience = 30 * time.Second
+
+// patience is how long what was started may take until it answers.
+const patience = time.Minute

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/rackswarm/rackswarm/acceptance/wait"
 )
 
 // StartSSHD runs Debian's sshd on hosts. Afterwards root on any host of the set
@@ -75,10 +77,10 @@ func (s *Set) startSSHD(ctx context.Context, h *Host) error {
 	if err != nil {
 		return err
 	}
-	return eventually(ctx, func() error {
+	return wait.Until(ctx, patience, "sshd of "+h.Name+" answers", func() error {
 		if !service.Running() {
 			log, _ := os.ReadFile(h.Log("sshd"))
-			return stop{fmt.Errorf("it ended: %w: %s", service.Wait(), log)}
+			return wait.Stop{Err: fmt.Errorf("it ended: %w: %s", service.Wait(), log)}
 		}
 		_, err := h.Run(ctx, "exec 3<>/dev/tcp/"+h.Address+"/22")
 		return err

@@ -3,12 +3,9 @@
 package show
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/term"
 )
@@ -74,33 +71,4 @@ func (p *Printer) Quote(arg string) string {
 		return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 	}
 	return arg
-}
-
-// StopWaiting makes Eventually give up at once, with Err.
-type StopWaiting struct{ Err error }
-
-// Error is that of Err.
-func (s StopWaiting) Error() string { return s.Err.Error() }
-
-// Eventually waits until check returns nil, for at most the timeout. what is said
-// of the state that is waited for.
-func Eventually(ctx context.Context, timeout time.Duration, what string, check func() error) error {
-	deadline := time.Now().Add(timeout)
-	for {
-		err := check()
-		var stop StopWaiting
-		switch {
-		case err == nil:
-			return nil
-		case errors.As(err, &stop):
-			return stop.Err
-		case time.Now().After(deadline):
-			return fmt.Errorf("after %s it is not so that %s: %w", timeout, what, err)
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
 }

@@ -1,10 +1,8 @@
 package show
 
 import (
-	"errors"
 	"os"
 	"testing"
-	"time"
 )
 
 func TestPrinterWritesWhatAShellReads(t *testing.T) {
@@ -16,19 +14,5 @@ func TestPrinterWritesWhatAShellReads(t *testing.T) {
 	}
 	if got := p.Short("rm /tmp/demo/x"); got != "rm $D/x" {
 		t.Errorf("the directory is not shortened: %s", got)
-	}
-}
-
-func TestEventuallyGivesUp(t *testing.T) {
-	broken := errors.New("it is broken")
-	tries := 0
-	err := Eventually(t.Context(), time.Hour, "it works", func() error {
-		if tries++; tries == 1 {
-			return errors.New("not yet")
-		}
-		return StopWaiting{Err: broken}
-	})
-	if !errors.Is(err, broken) || tries != 2 {
-		t.Errorf("%v after %d tries", err, tries)
 	}
 }

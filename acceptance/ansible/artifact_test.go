@@ -221,7 +221,7 @@ func (w *world) lines() {
 	w.run(w.managed[0], "mkdir -p /srv/slow && head -c 64M /dev/urandom >/srv/slow/data")
 	p := w.play("- rackswarm.swarm.artifact: {src: /srv/slow, remote_src: true, dest: /srv/slow-copy, timeout: 300}")
 	w.all(p, true)
-	if !regexp.MustCompile(`(?m)^web4: \d+% of 64\.0 MiB, \d+\.\d [KM]iB/s`).MatchString(p.Output) {
+	if !regexp.MustCompile(`(?m)^web4: \d+% of 64\.0 MiB, `).MatchString(p.Output) {
 		t.Errorf("no line tells of web4:\n%s", p.Output)
 	}
 }

@@ -1,0 +1,43 @@
+package scenario
+
+import (
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// Observed is what a run saw, in the lab or in the simulator; Report makes ratios
+// of it. Times count from the distribution's acceptance.
+type Observed struct {
+	Nodes map[unit.NodeID]NodeObserved // of all hosts that took part, initial seeders too
+	// Ended is when the run was over: all had finished, or the deadline.
+	Ended time.Duration
+	// Crossed is payload over uplinks, headers taken off, retransmissions included.
+	Crossed map[unit.Location]Crossing
+	// Peaks and Bytes are sampled once a second.
+	LinkUse map[unit.Location]Peak
+	Bytes   []Point // payload received by all, by time
+	// StartWays are what STARTs took from the decision to the peer.
+	StartWays  []time.Duration
+	Overlay    OverlayReport
+	Probes     []ProbeReport
+	Background []FlowReport
+	Notes      []string
+}
+
+// NodeObserved is what a run saw of a host.
+type NodeObserved struct {
+	Finished  bool
+	Finish    time.Duration
+	SHA256    bool
+	Received  unit.Bytes
+	Duplicate unit.Bytes
+	Sent      unit.Bytes
+	MaxRSS    unit.Bytes
+	CPU       time.Duration
+	// Failure says why the host did not finish.
+	Failure string
+}
+
+// Crossing is payload that passed an uplink, in bytes.
+type Crossing struct{ Down, Up unit.Bytes }

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Process is a program that was started. Its methods may be called from any
@@ -22,14 +24,20 @@ type Process struct {
 // Start starts cmd in a process group of its own, so that Ctrl-C reaches only the
 // caller, which then ends things in order. What else cmd.SysProcAttr asks for
 // stays, such as namespaces.
-func Start(cmd *exec.Cmd) (*Process, error) {
+func Start(cmd *exec.Cmd) (*Process, error) { return start(cmd, nil) }
+
+// StartIn is Start in a network namespace, which an open file stands for, such
+// as /proc/PID/ns/net. The file may be closed afterwards.
+func StartIn(namespace *os.File, cmd *exec.Cmd) (*Process, error) { return start(cmd, namespace) }
+
+func start(cmd *exec.Cmd, namespace *os.File) (*Process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
 	p := &Process{cmd: cmd, exited: make(chan struct{})}
 	started := make(chan error)
-	go p.run(started)
+	go p.run(started, namespace)
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
@@ -38,15 +46,26 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 
 // run keeps its thread for as long as the program runs: the kernel sends
 // Pdeathsig when the thread that started it ends.
-func (p *Process) run(started chan<- error) {
+func (p *Process) run(started chan<- error, namespace *os.File) {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	if namespace == nil {
+		defer runtime.UnlockOSThread()
+	} // else the thread ends with run: it is of no use elsewhere
 	defer close(p.exited)
-	err := p.cmd.Start()
+	err := p.launch(namespace)
 	started <- err
 	if err == nil {
 		p.err = p.cmd.Wait()
 	}
+}
+
+func (p *Process) launch(namespace *os.File) error {
+	if namespace != nil {
+		if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("enter the network namespace: %w", err)
+		}
+	}
+	return p.cmd.Start()
 }
 
 // Pid is the process's number, and that of its group.

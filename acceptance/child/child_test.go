@@ -2,6 +2,8 @@ package child_test
 
 import (
 	"bufio"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -64,6 +66,48 @@ func TestAProgramThatIgnoresItIsKilled(t *testing.T) {
 
 func TestAProgramThatDoesNotExist(t *testing.T) {
 	if p, err := child.Start(exec.Command("/nonexistent/program")); err == nil || !strings.Contains(err.Error(), "start /nonexistent/program") {
+		t.Errorf("%v was started: %v", p, err)
+	}
+}
+
+func TestAProgramInAnotherNetworkNamespace(t *testing.T) {
+	cmd := exec.Command("sleep", "infinity")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	other, err := child.Start(cmd)
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("only root makes network namespaces: ", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.KillGroup(); <-other.Exited() })
+	path := fmt.Sprintf("/proc/%d/ns/net", other.Pid())
+	namespace, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	cmd = exec.Command("readlink", "/proc/self/ns/net")
+	cmd.Stdout = &out
+	p, err := child.StartIn(namespace, cmd)
+	namespace.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if want, err := os.Readlink(path); err != nil || strings.TrimSpace(out.String()) != want {
+		t.Errorf("it ran in %s, not in %s: %v", out.String(), want, err)
+	}
+}
+
+func TestANamespaceThatIsNone(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if p, err := child.StartIn(null, exec.Command("true")); err == nil || !strings.Contains(err.Error(), "enter the network namespace") {
 		t.Errorf("%v was started: %v", p, err)
 	}
 }

@@ -26,47 +26,18 @@ type content struct {
 	torrent func() (*torrent, error)
 }
 
-const chunk = 1 << 20
-
-// makeFile makes a file of pseudo-random bytes, the same for the same seed.
-func makeFile(path string, size int64, seed uint64) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	chunks := int((size + chunk - 1) / chunk)
-	err = parallel(chunks, func(i int) error {
-		from := int64(i) * chunk
-		buf := make([]byte, min(chunk, size-from))
-		fill(buf, seed, uint64(i))
-		_, err := f.WriteAt(buf, from)
-		return err
-	})
-	return errors.Join(err, f.Close())
-}
-
-// fill fills buf with the bytes that belong to a seed and a number.
-func fill(buf []byte, seed, number uint64) {
-	var key [32]byte
-	binary.LittleEndian.PutUint64(key[:], seed)
-	binary.LittleEndian.PutUint64(key[8:], number)
-	key = sha256.Sum256(key[:])
-	_, _ = rand.NewChaCha8(key).Read(buf) // it has no way to fail
-}
-
 // makeTree makes files of one size in directories of hundred.
 func makeTree(dir string, files int, size int64, seed uint64) error {
 	const perDirectory = 100
 	directories := (files + perDirectory - 1) / perDirectory
-	return parallel(directories, func(d int) error {
+	return filler.Parallel(directories, func(d int) error {
 		sub := filepath.Join(dir, fmt.Sprintf("d%04d", d))
 		if err := os.MkdirAll(sub, 0o755); err != nil {
 			return err
 		}
 		buf := make([]byte, size)
 		for i := d * perDirectory; i < min((d+1)*perDirectory, files); i++ {
-			fill(buf, seed, uint64(i))
+			filler.Fill(buf, seed, uint64(i))
 			if err := os.WriteFile(filepath.Join(sub, fmt.Sprintf("f%06d", i)), buf, 0o644); err != nil {
 				return err
 			}
@@ -125,8 +96,8 @@ func sameFile(a, b string) error {
 	if err != nil {
 		return err
 	}
-	return parallel(int((size+chunk-1)/chunk), func(i int) error {
-		from, length := int64(i)*chunk, min(chunk, size-int64(i)*chunk)
+	return filler.Parallel(int((size+filler.Chunk-1)/filler.Chunk), func(i int) error {
+		from, length := int64(i)*filler.Chunk, min(filler.Chunk, size-int64(i)*filler.Chunk)
 		return sameSection(io.NewSectionReader(x, from, length), io.NewSectionReader(y, from, length))
 	})
 }
@@ -171,7 +142,7 @@ func sameTree(a, b string) error {
 	if len(got) != len(want) {
 		return fmt.Errorf("%d entries, not %d", len(got), len(want))
 	}
-	return parallel(len(want), func(i int) error {
+	return filler.Parallel(len(want), func(i int) error {
 		if got[i] != want[i] {
 			return fmt.Errorf("%v, not %v", got[i], want[i])
 		}
@@ -223,24 +194,4 @@ func list(dir string) ([]entry, error) {
 		return err
 	})
 	return all, err
-}
-
-// parallel calls do for 0 to n-1 on all cores and returns the first error.
-func parallel(n int, do func(int) error) error {
-	var next atomic.Int64
-	errs := make([]error, runtime.GOMAXPROCS(0))
-	var wg sync.WaitGroup
-	for w := range errs {
-		wg.Go(func() {
-			for errs[w] == nil {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				errs[w] = do(i)
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }

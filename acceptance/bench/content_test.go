@@ -12,9 +12,9 @@ import (
 
 func TestFileIsTheSameForTheSameSeed(t *testing.T) {
 	dir := t.TempDir()
-	size := int64(2*chunk + 12345)
+	size := int64(2*filler.Chunk + 12345)
 	for name, seed := range map[string]uint64{"a": 1, "b": 1, "c": 2} {
-		if err := makeFile(filepath.Join(dir, name), size, seed); err != nil {
+		if err := filler.File(filepath.Join(dir, name), size, seed); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -36,7 +36,7 @@ func TestFileIsTheSameForTheSameSeed(t *testing.T) {
 func TestDifferencesOfAFile(t *testing.T) {
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
-	text := bytes.Repeat([]byte("x"), 3*chunk+7)
+	text := bytes.Repeat([]byte("x"), 3*filler.Chunk+7)
 	if err := os.WriteFile(from, text, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"path/filepath"
 	"time"
+
+	"github.com/rackswarm/rackswarm/acceptance/usage"
 )
 
 // extra is a case that measures something else than content that moves.
@@ -45,7 +47,7 @@ func measureIdle(ctx context.Context, b *bench) ([]result, error) {
 			return err
 		}
 		path := filepath.Join(f.round.dir, "content")
-		if err := makeFile(path, b.sizes.mid, 4); err != nil {
+		if err := filler.File(path, b.sizes.mid, 4); err != nil {
 			return err
 		}
 		a, err := f.publish(ctx, path, "content")
@@ -70,6 +72,6 @@ func (f *fleet) idle(ctx context.Context, into *result) error {
 		return context.Cause(ctx)
 	}
 	into.CPUPercent = 100 * (p.cpu() - before).Seconds() / idleTime.Seconds()
-	into.RSSMiB = float64(statusBytes(p.Pid(), "VmRSS")) / (1 << 20)
+	into.RSSMiB = float64(usage.Status(p.Pid(), "VmRSS")) / (1 << 20)
 	return p.alive()
 }

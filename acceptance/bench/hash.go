@@ -42,22 +42,22 @@ func measureHash(ctx context.Context, b *bench) ([]result, error) {
 // makeHashTree makes files of 1 MiB for one half of the bytes and one large file
 // for the other.
 func makeHashTree(dir string, size int64) error {
-	if err := makeTree(dir, int(size/2/chunk), chunk, 5); err != nil {
+	if err := makeTree(dir, int(size/2/filler.Chunk), filler.Chunk, 5); err != nil {
 		return err
 	}
-	return makeFile(filepath.Join(dir, "large"), size/2, 6)
+	return filler.File(filepath.Join(dir, "large"), size/2, 6)
 }
 
 // hashMemory is the machine's SHA-256 speed in GiB/s.
 func hashMemory(size int64) float64 {
 	buffers := make([][]byte, runtime.GOMAXPROCS(0))
 	for i := range buffers {
-		buffers[i] = make([]byte, chunk)
-		fill(buffers[i], 7, uint64(i))
+		buffers[i] = make([]byte, filler.Chunk)
+		filler.Fill(buffers[i], 7, uint64(i))
 	}
 	begin := time.Now()
-	_ = parallel(len(buffers), func(i int) error {
-		for range int(size/chunk) / len(buffers) {
+	_ = filler.Parallel(len(buffers), func(i int) error {
+		for range int(size/filler.Chunk) / len(buffers) {
 			sha256.Sum256(buffers[i])
 		}
 		return nil

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rackswarm/rackswarm/acceptance/usage"
 )
 
 // machine is what the figures were measured on.
@@ -29,7 +31,7 @@ func describeMachine() machine {
 	var name unix.Utsname
 	_ = unix.Uname(&name)
 	average, _, _ := strings.Cut(string(load), " ")
-	m := machine{Cores: runtime.NumCPU(), Memory: parseKiB(string(info), "MemTotal") >> 20, Kernel: unix.ByteSliceToString(name.Release[:]),
+	m := machine{Cores: runtime.NumCPU(), Memory: usage.ParseKiB(string(info), "MemTotal") >> 20, Kernel: unix.ByteSliceToString(name.Release[:]),
 		Load: average}
 	for line := range strings.Lines(string(cpu)) {
 		if rest, ok := strings.CutPrefix(line, "model name"); ok {
@@ -75,7 +77,7 @@ func checkMemory(need int64) error {
 	if err != nil {
 		return err
 	}
-	if have := parseKiB(string(text), "MemAvailable"); have < need {
+	if have := usage.ParseKiB(string(text), "MemAvailable"); have < need {
 		return fmt.Errorf("%s of memory are available and the bench needs %s: take cases away with -only, or -quick", mib(have), mib(need))
 	}
 	return nil
@@ -89,7 +91,7 @@ func warm(size int64) error {
 	if err != nil {
 		return fmt.Errorf("warm the memory: %w", err)
 	}
-	_ = parallel(int(size/step), func(i int) error {
+	_ = filler.Parallel(int(size/step), func(i int) error {
 		for at := i * step; at < (i+1)*step; at += 4096 {
 			mem[at] = 1
 		}

@@ -95,7 +95,7 @@ func (b *bench) pass(ctx context.Context, f *fleet, dir string) error {
 
 // makeCold makes a file that is on the disk and not in memory.
 func makeCold(path string, size int64, seed uint64) error {
-	if err := makeFile(path, size, seed); err != nil {
+	if err := filler.File(path, size, seed); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

@@ -14,57 +14,6 @@ import (
 	"time"
 )
 
-func TestParseStat(t *testing.T) {
-	// The name may hold what looks like the end of it.
-	stat := "7 (a) b) c) S 1 7 7 0 -1 4194560 100 0 0 0 150 50 20 5 20 0 1 0 12345 1000 200"
-	if got, ok := parseStat([]byte(stat)); !ok || got != 2250*time.Millisecond {
-		t.Errorf("the time is %v, %v", got, ok)
-	}
-	for _, bad := range []string{"", "7 (a) S 1 2", strings.Replace(stat, "150", "x", 1)} {
-		if _, ok := parseStat([]byte(bad)); ok {
-			t.Errorf("%q was read", bad)
-		}
-	}
-}
-
-func TestParseKiB(t *testing.T) {
-	text := "Name:\tx\nVmHWM:\t    2108 kB\nVmRSS:\t     100 kB\n"
-	for field, want := range map[string]int64{"VmHWM": 2108 << 10, "VmRSS": 100 << 10, "VmSwap": 0, "Vm": 0} {
-		if got := parseKiB(text, field); got != want {
-			t.Errorf("%s is %d, want %d", field, got, want)
-		}
-	}
-}
-
-// What a process used is known while it lives and afterwards, with what its
-// children used.
-func TestUsageOfAProcessAndItsChildren(t *testing.T) {
-	const burn = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
-	p, err := startSpoken("sh", exec.Command("sh", "-c", "("+burn+"); ("+burn+"); echo done; read line"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.end)
-	if _, err := p.hear(t.Context(), "done"); err != nil {
-		t.Fatal(err)
-	}
-	if used := p.cpu(); used < 2*clockTick {
-		t.Errorf("a living process and its children have used %v", used)
-	}
-	if peak := treePeak(p.Pid()); peak < 100<<10 {
-		t.Errorf("its peak of memory is %d bytes", peak)
-	}
-	if err := p.say("go on"); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.wait(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if used := p.cpu(); used < 2*clockTick {
-		t.Errorf("an ended process and its children have used %v", used)
-	}
-}
-
 func TestAProcessThatEndsIsNoticed(t *testing.T) {
 	p, err := startSpoken("sh", exec.Command("sh", "-c", "echo oops >&2; exit 3"))
 	if err != nil {

@@ -69,7 +69,7 @@ func needed(made *sources, what **content, cases []kase) bool {
 }
 
 func makeFileContent(path string, size int64, seed uint64) (*content, error) {
-	if err := makeFile(path, size, seed); err != nil {
+	if err := filler.File(path, size, seed); err != nil {
 		return nil, err
 	}
 	return newFile(path)

@@ -32,7 +32,7 @@ func makeTorrent(path string) (*torrent, error) {
 	}
 	pieces := int((st.Size() + pieceLength - 1) / pieceLength)
 	info := metainfo.Info{Name: filepath.Base(path), PieceLength: pieceLength, Length: st.Size(), Pieces: make([]byte, pieces*sha1.Size)}
-	err = parallel(pieces, func(i int) error {
+	err = filler.Parallel(pieces, func(i int) error {
 		h := sha1.New() //nolint:gosec // see above
 		_, err := io.Copy(h, io.NewSectionReader(f, int64(i)*pieceLength, min(pieceLength, st.Size()-int64(i)*pieceLength)))
 		h.Sum(info.Pieces[i*sha1.Size : i*sha1.Size])

@@ -1,10 +1,11 @@
-package main
+package traces
 
 import (
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/trace"
@@ -21,7 +22,7 @@ func TestStartWays(t *testing.T) {
 	told := func(peer unit.NodeID, received bool, spans ...uint32) trace.Start {
 		return trace.Start{Peer: peer, Spans: spans, Received: received}
 	}
-	a := nodeTrace{node: "a", epoch: 1000 * ms, lines: []trace.Line{
+	a := Trace{Node: "a", Epoch: 1000 * ms, Lines: []trace.Line{
 		line("a", 10, trace.Request{Peer: "s", Span: 1}),
 		line("a", 11, trace.Request{Peer: "s", Span: 1, Begin: 100}), // the decision was the first
 		line("a", 12, trace.Request{Peer: "s", Span: 2}),
@@ -32,19 +33,19 @@ func TestStartWays(t *testing.T) {
 		line("a", 6000, trace.Request{Peer: "s", Span: 2}), // given up and begun again
 		line("a", 6001, told("b", false, 2)),
 	}}
-	b := nodeTrace{node: "b", epoch: 500 * ms, lines: []trace.Line{
+	b := Trace{Node: "b", Epoch: 500 * ms, Lines: []trace.Line{
 		line("b", 515, told("a", true, 1, 2)), // at 1015: 5 ms and 3 ms
 		line("b", 900, told("a", true, 7)),    // a never said so
 		line("b", 6507, told("a", true, 2)),   // 7 ms
 	}}
-	c := nodeTrace{node: "c", epoch: 1000 * ms, lines: []trace.Line{line("c", 30, told("a", true, 1))}} // 20 ms
-	d := nodeTrace{node: "d", epoch: 1000 * ms, lines: []trace.Line{line("d", 5001, told("a", true, 1))}}
-	if got, want := startWays([]nodeTrace{a, b, c, d}), []float64{3, 5, 7, 20}; !slices.Equal(got, want) {
-		t.Errorf("the ways took %v ms, want %v", got, want)
+	c := Trace{Node: "c", Epoch: 1000 * ms, Lines: []trace.Line{line("c", 30, told("a", true, 1))}} // 20 ms
+	d := Trace{Node: "d", Epoch: 1000 * ms, Lines: []trace.Line{line("d", 5001, told("a", true, 1))}}
+	if got, want := StartWays([]Trace{a, b, c, d}), []time.Duration{3 * ms, 5 * ms, 7 * ms, 20 * ms}; !slices.Equal(got, want) {
+		t.Errorf("the ways took %v, want %v", got, want)
 	}
 }
 
-func TestReadTrace(t *testing.T) {
+func TestRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trace")
 	var text []byte
 	for _, l := range []trace.Line{line("a", 0, trace.Anchor{Unix: 42}), line("a", 1, trace.Complete{})} {
@@ -66,9 +67,28 @@ func TestReadTrace(t *testing.T) {
 		if err := os.WriteFile(path, c.text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, err := readTrace(path)
-		if (err != nil) != c.fails || !c.fails && (len(got.lines) != c.lines || got.epoch != 42 || got.node != "a") {
+		got, err := Read(path)
+		if (err != nil) != c.fails || !c.fails && (len(got.Lines) != c.lines || got.Epoch != 42 || got.Node != "a") {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
 		}
+	}
+}
+
+func TestSlots(t *testing.T) {
+	slot := func(node unit.NodeID, at int64, n int, held bool) trace.Line {
+		return line(node, at, trace.Slot{Location: "r", Slot: n, Held: held})
+	}
+	a := Trace{Node: "a", Lines: []trace.Line{slot("a", 1, 0, true), slot("a", 3, 0, true), slot("a", 5, 0, false)}}
+	b := Trace{Node: "b", Lines: []trace.Line{slot("b", 2, 0, false), slot("b", 2, 1, true), slot("b", 7, 0, true), line("b", 9, trace.Leave{})}}
+	o := Slots([]Trace{a, b})
+	var at []int64
+	for _, c := range o.Changes {
+		at = append(at, c.UnixMilli())
+	}
+	if want := []int64{1, 2, 5, 7, 9}; !slices.Equal(at, want) {
+		t.Errorf("the slots changed at %v ms, want %v", at, want)
+	}
+	if o.Most["r"] != 2 || len(o.Most) != 1 {
+		t.Errorf("there were at most %v representatives, want 2 of r", o.Most)
 	}
 }

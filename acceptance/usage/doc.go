@@ -1,0 +1,2 @@
+// Package usage tells from /proc what processes of this machine have used.
+package usage

@@ -20,9 +20,7 @@ type Config struct {
 	// Download and Upload bound the block payload of all transfers together.
 	// Zero lets nothing pass; unit.Unlimited is no bound.
 	Download, Upload unit.Rate
-	// NoDivision and NoStealing switch work division and stealing off, to
-	// measure what each gains.
-	NoDivision, NoStealing bool
+	Strategy         Strategy
 }
 
 // Machine decides for one node. It is not safe for concurrent use; its caller
@@ -40,6 +38,12 @@ type Machine struct {
 
 // New returns a machine that takes part in nothing.
 func New(now unit.Time, c Config) *Machine {
+	if c.Strategy == (Strategy{}) {
+		c.Strategy = DefaultStrategy()
+	}
+	if !c.Strategy.Overlay {
+		c.Location = unit.Root // where there is one group only
+	}
 	return &Machine{
 		cfg:       c,
 		rand:      unit.NewRand(c.Seed),

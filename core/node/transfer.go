@@ -121,7 +121,7 @@ func (t *transfer) contentReady(now unit.Time, ev ContentReady, out []Action) []
 	t.swarm = swarm.New(swarm.Config{
 		Self: t.m.cfg.Self, Location: t.m.cfg.Location, Initial: t.initial,
 		Lengths: ev.Lengths, Have: ev.Have, Download: t.m.download,
-		Division: !t.m.cfg.NoDivision, Stealing: !t.m.cfg.NoStealing,
+		Strategy: t.m.cfg.Strategy.swarm(),
 	})
 	for _, peer := range sortedKeys(t.peers) {
 		out = t.meet(now, peer, out)

@@ -92,8 +92,8 @@ func (s *Swarm) redivide() {
 	}
 	self := nodeHash(s.cfg.Self)
 	for run := range d.own {
-		d.own[run] = !s.cfg.Division || wins(self, group, run)
-		d.bring[run] = !s.cfg.Division || wins(self, fellows, run)
+		d.own[run] = !s.cfg.Strategy.Division || wins(self, group, run)
+		d.bring[run] = !s.cfg.Strategy.Division || wins(self, fellows, run)
 	}
 }
 

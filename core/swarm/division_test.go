@@ -18,7 +18,7 @@ func newTest(self unit.NodeID, at unit.Location, n int) *Swarm {
 	}
 	return New(Config{
 		Self: self, Location: at, Lengths: lengths, Have: artifact.NewBitset(n),
-		Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
+		Download: bandwidth.NewBucket(0, unit.Unlimited),
 	})
 }
 

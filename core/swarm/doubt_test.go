@@ -20,7 +20,7 @@ func TestWrongBytesInSharedSpansOnly(t *testing.T) {
 	}
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: lengths, Have: artifact.NewBitset(spans),
-		Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
+		Download: bandwidth.NewBucket(0, unit.Unlimited),
 	})
 	var todo []Action
 	for _, id := range []unit.NodeID{"a", "b", "z"} {

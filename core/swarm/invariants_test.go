@@ -41,7 +41,7 @@ func newWorld(t *rapid.T) *world {
 	rate := rapid.SampledFrom([]unit.Rate{unit.Unlimited, 1 << 20}).Draw(t, "rate")
 	return &world{t: t, asked: map[unit.NodeID][]Block{}, late: map[unit.NodeID][]Block{}, s: New(Config{
 		Self: "m", Location: "x/y", Lengths: lengths, Have: artifact.NewBitset(spans),
-		Download: bandwidth.NewBucket(0, rate), Division: true, Stealing: true,
+		Download: bandwidth.NewBucket(0, rate),
 	})}
 }
 

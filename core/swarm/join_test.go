@@ -31,7 +31,7 @@ func TestSpanThatItsFirstPeerGivesNoMore(t *testing.T) {
 	} {
 		s := New(Config{
 			Self: "self", Location: "dc/r", Lengths: []int32{2 * Grain}, Have: artifact.NewBitset(1),
-			Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
+			Download: bandwidth.NewBucket(0, unit.Unlimited),
 		})
 		for _, p := range []PeerInfo{{Node: "near", Location: "dc/r", MaxRequest: Grain}, {Node: "zfar", Location: "dc/q"}} {
 			s.PeerJoined(0, p)

@@ -60,7 +60,7 @@ func sentBy(x int32, n int, grains string, others ...unit.NodeID) *Swarm {
 	}
 	s := New(Config{
 		Self: "self", Location: "dc/r", Lengths: lengths, Have: artifact.NewBitset(n),
-		Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
+		Download: bandwidth.NewBucket(0, unit.Unlimited),
 	})
 	join := func(id unit.NodeID, at unit.Location) {
 		s.PeerJoined(0, PeerInfo{Node: id, Location: at, MaxRequest: Grain})

@@ -37,7 +37,7 @@ func drive(l *line, until time.Duration) (*Swarm, *peer) {
 	}
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: lengths, Have: artifact.NewBitset(len(lengths)),
-		Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
+		Download: bandwidth.NewBucket(0, unit.Unlimited),
 	})
 	s.PeerJoined(0, PeerInfo{Node: "p", Location: "r", MaxRequest: MaxRequest})
 	out := s.PeerHas(0, "p", artifact.All(len(lengths)), nil)

@@ -64,7 +64,7 @@ func (s *Swarm) candidates(now unit.Time, p *peer) bool {
 			s.scratch.Clear(int(x))
 		}
 	}
-	if s.cfg.Stealing {
+	if s.cfg.Strategy.Stealing {
 		s.leaveToCloser(now, p)
 	}
 	any = 0

@@ -13,7 +13,7 @@ import (
 func twoBlocks(peers ...unit.NodeID) *Swarm {
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: []int32{2 * Grain}, Have: artifact.NewBitset(1),
-		Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
+		Download: bandwidth.NewBucket(0, unit.Unlimited),
 	})
 	for _, id := range peers {
 		s.PeerJoined(0, PeerInfo{Node: id, Location: "r", MaxRequest: Grain})

@@ -116,7 +116,7 @@ func (s *Swarm) inTransfer(now unit.Time, p *peer, suits func(*active) bool) *ac
 // has nothing else to do (Robber; requirement 16). Whole requests are stolen:
 // none is long, and a part of one cannot be taken back.
 func (s *Swarm) steal(now unit.Time, p *peer, out []Action) []Action {
-	if len(p.debts) > 0 || !s.cfg.Stealing {
+	if len(p.debts) > 0 || !s.cfg.Strategy.Stealing {
 		return out
 	}
 	for _, a := range s.actives {

@@ -44,7 +44,7 @@ func (s *Swarm) PeerStarted(now unit.Time, node unit.NodeID, spans []uint32, out
 
 // yields reports whether our own START gives way to p's.
 func (s *Swarm) yields(a *active, p *peer) bool {
-	if a.received > 0 || !s.cfg.Stealing {
+	if a.received > 0 || !s.cfg.Strategy.Stealing {
 		return false
 	}
 	from := s.known[a.primary].peer
@@ -154,7 +154,7 @@ func (s *Swarm) noteSpanTime(took time.Duration) {
 // started returns the worst conflict of fetching x from p with STARTs that still
 // count, and when the newest START of that kind was heard.
 func (s *Swarm) started(now unit.Time, p *peer, x int32) (worst conflict, at unit.Time) {
-	if !s.cfg.Stealing {
+	if !s.cfg.Strategy.Stealing {
 		return noConflict, 0
 	}
 	for _, st := range s.starts[x] {

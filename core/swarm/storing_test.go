@@ -18,7 +18,7 @@ func TestRequestsWaitForTheDisk(t *testing.T) {
 	}
 	s := New(Config{
 		Self: "a", Location: "r", Lengths: lengths, Have: artifact.NewBitset(spans),
-		Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
+		Download: bandwidth.NewBucket(0, unit.Unlimited),
 	})
 	s.PeerJoined(0, PeerInfo{Node: "b", Location: "r"})
 	todo := s.PeerHas(0, "b", artifact.All(spans), nil)

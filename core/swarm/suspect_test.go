@@ -18,7 +18,7 @@ func fetching(n int) *Swarm {
 	}
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: lengths, Have: artifact.NewBitset(n),
-		Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
+		Download: bandwidth.NewBucket(0, unit.Unlimited),
 	})
 	s.PeerJoined(0, PeerInfo{Node: "p", Location: "r"})
 	s.PeerHas(0, "p", artifact.All(n), nil)
@@ -111,7 +111,7 @@ func TestSilenceIsAnAnswer(t *testing.T) {
 func serving(n int) *Swarm {
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: slices.Repeat([]int32{Grain}, n), Have: artifact.All(n),
-		Download: bandwidth.NewBucket(0, unit.Unlimited), Division: true, Stealing: true,
+		Download: bandwidth.NewBucket(0, unit.Unlimited),
 	})
 	s.PeerJoined(0, PeerInfo{Node: "p", Location: "r"})
 	s.PeerJoined(0, PeerInfo{Node: "q", Location: "r"})

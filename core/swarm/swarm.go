@@ -47,9 +47,7 @@ type Config struct {
 	Have    artifact.Bitset
 	// Download limits requests; it is shared by all transfers of the node.
 	Download Budget
-	// Division and Stealing switch work division and the heeding of STARTs off
-	// when false, to measure what each gains.
-	Division, Stealing bool
+	Strategy Strategy
 }
 
 // Swarm is the state of one artifact on one node. It is not safe for concurrent
@@ -102,6 +100,7 @@ type Counters struct {
 // come through PeerJoined.
 func New(c Config) *Swarm {
 	n := len(c.Lengths)
+	c.Strategy = c.Strategy.complete()
 	s := &Swarm{
 		cfg: c, have: setOf(c.Have),
 		peers: map[unit.NodeID]*peer{}, seats: map[unit.NodeID]seat{}, known: []*acquaintance{{}},

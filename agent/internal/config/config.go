@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/hook"
+	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -36,6 +37,8 @@ type Config struct {
 	// Drivers is the catalogue of the programs that know databases, as sha256sum
 	// writes it; "" for none.
 	Drivers string
+	// Strategy is how transfers are done, to be changed for measurements only.
+	Strategy node.Strategy
 	// Trace is a file that gets a line for each event of the swarm, "" for none.
 	Trace string
 	// CheckInterval is how often installed content is looked at for changes.
@@ -123,6 +126,7 @@ func Default() Config {
 		Store:         Store{Prefix: "rackswarm"},
 		Limits:        Limits{Download: unit.Unlimited, Upload: unit.Unlimited},
 		Drivers:       defaultDrivers(),
+		Strategy:      node.DefaultStrategy(),
 		CheckInterval: 10 * time.Second,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/hook"
+	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -85,6 +86,11 @@ var settings = []setting{
 	databases(),
 	text("drivers", func(c *Config) *string { return &c.Drivers }),
 	text("trace", func(c *Config) *string { return &c.Trace }),
+	flag("strategy.overlay", func(c *Config) *bool { return &c.Strategy.Overlay }),
+	flag("strategy.division", func(c *Config) *bool { return &c.Strategy.Division }),
+	flag("strategy.stealing", func(c *Config) *bool { return &c.Strategy.Stealing }),
+	flag("strategy.low_latency", func(c *Config) *bool { return &c.Strategy.LowLatency }),
+	parsed("strategy.picker", "write stealing, or leave it out", func(c *Config) *swarm.Picker { return &c.Strategy.Picker }, swarm.ParsePicker),
 	parsed("check_interval", "write a number and a unit, such as 10s or 5m", func(c *Config) *time.Duration { return &c.CheckInterval }, parseInterval),
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/agent/internal/pki"
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -27,6 +28,7 @@ func (c *Config) validate(failed map[string]bool) error {
 	v.keys()
 	v.hooks()
 	v.databases()
+	v.strategy()
 	v.rest()
 	return errors.Join(v.errs...)
 }
@@ -116,6 +118,13 @@ func (v *validator) directory(key, path string) {
 		v.fail(key, "make it readable for the agent's user", "%v", err)
 	case !info.IsDir():
 		v.fail(key, "name a directory", "%s is not a directory", path)
+	}
+}
+
+// strategy notes what is for measurements only.
+func (v *validator) strategy() {
+	if v.c.Strategy != node.DefaultStrategy() {
+		v.note("strategy is set: transfers are slower than they need be, and all agents must have the same strategy")
 	}
 }
 

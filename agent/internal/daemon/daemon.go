@@ -236,6 +236,7 @@ func (d *daemon) openSwarm(context.Context) (err error) {
 			Self: d.cfg.Node.Name, Addr: d.self.DataAddr, Location: d.cfg.Node.Location,
 			Seed:     unit.Seed(string(d.cfg.Node.Name), d.self.DataAddr),
 			Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload,
+			Strategy: d.cfg.Strategy,
 		},
 		Foreign: d.cfg.Foreign.Peers, Client: d.client(),
 		Store: d.store, Transport: d.transport, Logger: d.log,

@@ -2,18 +2,15 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
-	"sync/atomic"
+
+	"github.com/rackswarm/rackswarm/acceptance/filler"
 )
 
 // content is a file or a tree that moves.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/anacrolix/torrent/metainfo"
+	"github.com/rackswarm/rackswarm/acceptance/filler"
 )
 
 func TestFileIsTheSameForTheSameSeed(t *testing.T) {

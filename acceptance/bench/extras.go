@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rackswarm/rackswarm/acceptance/filler"
 	"github.com/rackswarm/rackswarm/acceptance/usage"
 )
 

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/rackswarm/rackswarm/acceptance/filler"
 )
 
 // measureHash compares how fast an agent publishes content of files of 1 MiB and

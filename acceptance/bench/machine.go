@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rackswarm/rackswarm/acceptance/filler"
 	"github.com/rackswarm/rackswarm/acceptance/usage"
 )
 

@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rackswarm/rackswarm/acceptance/filler"
 )
 
 const (

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rackswarm/rackswarm/acceptance/filler"
 )
 
 func TestAProcessThatEndsIsNoticed(t *testing.T) {
@@ -34,7 +36,7 @@ func TestAProcessThatEndsIsNoticed(t *testing.T) {
 // A program that hangs and ignores being asked is ended, with what it started.
 func TestAHangingRoundEnds(t *testing.T) {
 	source := filepath.Join(t.TempDir(), "file")
-	if err := makeFile(source, 100, 1); err != nil {
+	if err := filler.File(source, 100, 1); err != nil {
 		t.Fatal(err)
 	}
 	c, err := newFile(source)
@@ -81,7 +83,7 @@ func TestARoundChecksWhatWasReceived(t *testing.T) {
 	dir := t.TempDir()
 	source, other := filepath.Join(dir, "file"), filepath.Join(dir, "other")
 	for path, seed := range map[string]uint64{source: 1, other: 2} {
-		if err := makeFile(path, 100, seed); err != nil {
+		if err := filler.File(path, 100, seed); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -140,18 +142,11 @@ func TestSubnetIsFree(t *testing.T) {
 	}
 }
 
-func TestCompactPeers(t *testing.T) {
-	peers := []netip.AddrPort{netip.MustParseAddrPort("127.1.2.3:7420"), netip.MustParseAddrPort("127.1.2.4:7421")}
-	if got, want := compact(peers, 7420), "\x7f\x01\x02\x04\x1c\xfd"; got != want {
-		t.Errorf("the peers are %q, want %q", got, want)
-	}
-}
-
 // Two processes of this program move a file as the limit case does.
 func TestRaw(t *testing.T) {
 	dir := t.TempDir()
 	source := filepath.Join(dir, "file")
-	if err := makeFile(source, 5*pieceLength+99, 1); err != nil {
+	if err := filler.File(source, 5*pieceLength+99, 1); err != nil {
 		t.Fatal(err)
 	}
 	c, err := newFile(source)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/rackswarm/rackswarm/acceptance/filler"
 )
 
 // sizes of what moves.

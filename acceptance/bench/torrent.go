@@ -9,6 +9,7 @@ import (
 
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
+	"github.com/rackswarm/rackswarm/acceptance/filler"
 )
 
 // pieceLength is the torrents', in bytes: what most would choose for these sizes.

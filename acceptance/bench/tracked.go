@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/rackswarm/rackswarm/acceptance/tracker"
 )
 
 // trackedPeer is one end of a transfer by a program that learns of its peers from
@@ -24,33 +28,60 @@ func tracked(name string, command func(trackedPeer) (*exec.Cmd, error)) carry {
 		for n := range r.receivers + 1 {
 			addresses = append(addresses, r.net.host(n))
 		}
-		t, err := startTracker(addresses)
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
-		defer t.close()
-		marks, err := r.startTracked(name, t, command)
+		t := tracker.Start(l, addresses, 1)
+		defer t.Close()
+		marks, err := r.startTracked(name, t.URL(), addresses, command)
 		if err != nil {
 			return err
 		}
-		if err := t.waitAnnounced(ctx, r); err != nil {
+		if err := r.waitAnnounced(ctx, t, addresses); err != nil {
 			return fmt.Errorf("before the transfer: %w", err)
 		}
 		r.tell()
-		t.tell()
+		t.Tell()
 		return r.waitFiles(ctx, marks)
 	}
 }
 
+// waitAnnounced waits until every one of the peers has announced itself.
+func (r *round) waitAnnounced(ctx context.Context, t *tracker.Tracker, peers []netip.AddrPort) error {
+	missing := map[netip.AddrPort]bool{}
+	for _, p := range peers {
+		missing[p] = true
+	}
+	died := make(chan error, len(r.processes))
+	for _, p := range r.processes {
+		go func() {
+			<-p.Exited()
+			died <- p.failed(errors.New("it ended"))
+		}()
+	}
+	for len(missing) > 0 {
+		select {
+		case peer := <-t.Calls():
+			delete(missing, peer)
+		case err := <-died:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
 // startTracked starts all programs and returns the files that say that they are
 // complete.
-func (r *round) startTracked(name string, t *tracker, command func(trackedPeer) (*exec.Cmd, error)) ([]string, error) {
-	torrentFile, err := r.writeTorrent(t.url())
+func (r *round) startTracked(name, announce string, addresses []netip.AddrPort, command func(trackedPeer) (*exec.Cmd, error)) ([]string, error) {
+	torrentFile, err := r.writeTorrent(announce)
 	if err != nil {
 		return nil, err
 	}
 	var marks []string
-	for n, address := range t.peers {
+	for n, address := range addresses {
 		p := trackedPeer{address: address, complete: filepath.Join(r.dir, fmt.Sprintf("%d.complete", n)),
 			peer: peer{n: n, dir: filepath.Dir(r.content.path), torrent: torrentFile, tools: r.tools}}
 		if !p.seeds() {

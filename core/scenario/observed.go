@@ -33,11 +33,14 @@ type NodeObserved struct {
 	Received  unit.Bytes
 	Duplicate unit.Bytes
 	Sent      unit.Bytes
-	MaxRSS    unit.Bytes
-	CPU       time.Duration
+	// Crossed is payload over the host's own link, headers taken off, where that
+	// is counted. It stands in for Received and Sent of systems that count nothing.
+	Crossed Crossing
+	MaxRSS  unit.Bytes
+	CPU     time.Duration
 	// Failure says why the host did not finish.
 	Failure string
 }
 
-// Crossing is payload that passed an uplink, in bytes.
+// Crossing is payload that passed a link, in bytes: Down into the place.
 type Crossing struct{ Down, Up unit.Bytes }

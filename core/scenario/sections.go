@@ -1,0 +1,119 @@
+package scenario
+
+import (
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// name becomes part of file names.
+func (p *parse) name(key string, n ast.Node) {
+	p.text(&p.s.Name)(key, n)
+	if _, err := unit.ParseNodeID(p.s.Name); err != nil {
+		p.fail(n, key, "write for example figure-8: letters, digits, '.', '_' and '-'", "%q cannot be part of a file's name", p.s.Name)
+	}
+}
+
+func (p *parse) artifact(key string, n ast.Node) {
+	a := &p.s.Artifact
+	p.mapping(key, n, []field{
+		{"size", p.bytes(&a.Size)},
+		{"piece", p.piece},
+		{"seed", p.seed(&a.Seed)},
+		{"files", p.count(&a.Files, 1, 10_000_000)},
+	})
+}
+
+func (p *parse) piece(key string, n ast.Node) {
+	if text, ok := scalar(n); ok && text == "auto" {
+		return
+	}
+	a := &p.s.Artifact
+	p.bytes(&a.Piece)(key, n)
+	if a.Piece < 16*unit.KiB || a.Piece&(a.Piece-1) != 0 {
+		p.fail(n, key, "write a power of two from 16KiB, or auto", "cannot be a length of pieces")
+	}
+}
+
+func (p *parse) strategy(key string, n ast.Node) {
+	s := &p.s.Strategy
+	p.mapping(key, n, []field{
+		{"overlay", p.flag(&s.Overlay)},
+		{"division", p.flag(&s.Division)},
+		{"stealing", p.flag(&s.Stealing)},
+		{"lowLatency", p.flag(&s.LowLatency)},
+		{"picker", choice(p.reader, &s.Picker, Random, Rarest, Sequential, Stealing, Market)},
+	})
+}
+
+func (p *parse) bandwidth(key string, n ast.Node) {
+	b := &Bandwidth{Reserve: DefaultReserve, Interval: time.Second}
+	p.s.Bandwidth = b
+	p.mapping(key, n, []field{
+		{"reserve", p.share(&b.Reserve)},
+		{"snmp", p.flag(&b.SNMP)},
+		{"interval", func(key string, n ast.Node) {
+			p.duration(&b.Interval)(key, n)
+			if b.Interval == 0 {
+				p.fail(n, key, "write for example 1s", "must be more than nothing")
+			}
+		}},
+	})
+}
+
+func (p *parse) security(key string, n ast.Node) {
+	p.mapping(key, n, []field{{"tls", p.flag(&p.s.TLS)}})
+}
+
+func (p *parse) background(key string, n ast.Node) {
+	p.list(key, n, func(key string, n ast.Node) {
+		f := Flow{Proto: TCP}
+		p.mapping(key, n, []field{
+			{"from", p.node(&f.From)},
+			{"to", p.node(&f.To)},
+			{"rate", p.rate(&f.Rate)},
+			{"start", p.duration(&f.Start)},
+			{"stop", p.duration(&f.Stop)},
+			{"proto", choice(p.reader, &f.Proto, TCP, UDP)},
+		})
+		p.ends(key, n, f.From, f.To)
+		if f.Rate == 0 || f.Rate == unit.Unlimited {
+			p.fail(n, join(key, "rate"), "write for example rate: 4Mbit", "is missing, nothing or unlimited")
+		}
+		if f.Stop != 0 && f.Stop <= f.Start {
+			p.fail(n, join(key, "stop"), "write a later time than start, or leave stop out", "is not after start")
+		}
+		p.s.Background = append(p.s.Background, f)
+	})
+}
+
+func (p *parse) probes(key string, n ast.Node) {
+	p.list(key, n, func(key string, n ast.Node) {
+		probe := Probe{Proto: UDP}
+		p.mapping(key, n, []field{
+			{"from", p.node(&probe.From)},
+			{"to", p.node(&probe.To)},
+			{"proto", choice(p.reader, &probe.Proto, UDP, HTTP)},
+		})
+		p.ends(key, n, probe.From, probe.To)
+		p.s.Probes = append(p.s.Probes, probe)
+	})
+}
+
+// ends checks that traffic has two different ends.
+func (p *parse) ends(key string, n ast.Node, from, to unit.NodeID) {
+	if from == "" || to == "" || from == to {
+		p.fail(n, key, "write from: HOST, to: OTHERHOST", "needs two different hosts that exist")
+	}
+}
+
+func joined[T ~string](all []T) string {
+	words := make([]string, len(all))
+	for i, w := range all {
+		words[i] = string(w)
+	}
+	return strings.Join(words, ", ")
+}

@@ -106,5 +106,6 @@ func (c *Conn) load(u upload) *block {
 			Reason: wire.ReasonReadFailed, RetryAfterMs: uint32(retryAfterReadError.Milliseconds())})
 		return nil
 	}
+	corrupt(b.payload)
 	return b
 }

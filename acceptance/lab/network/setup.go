@@ -1,0 +1,115 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// plug makes the bridge of a switch and the links to all below it, whose lower ends
+// come to lie in the namespaces of these.
+func (n *Network) plug(ctx context.Context, s *Switch) error {
+	var lines strings.Builder
+	fmt.Fprintf(&lines, "link set lo up\nlink add br0 address %s type bridge stp_state 0 mcast_snooping 0\n", s.hardware())
+	pair := func(l *link, of string) {
+		fmt.Fprintf(&lines, "link add name %s type veth peer name %s %s netns %s\n", l.upper.name, l.lower.name, of, l.lower.on.path())
+	}
+	for _, h := range n.allHosts() {
+		if h.at == s {
+			pair(h.link, "address "+h.hardware())
+		}
+	}
+	for _, below := range n.below(s) {
+		if below.uplink.rtt == 0 {
+			pair(below.uplink, "")
+		} else if err := below.uplink.startDelay(); err != nil {
+			return err
+		}
+	}
+	return s.run(ctx, lines.String(), "ip", "-batch", "-")
+}
+
+func (n *Network) below(s *Switch) []*Switch {
+	var all []*Switch
+	for _, other := range n.switches {
+		if other.parent == s {
+			all = append(all, other)
+		}
+	}
+	return all
+}
+
+// setUpSwitch joins the interfaces that plug made into the bridge, shapes what they
+// send and counts what they receive.
+func (n *Network) setUpSwitch(ctx context.Context, s *Switch, neighbours string) error {
+	var todo script
+	n.own(&todo, &s.machine, "br0", neighbours)
+	if s.uplink != nil {
+		todo.port(s.uplink.lower.name, true)
+		todo.lower(s.uplink)
+	}
+	for _, h := range n.allHosts() {
+		if h.at == s {
+			todo.port(h.name, false)
+			todo.upper(h.link)
+			todo.where(&h.machine, h.name)
+		}
+	}
+	for _, below := range n.below(s) {
+		todo.port(below.name, false)
+		todo.upper(below.uplink)
+		n.whereAll(&todo, below, below.name)
+	}
+	return s.apply(ctx, &todo)
+}
+
+// whereAll tells a bridge that all in s and below it are behind a port.
+func (n *Network) whereAll(todo *script, s *Switch, port string) {
+	todo.where(&s.machine, port)
+	for _, other := range n.switches {
+		if other != s && s.Location.Contains(other.Location) {
+			todo.where(&other.machine, port)
+		}
+	}
+	for _, h := range n.order {
+		if s.Location.Contains(h.at.Location) {
+			todo.where(&h.machine, port)
+		}
+	}
+}
+
+func (n *Network) setUpHost(ctx context.Context, h *Host, neighbours string) error {
+	var todo script
+	todo.ip.WriteString("link set lo up\n")
+	todo.lower(h.link)
+	n.own(&todo, &h.machine, h.link.lower.name, neighbours)
+	return h.apply(ctx, &todo)
+}
+
+// own gives a machine its address, and those of all others: it need not ask for
+// them, which would cross every link. Its connections use cubic by their route: only
+// the first namespace of a kernel may choose any algorithm as the default.
+func (n *Network) own(todo *script, m *machine, device, neighbours string) {
+	fmt.Fprintf(&todo.ip, "addr add %s/16 dev %s noprefixroute\nlink set dev %[2]s up\n", m.Address, device)
+	fmt.Fprintf(&todo.ip, "route add 10.77.0.0/16 dev %s src %s congctl cubic\n", device, m.Address)
+	todo.ip.WriteString(strings.ReplaceAll(neighbours, deviceMark, device))
+}
+
+const deviceMark = "DEVICE"
+
+// neighbours are the lines for ip that tell a machine where all are.
+func (n *Network) neighbours() string {
+	var b strings.Builder
+	for _, m := range n.machines() {
+		fmt.Fprintf(&b, "neigh replace %s lladdr %s dev %s nud permanent\n", m.Address, m.hardware(), deviceMark)
+	}
+	return b.String()
+}
+
+func (s *script) lower(l *link) { s.end(l.lower, l.capacity.Up, l.blockedDown(), l.loss) }
+func (s *script) upper(l *link) { s.end(l.upper, l.capacity.Down, l.blockedUp(), l.loss) }
+
+// where tells a bridge that a machine is behind a port.
+func (s *script) where(m *machine, port string) {
+	fmt.Fprintf(&s.bridge, "fdb replace %s dev %s master static\n", m.hardware(), port)
+}

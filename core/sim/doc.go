@@ -1,0 +1,18 @@
+// Package sim runs a scenario in virtual time: the decisions are those of
+// node.Machine, the very same as in the agent; links, TCP, the coordination store
+// and disks are models. It is pure: a scenario and a seed determine the report.
+//
+// # The network
+//
+// A connection is two streams. A stream that has something to send gets its
+// max-min fair share of the links on its path: the sender's, the uplinks up, the
+// uplinks down, the receiver's. Shares are computed anew at most once a step, and
+// only if streams began or ended; a stream that begins within a step gets what is
+// free until then. Capacities are payload (topo.Goodput), less the acknowledgements
+// of what flows the other way, small messages, and traffic that does not yield.
+//
+// A link that is full has a queue, as TCP's cubic fills every queue that it
+// finds. What crosses the link arrives later by it, control messages, too. A stream
+// hands frames to its kernel while that holds less than 128 KiB unsent, control
+// before blocks; what is in the kernel is sent in order.
+package sim

@@ -1,0 +1,184 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/node"
+	"github.com/rackswarm/rackswarm/core/scenario"
+	"github.com/rackswarm/rackswarm/core/swarm"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// System is what a report of the simulator is of.
+const System = "sim"
+
+// Options are what a run depends on beside its scenario.
+type Options struct {
+	Seed uint64 // of all that is left to chance
+}
+
+// Run plays a scenario until all receivers have everything, or its deadline, and
+// reports what came of it. The same scenario and options give the same report.
+// A scenario that Parse did not return may be an error.
+func Run(s *scenario.Scenario, o Options) (scenario.Report, error) {
+	sim, err := newSimulation(s, o)
+	if err != nil {
+		return scenario.Report{}, fmt.Errorf("simulate %s: %w", s.Name, err)
+	}
+	sim.play()
+	return s.Report(System, sim.observed())
+}
+
+// simulation is one run.
+type simulation struct {
+	clock
+	scenario *scenario.Scenario
+	rand     *unit.Rand
+	net      *network
+	store    *store
+	places   map[unit.Location]*place
+	hosts    map[unit.NodeID]*host
+	order    []*host
+	digest   artifact.Digest
+	lengths  []int32 // of the spans, in bytes
+	manifest uint32  // bytes
+	waiting  int     // receivers that have yet to finish
+	stopped  bool    // all have, or none can any more
+
+	received   unit.Bytes
+	startWays  []time.Duration
+	meter      *meter
+	background []*background
+	probes     []*probe
+}
+
+func newSimulation(s *scenario.Scenario, o Options) (*simulation, error) {
+	sim := &simulation{
+		scenario: s, rand: unit.NewRand(o.Seed), digest: artifact.Digest{1},
+		places: map[unit.Location]*place{}, hosts: map[unit.NodeID]*host{},
+	}
+	sim.net = newNetwork(&sim.clock)
+	sim.store = newStore(sim)
+	sim.layOut(s.Artifact)
+	for _, l := range s.Locations {
+		sim.places[l.Location] = sim.net.add(sim.placeOf(l.Location.Parent()), l.Uplink, l.RTT/2, l.Loss)
+	}
+	for _, h := range s.Hosts {
+		sim.add(h)
+	}
+	for _, id := range s.Initial {
+		h := sim.hosts[id]
+		if h == nil {
+			return nil, fmt.Errorf("initial seeder %s is not a host", id)
+		}
+		h.initial, h.disk = true, artifact.All(len(sim.lengths))
+	}
+	for _, id := range s.Receivers {
+		h := sim.hosts[id]
+		if h == nil {
+			return nil, fmt.Errorf("receiver %s is not a host", id)
+		}
+		h.receiver = true
+	}
+	sim.meter = newMeter(sim)
+	return sim, nil
+}
+
+func (s *simulation) add(h scenario.Host) {
+	x := &host{
+		sim: s, id: h.Node, location: h.Location,
+		place: s.net.add(s.placeOf(h.Location), h.Link, 0, 0),
+		disk:  artifact.NewBitset(len(s.lengths)),
+	}
+	s.hosts[h.Node] = x
+	s.order = append(s.order, x)
+}
+
+func (s *simulation) placeOf(l unit.Location) *place {
+	if l == unit.Root {
+		return s.net.root
+	}
+	return s.places[l]
+}
+
+// layOut cuts the content into spans, as a manifest does: a span is a run of
+// pieces, each of one file, of at most a piece's length.
+func (s *simulation) layOut(a scenario.Artifact) {
+	sizes := a.Sizes()
+	piece := int64(a.Piece)
+	if piece == 0 {
+		piece = artifact.ChoosePieceLength(int64(a.Size), len(sizes))
+	}
+	room, pieces := int64(0), 0
+	for _, size := range sizes {
+		for at := int64(0); at < int64(size); at += piece {
+			n := min(piece, int64(size)-at)
+			if n > room {
+				s.lengths = append(s.lengths, 0)
+				room = piece
+			}
+			s.lengths[len(s.lengths)-1] += int32(n)
+			room -= n
+			pieces++
+		}
+	}
+	const perPiece, perFile, rest = 32, 100, 400
+	s.manifest = uint32(perPiece*pieces + perFile*len(sizes) + rest)
+}
+
+// config is what a host's machine is made from.
+func (s *simulation) config(h *host) node.Config {
+	st := s.scenario.Strategy
+	return node.Config{
+		Self: h.id, Addr: string(h.id), Location: h.location,
+		Seed:     unit.Seed(string(h.id)) ^ s.rand.Uint64(),
+		Download: unit.Unlimited, Upload: unit.Unlimited,
+		Strategy: node.Strategy{
+			Overlay: st.Overlay, Division: st.Division, Stealing: st.Stealing,
+			LowLatency: st.LowLatency, Picker: swarm.Picker(st.Picker),
+		},
+	}
+}
+
+// play has everybody join and lets time pass.
+func (s *simulation) play() {
+	s.waiting = len(s.scenario.Receivers)
+	killed := s.scenario.KilledForGood()
+	for _, id := range s.scenario.Receivers {
+		if killed[id] {
+			s.waiting--
+		}
+	}
+	for _, id := range s.scenario.Initial {
+		s.join(s.hosts[id], 0)
+	}
+	for i, id := range s.scenario.Receivers {
+		s.join(s.hosts[id], s.scenario.Join[i])
+	}
+	s.plan()
+	s.store.sweep()
+	s.meter.tick()
+	for !s.stopped && s.next(unit.Time(s.scenario.Deadline)) {
+	}
+}
+
+// join has a host hear of the distribution, read it and join.
+func (s *simulation) join(h *host, at time.Duration) {
+	heard := oneWay(h.down()) + oneWay(h.up()) + oneWay(h.down()) + planTime
+	s.after(at+heard, func() {
+		if h.machine == nil && !h.killed {
+			h.start()
+		}
+	})
+}
+
+// done counts a receiver that has everything.
+func (s *simulation) done(h *host) {
+	if s.scenario.KilledForGood()[h.id] {
+		return
+	}
+	s.waiting--
+	s.stopped = s.waiting == 0
+}

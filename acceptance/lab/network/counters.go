@@ -86,11 +86,6 @@ func (n *Network) HostCrossed(node unit.NodeID) (scenario.Crossing, error) {
 	return n.crossed(h.link)
 }
 
-func (n *Network) crossed(l *link) (scenario.Crossing, error) {
-	up, down, err := n.received(l, payload)
-	return scenario.Crossing{Up: up, Down: down}, err
-}
-
 // Wire is all that passed a location's uplink on layer 2, each frame with its header
 // and without its checksum, as the link's rate is counted.
 func (n *Network) Wire(loc unit.Location) (up, down unit.Bytes, err error) {
@@ -98,22 +93,65 @@ func (n *Network) Wire(loc unit.Location) (up, down unit.Bytes, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	return n.received(l, wire)
+	n.faults.Lock()
+	defer n.faults.Unlock()
+	c, err := received(l, wire, reading{})
+	return c.Up, c.Down, err
+}
+
+// Wires is Wire of all locations, for the work of about one.
+func (n *Network) Wires() (map[unit.Location]scenario.Crossing, error) {
+	n.faults.Lock()
+	defer n.faults.Unlock()
+	all, once := map[unit.Location]scenario.Crossing{}, reading{}
+	for loc, s := range n.switches {
+		if s.uplink == nil {
+			continue
+		}
+		var err error
+		if all[loc], err = received(s.uplink, wire, once); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (n *Network) crossed(l *link) (scenario.Crossing, error) {
+	n.faults.Lock()
+	defer n.faults.Unlock()
+	return received(l, payload, reading{})
+}
+
+// reading is what machines' counters say, each read once.
+type reading map[*machine]map[string]tally
+
+func (r reading) of(m *machine) (map[string]tally, error) {
+	if r[m] == nil {
+		tallies, err := m.counters.read()
+		if err != nil {
+			return nil, err
+		}
+		r[m] = tallies
+	}
+	return r[m], nil
 }
 
 // received sums what arrived at both ends of a link.
-func (n *Network) received(l *link, what func(map[string]tally, string) unit.Bytes) (up, down unit.Bytes, err error) {
-	n.faults.Lock()
-	defer n.faults.Unlock()
-	sum := func(e end) unit.Bytes {
-		tallies, failed := e.on.counters.read()
-		err = errors.Join(err, failed)
-		return what(tallies, e.name)
-	}
+func received(l *link, what func(map[string]tally, string) unit.Bytes, once reading) (scenario.Crossing, error) {
+	var c scenario.Crossing
 	for _, e := range append([]end{l.upper}, l.was...) {
-		up += sum(e)
+		tallies, err := once.of(e.on)
+		if err != nil {
+			return c, err
+		}
+		c.Up += what(tallies, e.name)
 	}
-	return up, sum(l.lower), err
+	tallies, err := once.of(l.lower.on)
+	if err != nil {
+		return c, err
+	}
+	c.Down = what(tallies, l.lower.name)
+	return c, nil
 }
 
 // counterReader reads the counters of a namespace, over a socket that was made in

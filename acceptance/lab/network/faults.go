@@ -1,8 +1,12 @@
 package network
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -20,4 +24,127 @@ func (n *Network) host(node unit.NodeID) (*Host, error) {
 		return nil, fmt.Errorf("the network has no host %s", node)
 	}
 	return h, nil
+}
+
+// SetLink gives a location's uplink other capacities, as it runs.
+func (n *Network) SetLink(loc unit.Location, capacity topo.Link) error {
+	l, err := n.uplink(loc)
+	if err != nil {
+		return err
+	}
+	return n.change(l, func() { l.capacity = capacity })
+}
+
+// SetHostLink gives a host's own link other capacities, as it runs.
+func (n *Network) SetHostLink(node unit.NodeID, capacity topo.Link) error {
+	h, err := n.host(node)
+	if err != nil {
+		return err
+	}
+	return n.change(h.link, func() { h.link.capacity = capacity })
+}
+
+// Partition lets nothing pass a location's uplink, until Heal: packets are lost and
+// nobody is told.
+func (n *Network) Partition(loc unit.Location) error {
+	l, err := n.uplink(loc)
+	if err != nil {
+		return err
+	}
+	return n.change(l, func() { l.cut = true })
+}
+
+// Heal ends a Partition.
+func (n *Network) Heal(loc unit.Location) error {
+	l, err := n.uplink(loc)
+	if err != nil {
+		return err
+	}
+	return n.change(l, func() { l.cut = false })
+}
+
+// change sets a link up again after a change of what it lets pass.
+func (n *Network) change(l *link, change func()) error {
+	n.faults.Lock()
+	defer n.faults.Unlock()
+	change()
+	var lower, upper script
+	lower.lower(l)
+	upper.upper(l)
+	ctx := context.Background()
+	return errors.Join(l.lower.on.apply(ctx, &lower), l.upper.on.apply(ctx, &upper))
+}
+
+// Move plugs a host's cable in at another location's switch. The host keeps its
+// address, and its link what it lets pass.
+func (n *Network) Move(node unit.NodeID, to unit.Location) error {
+	h, err := n.host(node)
+	if err != nil {
+		return err
+	}
+	target := n.switches[to]
+	if target == nil {
+		return fmt.Errorf("move host %s: the network has no location %s", node, to)
+	}
+	n.faults.Lock()
+	defer n.faults.Unlock()
+	if h.at == target {
+		return nil
+	}
+	if err := n.move(h, target); err != nil {
+		return fmt.Errorf("move host %s to %s: %w", node, to, err)
+	}
+	return nil
+}
+
+// move is called with the lock held.
+func (n *Network) move(h *Host, to *Switch) error {
+	ctx := context.Background()
+	old := h.link.upper
+	if err := unplug(ctx, old, to); err != nil {
+		return err
+	}
+	if err := n.forget(ctx, h, to); err != nil {
+		return err
+	}
+	h.at = to
+	h.link.moved(end{&to.machine, h.name})
+	var todo script
+	todo.port(h.name, false)
+	todo.upper(h.link)
+	todo.where(&h.machine, h.name)
+	err := to.apply(ctx, &todo)
+	for s := to; s.parent != nil; s = s.parent {
+		var todo script
+		todo.where(&h.machine, s.name)
+		err = errors.Join(err, s.parent.apply(ctx, &todo))
+	}
+	return err
+}
+
+// unplug takes an interface out of a switch and into another's namespace. Its
+// counters stay.
+func unplug(ctx context.Context, e end, to *Switch) error {
+	var todo script
+	fmt.Fprintf(&todo.nft, "flush chain netdev lab %s\ndelete chain netdev lab %[1]s\n", e.name)
+	fmt.Fprintf(&todo.ip, "link set dev %s netns %s\n", e.name, to.path())
+	return e.on.apply(ctx, &todo)
+}
+
+// forget makes the switches on the way to a host, but not those on its new way, know
+// no more where it is.
+func (n *Network) forget(ctx context.Context, h *Host, to *Switch) error {
+	var failed error
+	for s := h.at; !s.Location.Contains(to.Location) && !s.parent.Location.Contains(to.Location); s = s.parent {
+		var todo script
+		fmt.Fprintf(&todo.bridge, "fdb del %s dev %s master\n", h.hardware(), s.name)
+		failed = errors.Join(failed, s.parent.apply(ctx, &todo))
+	}
+	return failed
+}
+
+// moved makes e the upper end.
+func (l *link) moved(e end) {
+	l.was = append(slices.DeleteFunc(l.was, func(w end) bool { return w == e }), l.upper)
+	l.upper = e
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -154,15 +153,6 @@ func (n *Network) links() []*link {
 	}
 	for _, h := range n.allHosts() {
 		all = append(all, h.link)
-	}
-	return all
-}
-
-// Addresses are those of all hosts of the scenario, in its order.
-func (n *Network) Addresses() []netip.Addr {
-	all := make([]netip.Addr, len(n.order))
-	for i, h := range n.order {
-		all[i] = h.Address
 	}
 	return all
 }

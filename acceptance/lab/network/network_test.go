@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,4 +130,83 @@ func TestPayloadIsCountedExactly(t *testing.T) {
 			t.Errorf("over the uplink of %s %+v crossed and not %+v: %v", loc, got, want, err)
 		}
 	}
+}
+
+func TestADelay(t *testing.T) {
+	s := racks(2, 1, both(100*mbit), topo.Unlimited)
+	s.Locations[1].RTT = 100 * time.Millisecond
+	n := newNetwork(t, s)
+	trips := roundTrips(t, n.Host("dc/r1/1"), n.Host("dc/r2/1"), 50)
+	t.Log(trips[0], trips[25], trips[49])
+	took := send(t, n.Host("dc/r1/1"), n.Host("dc/r2/1"), 9000, 40_000_000)
+	t.Log(took, 40*8/took.Seconds()/topo.Goodput)
+	took = send(t, n.Host("dc/r2/1"), n.Host("dc/r1/1"), 9000, 40_000_000)
+	t.Log(took, 40*8/took.Seconds()/topo.Goodput)
+	n.SetLink("dc/r1", topo.Unlimited)
+	took = send(t, n.Host("dc/r2/1"), n.Host("dc/r1/1"), 9000, 400_000_000)
+	t.Log(took, 400*8/took.Seconds()/topo.Goodput)
+}
+
+func TestMove(t *testing.T) {
+	n := newNetwork(t, racks(3, 2, both(100*mbit), both(100*mbit)))
+	a, b := n.Host("dc/r1/1"), n.Host("dc/r2/1")
+	send(t, a, b, system.DataPort, 100_000)
+	if err := n.Move("dc/r1/1", "dc/r3"); err != nil {
+		t.Fatal(err)
+	}
+	send(t, a, b, system.DataPort, 100_000)
+	send(t, b, a, system.DataPort, 100_000)
+	if err := n.Move("dc/r1/1", "dc/r1"); err != nil {
+		t.Fatal(err)
+	}
+	send(t, a, b, system.DataPort, 100_000)
+	if err := n.Move("dc/r1/1", "dc/r2"); err != nil {
+		t.Fatal(err)
+	}
+	send(t, a, b, system.DataPort, 100_000)
+	for _, loc := range []unit.Location{"dc", "dc/r1", "dc/r2", "dc/r3"} {
+		c, err := n.Crossed(loc)
+		t.Log(loc, c, err)
+	}
+	c, err := n.HostCrossed("dc/r1/1")
+	t.Log(c, err)
+}
+
+// roundTrips sends count UDP packets from one host to another, which echoes them, one
+// after the other, and returns how long they took, sorted.
+func roundTrips(t testing.TB, from, to *network.Host, count int) []time.Duration {
+	t.Helper()
+	var echo net.PacketConn
+	var out net.Conn
+	address := netip.AddrPortFrom(to.Address, 7)
+	if err := to.Do(func() (err error) { echo, err = net.ListenPacket("udp4", address.String()); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer echo.Close()
+	go func() {
+		b := make([]byte, 100)
+		for {
+			n, whom, err := echo.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			echo.WriteTo(b[:n], whom)
+		}
+	}()
+	if err := from.Do(func() (err error) { out, err = net.Dial("udp4", address.String()); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	var trips []time.Duration
+	for range count {
+		begin := time.Now()
+		out.Write([]byte("ping"))
+		out.SetReadDeadline(begin.Add(10 * time.Second))
+		if _, err := out.Read(make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+		trips = append(trips, time.Since(begin))
+	}
+	slices.Sort(trips)
+	return trips
 }

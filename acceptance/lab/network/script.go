@@ -18,8 +18,10 @@ type script struct {
 
 // apply does it.
 func (m *machine) apply(ctx context.Context, s *script) error {
-	if err := m.Do(func() error { return dontBundle(s.whole) }); err != nil {
-		return err
+	if len(s.whole) > 0 {
+		if err := m.Do(func() error { return dontBundle(s.whole) }); err != nil {
+			return err
+		}
 	}
 	for _, step := range []struct {
 		text *strings.Builder
@@ -54,17 +56,20 @@ func (s *script) end(e end, send unit.Rate, blocked bool, loss float64) {
 	s.whole = append(s.whole, e.name)
 	s.shape(e.name, send)
 	s.receive(e.name, blocked, loss)
-	fmt.Fprintf(&s.ip, "link set dev %s up\n", e.name)
+	fmt.Fprintf(&s.ip, "link set dev %s txqueuelen 10000 up\n", e.name) // a TAP's own queue, which its reader empties
 }
 
-// shape limits what an interface sends. One that sends without limit, or whose
-// packets are dropped at the other end, needs no queue.
+// shape limits what an interface sends. Nothing need be done for one whose packets
+// are all dropped at the other end.
 func (s *script) shape(name string, rate unit.Rate) {
-	if rate == unit.Unlimited || rate == 0 {
-		return
+	switch rate {
+	case 0:
+	case unit.Unlimited:
+		fmt.Fprintf(&s.tc, "qdisc replace dev %s root noqueue\n", name)
+	default:
+		burst := burst(rate)
+		fmt.Fprintf(&s.tc, "qdisc replace dev %s root tbf rate %dbps burst %d limit %d\n", name, rate, burst, burst+rate.In(queue))
 	}
-	burst := burst(rate)
-	fmt.Fprintf(&s.tc, "qdisc replace dev %s root tbf rate %dbps burst %d limit %d\n", name, rate, burst, burst+rate.In(queue))
 }
 
 // queue is how long a packet waits in a full queue, behind the burst.

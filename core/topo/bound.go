@@ -32,14 +32,16 @@ func (c Cut) String() string {
 	return [...]string{"into", "out of", "within"}[c]
 }
 
-// Term says that Bytes must pass a cut that lets Rate pass, which takes Time.
+// Term says that Bytes must pass a cut, which they can from the time From on, at
+// Rate: not before Time have they.
 type Term struct {
 	Cut      Cut
 	Location unit.Location
 	Node     unit.NodeID // the cut is this host's own link; empty for a location
 	Bytes    unit.Bytes
-	Rate     unit.Rate     // capacity on the wire, bytes per second
-	Time     time.Duration // of the payload; 2⁶³−1 if the rate is zero
+	From     time.Duration // zero unless all who need them join later
+	Rate     unit.Rate     // capacity on the wire, bytes per second; the mean if it changes
+	Time     time.Duration // since the start; 2⁶³−1 if they never have
 }
 
 // String writes what must pass, where, and how fast it can, such as
@@ -61,8 +63,12 @@ type Bound struct {
 
 // Bound returns the lower bound of a job over the tree. A job without initial
 // seeder, of negative size, or with a host that is not in the tree is an error.
-func (t *Tree) Bound(j Job) (Bound, error) {
-	flow, err := t.flow(j)
+func (t *Tree) Bound(j Job) (Bound, error) { return t.BoundUnder(j, Conditions{}) }
+
+// BoundUnder is Bound under conditions. A link that is not in the tree, and a
+// course that is none, are errors, too.
+func (t *Tree) BoundUnder(j Job, c Conditions) (Bound, error) {
+	flow, err := t.flow(j, c)
 	if err != nil {
 		return Bound{}, err
 	}
@@ -70,38 +76,54 @@ func (t *Tree) Bound(j Job) (Bound, error) {
 	for i := range t.vertices {
 		terms = flow.append(terms, i)
 	}
+	return NewBound(terms), nil
+}
+
+// NewBound is the bound that the largest of the terms makes. It sorts them.
+func NewBound(terms []Term) Bound {
 	slices.SortStableFunc(terms, func(a, b Term) int { return cmp.Compare(b.Time, a.Time) })
 	if len(terms) == 0 {
-		return Bound{}, nil
+		return Bound{}
 	}
-	return Bound{Time: terms[0].Time, Terms: terms}, nil
+	return Bound{Time: terms[0].Time, Terms: terms}
 }
 
 // flow is what a job asks of each vertex, by index into the tree's vertices.
 type flow struct {
 	tree                *Tree
 	size                unit.Bytes
-	initial, receivers  []int       // hosts below the vertex
-	out                 []unit.Rate // Û: what those below can send out together
-	children            []unit.Rate // Σ Û of the children
-	needy               []int       // children with receivers and without initial seeder
+	conditions          Conditions
+	initial, receivers  []int           // hosts below the vertex
+	helpers             []int           // at hosts only
+	join                []time.Duration // when the first below the vertex joins that has nothing yet
+	out                 []Course        // Û: what those below can send out together
+	children            []Course        // Σ Û of the children
+	needy               []int           // children with receivers and without initial seeder
+	needyJoin           []time.Duration // when the first in one of these joins
 	allInitial, allRecv int
 }
 
-func (t *Tree) flow(j Job) (*flow, error) {
+func (t *Tree) flow(j Job, c Conditions) (*flow, error) {
 	if j.Size < 0 {
 		return nil, fmt.Errorf("size %d is negative", j.Size)
 	}
 	if len(j.Initial) == 0 {
 		return nil, fmt.Errorf("a distribution needs an initial seeder")
 	}
+	if err := c.check(t); err != nil {
+		return nil, err
+	}
 	n := len(t.vertices)
-	f := &flow{tree: t, size: j.Size, initial: make([]int, n), receivers: make([]int, n),
-		out: make([]unit.Rate, n), children: make([]unit.Rate, n), needy: make([]int, n)}
+	f := &flow{tree: t, size: j.Size, conditions: c, initial: make([]int, n), receivers: make([]int, n), helpers: make([]int, n),
+		join: slices.Repeat([]time.Duration{never}, n), needyJoin: slices.Repeat([]time.Duration{never}, n),
+		out: make([]Course, n), children: slices.Repeat([]Course{Constant(0)}, n), needy: make([]int, n)}
 	if err := f.mark(f.initial, j.Initial, nil); err != nil {
 		return nil, err
 	}
 	if err := f.mark(f.receivers, j.Receivers, f.initial); err != nil {
+		return nil, err
+	}
+	if err := f.mark(f.helpers, c.Helpers, f.initial); err != nil {
 		return nil, err
 	}
 	f.sumUp()
@@ -126,22 +148,38 @@ func (f *flow) mark(role []int, nodes []unit.NodeID, except []int) error {
 // sumUp adds every vertex to its parent, leaves first.
 func (f *flow) sumUp() {
 	for i := len(f.tree.vertices) - 1; i >= 0; i-- {
-		v := f.tree.vertices[i]
-		switch {
-		case v.node == "":
-			f.out[i] = min(v.link.Up, f.children[i])
-		case f.initial[i]+f.receivers[i] > 0:
-			f.out[i] = v.link.Up
+		if v := f.tree.vertices[i]; v.node == "" {
+			f.out[i] = merge(f.up(i), f.children[i], lesser)
+		} else {
+			f.host(i)
 		}
 		if i == 0 {
 			return
 		}
-		f.initial[v.parent] += f.initial[i]
-		f.receivers[v.parent] += f.receivers[i]
-		f.children[v.parent] = addRate(f.children[v.parent], f.out[i])
-		if f.receivers[i] > 0 && f.initial[i] == 0 {
-			f.needy[v.parent]++
-		}
+		f.addTo(f.tree.vertices[i].parent, i)
+	}
+}
+
+// host sets what a host sends, and when it joins.
+func (f *flow) host(i int) {
+	f.out[i] = Constant(0)
+	wants := f.receivers[i]+f.helpers[i] > 0
+	if f.initial[i] > 0 || wants {
+		f.out[i] = f.up(i)
+	}
+	if wants {
+		f.join[i] = f.conditions.Join[f.tree.vertices[i].node]
+	}
+}
+
+func (f *flow) addTo(parent, i int) {
+	f.initial[parent] += f.initial[i]
+	f.receivers[parent] += f.receivers[i]
+	f.join[parent] = min(f.join[parent], f.join[i])
+	f.children[parent] = merge(f.children[parent], f.out[i], addRate)
+	if f.receivers[i] > 0 && f.initial[i] == 0 {
+		f.needy[parent]++
+		f.needyJoin[parent] = min(f.needyJoin[parent], f.join[i])
 	}
 }
 
@@ -150,27 +188,27 @@ func (f *flow) sumUp() {
 func (f *flow) append(terms []Term, i int) []Term {
 	v := f.tree.vertices[i]
 	leaving := f.initial[i] == f.allInitial && f.receivers[i] < f.allRecv
+	wanted, from := f.needy[i], f.needyJoin[i]
 	switch {
 	case f.receivers[i] > 0 && f.initial[i] == 0:
-		terms = append(terms, f.term(Into, v, 1, v.link.Down))
+		terms = append(terms, f.term(Into, v, 1, f.join[i], f.down(i)))
 	case leaving:
-		terms = append(terms, f.term(OutOf, v, 1, f.out[i]))
-	}
-	wanted := f.needy[i]
-	if leaving {
-		wanted++
+		outside := f.firstOutside(i)
+		terms = append(terms, f.term(OutOf, v, 1, outside, f.out[i]))
+		wanted, from = wanted+1, min(from, outside)
 	}
 	if v.node != "" || wanted == 0 {
 		return terms
 	}
-	rate := f.children[i]
+	capacity := f.children[i]
 	if i != 0 {
-		rate = addRate(rate, v.link.Down)
+		capacity = merge(capacity, f.down(i), addRate)
 	}
-	return append(terms, f.term(Within, v, wanted, rate))
+	return append(terms, f.term(Within, v, wanted, from, capacity))
 }
 
-func (f *flow) term(c Cut, v vertex, n int, rate unit.Rate) Term {
+func (f *flow) term(c Cut, v vertex, n int, from time.Duration, capacity Course) Term {
 	bytes := copies(n, f.size)
-	return Term{c, v.location, v.node, bytes, rate, payloadTime(bytes, rate)}
+	end := capacity.until(bytes, from)
+	return Term{c, v.location, v.node, bytes, from, capacity.mean(bytes, from, end), end}
 }

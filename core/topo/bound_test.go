@@ -102,10 +102,10 @@ func TestBoundOfTwoSeeders(t *testing.T) {
 	}
 	// x takes from both racks at 20 Mbit/s and could send on at 1000 Mbit/s.
 	want := []Term{
-		{Into, "r3", "x", 1e9, host.Down, wire(1e9, host.Down)},
-		{Within, "", "", 1e9, 20*mbit + host.Up, wire(1e9, 20*mbit+host.Up)},
-		{Into, "r3", "", 1e9, unit.Unlimited, 0},
-		{Within, "r3", "", 1e9, unit.Unlimited, 0},
+		{Into, "r3", "x", 1e9, 0, host.Down, wire(1e9, host.Down)},
+		{Within, "", "", 1e9, 0, 20*mbit + host.Up, wire(1e9, 20*mbit+host.Up)},
+		{Into, "r3", "", 1e9, 0, unit.Unlimited, 0},
+		{Within, "r3", "", 1e9, 0, unit.Unlimited, 0},
 	}
 	if !slices.EqualFunc(b.Terms, want, func(a, b Term) bool {
 		same := near(a.Time, b.Time)

@@ -32,4 +32,16 @@
 // it with a linear program. Payload is at most 1448 of every 1514 bytes of a full
 // Ethernet frame that carries TCP with timestamps, so capacities count times
 // Goodput.
+//
+// # When not all is there from the start
+//
+// BoundUnder replaces rates by courses, capacities as functions of time that are
+// constant between steps: sums and minima of courses are taken at each time. A
+// term of b bytes over capacity c(t) is then the least T with ∫ c(t) dt ≥ b/Goodput,
+// where the integral begins when the first of those joins for whom the bytes are:
+// before that nobody is there to take them. For a host's own link this is its own
+// time of joining, so that the bound is at least every receiver's time of joining
+// plus F/D of its link. Of a location with receivers that join one after the
+// other, the first one brings the copy in, and the others may find it there.
+// Helpers count as sending, and as there to take bytes, but need no copy.
 package topo

@@ -19,18 +19,16 @@ var Unlimited = Link{Up: unit.Unlimited, Down: unit.Unlimited}
 // a TCP segment with timestamps, in a full Ethernet frame of 1514 bytes.
 const Goodput = 1448. / 1514.
 
-// payloadTime is how long bytes take over a link of capacity rate, as payload.
+// wireTime is how long bytes on the wire take over a link of capacity rate.
 // Nothing takes no time, and a rate of zero takes forever.
-func payloadTime(bytes unit.Bytes, rate unit.Rate) time.Duration {
-	d := bytes.Over(rate)
-	switch s := float64(d) / Goodput; {
-	case rate == unit.Unlimited:
+func wireTime(bytes float64, rate unit.Rate) time.Duration {
+	if bytes <= 0 || rate == unit.Unlimited {
 		return 0
-	case s >= math.MaxInt64:
-		return math.MaxInt64
-	default:
-		return time.Duration(s)
 	}
+	if ns := bytes / float64(rate) * float64(time.Second); ns < math.MaxInt64 {
+		return time.Duration(ns)
+	}
+	return math.MaxInt64
 }
 
 // addRate is a+b, Unlimited if that is more than a Rate holds.
@@ -40,6 +38,8 @@ func addRate(a, b unit.Rate) unit.Rate {
 	}
 	return a + b
 }
+
+func lesser(a, b unit.Rate) unit.Rate { return min(a, b) }
 
 // copies is n·size, at most 2⁶³−1.
 func copies(n int, size unit.Bytes) unit.Bytes {

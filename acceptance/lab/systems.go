@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/rackswarm/rackswarm/acceptance/lab/network"
+	"github.com/rackswarm/rackswarm/acceptance/lab/system"
+	"github.com/rackswarm/rackswarm/acceptance/lab/system/rackswarm"
+	"github.com/rackswarm/rackswarm/acceptance/lab/system/rivals"
+	"github.com/rackswarm/rackswarm/core/scenario"
+)
+
+// ground is what a system is set up on.
+type ground struct {
+	network  *network.Network
+	scenario *scenario.Scenario
+	source   string // the artifact
+	dir      string // of the run
+	bin      string // directory of our programs
+}
+
+// ours are our own systems: each changes what the scenario says of the strategy.
+// Those with a plus are the steps from plain to rackswarm.
+var ours = []struct {
+	name   string
+	change func(*rackswarm.Options)
+}{
+	{"rackswarm", func(*rackswarm.Options) {}},
+	{"plain", func(o *rackswarm.Options) { leave(&o.Strategy, 0) }},
+	{"plain+overlay", func(o *rackswarm.Options) { leave(&o.Strategy, 1) }},
+	{"plain+overlay+division", func(o *rackswarm.Options) { leave(&o.Strategy, 2) }},
+	{"static", func(o *rackswarm.Options) { o.Static = true }},
+}
+
+// leave keeps the first n steps of the strategy.
+func leave(s *scenario.Strategy, n int) {
+	for i, step := range []*bool{&s.Overlay, &s.Division, &s.Stealing} {
+		*step = *step && i < n
+	}
+}
+
+const (
+	nameNone = "none"
+	nameSim  = "sim"
+)
+
+// systemNames are all that can be compared.
+func systemNames() []string {
+	var names []string
+	for _, s := range ours {
+		names = append(names, s.name)
+	}
+	return append(append(names, nameNone), rivals.Names...)
+}
+
+// newSystem sets a system up; nothing of it runs yet.
+func newSystem(name string, g ground) (system.System, error) {
+	if name == nameNone {
+		return newNothing(g.scenario)
+	}
+	if slices.Contains(rivals.Names, name) {
+		return rivals.New(name, rivals.Setup{Scenario: g.scenario, Network: g.network, Content: g.source, Dir: g.dir})
+	}
+	for _, s := range ours {
+		if s.name == name {
+			o := rackswarm.Options{
+				Program: filepath.Join(g.bin, program(g.scenario)), Network: g.network, Scenario: g.scenario,
+				Strategy: g.scenario.Strategy, Dir: g.dir, Source: g.source,
+			}
+			s.change(&o)
+			return rackswarm.New(o)
+		}
+	}
+	return nil, fmt.Errorf("there is no system %q", name)
+}
+
+// program is the file of rackswarm: users' own, unless a node is to send wrong
+// bytes.
+func program(s *scenario.Scenario) string {
+	if slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return f.Action == scenario.Corrupt }) {
+		return "rackswarm-faults"
+	}
+	return "rackswarm"
+}

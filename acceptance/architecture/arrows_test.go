@@ -30,6 +30,8 @@ var arrows = []arrow{
 	{"core/bandwidth", decisions},
 	{"core/swarm", decisions},
 	{"core/node", append([]string{"core/wire", "core/trace", "core/overlay", "core/bandwidth", "core/swarm"}, decisions...)},
+	{"core/scenario", append([]string{"core/api"}, decisions...)},
+	{"core/sim", append([]string{"core/node", "core/scenario", "core/overlay", "core/swarm", "core/wire", "core/trace"}, decisions...)},
 	{"core/api", []string{"core/unit"}},
 	{"core/restore", []string{"core/api", "core/unit"}},
 	{"core/client", []string{"core/api", "core/unit"}},

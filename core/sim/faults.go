@@ -30,9 +30,9 @@ func (s *simulation) plan() {
 func (s *simulation) inflict(f scenario.Fault) {
 	switch f.Action {
 	case scenario.Kill:
-		s.hosts[f.Node].kill()
+		s.host(f.Node).kill()
 	case scenario.Start:
-		if h := s.hosts[f.Node]; h.machine == nil {
+		if h := s.host(f.Node); h.machine == nil {
 			h.start()
 		}
 	case scenario.KillStore:
@@ -44,20 +44,20 @@ func (s *simulation) inflict(f scenario.Fault) {
 	case scenario.SetLink:
 		s.net.set(s.target(f), f.Link)
 	case scenario.Corrupt:
-		s.hosts[f.Node].corrupt = true
+		s.host(f.Node).corrupt = true
 	case scenario.Slow:
-		h := s.hosts[f.Node]
+		h := s.host(f.Node)
 		h.place.up.capacity = payload(f.Rate)
 		s.net.dirty = true
 	case scenario.Move:
-		s.move(s.hosts[f.Node], s.placeOf(f.To))
+		s.move(s.host(f.Node), s.placeOf(f.To))
 	}
 }
 
 // target is the place whose link a fault concerns.
 func (s *simulation) target(f scenario.Fault) *place {
 	if f.Node != "" {
-		return s.hosts[f.Node].place
+		return s.host(f.Node).place
 	}
 	return s.places[f.Location]
 }
@@ -143,7 +143,7 @@ type background struct {
 func (s *simulation) send(f scenario.Flow) {
 	b := &background{flow: f}
 	s.background = append(s.background, b)
-	from, to := s.hosts[f.From].place, s.hosts[f.To].place
+	from, to := s.host(f.From).place, s.host(f.To).place
 	rate := float64(f.Rate)
 	s.after(f.Start, func() {
 		b.over = newFlow(route(from, to), route(to, from), rate)

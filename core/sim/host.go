@@ -7,6 +7,7 @@ import (
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/swarm"
+	"github.com/rackswarm/rackswarm/core/trace"
 	"github.com/rackswarm/rackswarm/core/unit"
 	"github.com/rackswarm/rackswarm/core/wire"
 )
@@ -33,7 +34,8 @@ const (
 // host is a machine with its agent.
 type host struct {
 	sim      *simulation
-	id       unit.NodeID
+	id       unit.NodeID   // of the agent
+	node     unit.NodeID   // of the scenario
 	location unit.Location // that the agent states
 	place    *place
 	initial  bool
@@ -50,6 +52,8 @@ type host struct {
 	free    unit.Time // when the disk has written what it was given
 	wakeAt  unit.Time
 	away    bool // the store does not answer
+
+	lines trace.Clock // of the trace
 
 	killed   bool
 	finished bool
@@ -112,8 +116,10 @@ func (h *host) counters() swarm.Counters {
 
 // step has the machine take an event into account and does what it decides.
 func (h *host) step(ev node.Event) {
+	h.saw(ev)
 	actions := h.machine.Step(h.sim.now, ev, nil)
 	for _, a := range h.machine.Flush(h.sim.now, actions) {
+		h.did(a)
 		h.perform(a)
 	}
 	h.arm()

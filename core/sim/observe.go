@@ -61,7 +61,7 @@ func (s *simulation) observed() scenario.Observed {
 		Bytes: s.meter.bytes, StartWays: s.startWays, Notes: s.notes(),
 	}
 	for _, h := range s.order {
-		o.Nodes[h.id] = h.observed()
+		o.Nodes[h.node] = h.observed()
 	}
 	for l, p := range s.places {
 		o.Crossed[l] = crossing(p)
@@ -149,7 +149,7 @@ type probe struct {
 
 // probe sets a probe. What it measures without any load is its first round trip.
 func (s *simulation) probe(p scenario.Probe) {
-	from, to := s.hosts[p.From].place, s.hosts[p.To].place
+	from, to := s.host(p.From).place, s.host(p.To).place
 	x := &probe{sim: s, probe: p, there: route(from, to), back: route(to, from)}
 	x.idle = x.way()
 	s.probes = append(s.probes, x)

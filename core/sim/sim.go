@@ -8,6 +8,7 @@ import (
 	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/swarm"
+	"github.com/rackswarm/rackswarm/core/trace"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -17,6 +18,9 @@ const System = "sim"
 // Options are what a run depends on beside its scenario.
 type Options struct {
 	Seed uint64 // of all that is left to chance
+	// Trace, if it is there, gets what each node sees and decides, as agents write
+	// it. Slashes in the names of nodes become dots.
+	Trace func(trace.Line)
 }
 
 // Run plays a scenario until all receivers have everything, or its deadline, and
@@ -35,11 +39,12 @@ func Run(s *scenario.Scenario, o Options) (scenario.Report, error) {
 type simulation struct {
 	clock
 	scenario *scenario.Scenario
+	trace    func(trace.Line) // or nil
 	rand     *unit.Rand
 	net      *network
 	store    *store
 	places   map[unit.Location]*place
-	hosts    map[unit.NodeID]*host
+	hosts    map[unit.NodeID]*host // by the names of their agents
 	order    []*host
 	digest   artifact.Digest
 	lengths  []int32 // of the spans, in bytes
@@ -56,7 +61,7 @@ type simulation struct {
 
 func newSimulation(s *scenario.Scenario, o Options) (*simulation, error) {
 	sim := &simulation{
-		scenario: s, rand: unit.NewRand(o.Seed), digest: artifact.Digest{1},
+		scenario: s, trace: o.Trace, rand: unit.NewRand(o.Seed), digest: artifact.Digest{1},
 		places: map[unit.Location]*place{}, hosts: map[unit.NodeID]*host{},
 	}
 	sim.net = newNetwork(&sim.clock)
@@ -66,17 +71,19 @@ func newSimulation(s *scenario.Scenario, o Options) (*simulation, error) {
 		sim.places[l.Location] = sim.net.add(sim.placeOf(l.Location.Parent()), l.Uplink, l.RTT/2, l.Loss)
 	}
 	for _, h := range s.Hosts {
-		sim.add(h)
+		if err := sim.add(h); err != nil {
+			return nil, err
+		}
 	}
 	for _, id := range s.Initial {
-		h := sim.hosts[id]
+		h := sim.host(id)
 		if h == nil {
 			return nil, fmt.Errorf("initial seeder %s is not a host", id)
 		}
 		h.initial, h.disk = true, artifact.All(len(sim.lengths))
 	}
 	for _, id := range s.Receivers {
-		h := sim.hosts[id]
+		h := sim.host(id)
 		if h == nil {
 			return nil, fmt.Errorf("receiver %s is not a host", id)
 		}
@@ -86,15 +93,22 @@ func newSimulation(s *scenario.Scenario, o Options) (*simulation, error) {
 	return sim, nil
 }
 
-func (s *simulation) add(h scenario.Host) {
+func (s *simulation) add(h scenario.Host) error {
+	if other := s.host(h.Node); other != nil {
+		return fmt.Errorf("agents of the hosts %s and %s would have one name; rename a location", other.node, h.Node)
+	}
 	x := &host{
-		sim: s, id: h.Node, location: h.Location,
+		sim: s, id: nameOf(h.Node), node: h.Node, location: h.Location,
 		place: s.net.add(s.placeOf(h.Location), h.Link, 0, 0),
 		disk:  artifact.NewBitset(len(s.lengths)),
 	}
-	s.hosts[h.Node] = x
+	s.hosts[x.id] = x
 	s.order = append(s.order, x)
+	return nil
 }
+
+// host is the one that the scenario calls so, nil if there is none.
+func (s *simulation) host(id unit.NodeID) *host { return s.hosts[nameOf(id)] }
 
 func (s *simulation) placeOf(l unit.Location) *place {
 	if l == unit.Root {
@@ -152,10 +166,10 @@ func (s *simulation) play() {
 		}
 	}
 	for _, id := range s.scenario.Initial {
-		s.join(s.hosts[id], 0)
+		s.join(s.host(id), 0)
 	}
 	for i, id := range s.scenario.Receivers {
-		s.join(s.hosts[id], s.scenario.Join[i])
+		s.join(s.host(id), s.scenario.Join[i])
 	}
 	s.plan()
 	s.store.sweep()
@@ -176,7 +190,7 @@ func (s *simulation) join(h *host, at time.Duration) {
 
 // done counts a receiver that has everything.
 func (s *simulation) done(h *host) {
-	if s.scenario.KilledForGood()[h.id] {
+	if s.scenario.KilledForGood()[h.node] {
 		return
 	}
 	s.waiting--

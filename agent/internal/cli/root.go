@@ -26,7 +26,7 @@ type globals struct {
 func (r *run) rootCommand() *cobra.Command {
 	return r.program("rackswarm", "Distribute large content inside data centers", rootHelp,
 		r.agentCommand(), r.publishCommand(), r.distributeCommand(), r.statusCommand(), r.watchCommand(), r.peersCommand(), r.nodesCommand(),
-		r.artifactsCommand(), r.torrentCommand(), r.verifyCommand(), r.activateCommand(), r.rollbackCommand(), r.rmCommand(), r.gcCommand(), r.pkiCommand(), r.versionCommand("rackswarm"),
+		r.artifactsCommand(), r.torrentCommand(), r.verifyCommand(), r.activateCommand(), r.rollbackCommand(), r.rmCommand(), r.gcCommand(), r.planCommand(), r.simCommand(), r.pkiCommand(), r.versionCommand("rackswarm"),
 	)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -14,6 +15,7 @@ import (
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
 	"github.com/rackswarm/rackswarm/core/scenario"
+	"github.com/rackswarm/rackswarm/core/sim"
 )
 
 // job is a run that is to be made.
@@ -45,6 +47,8 @@ type result struct {
 type lab struct {
 	options
 	dir      string // of the runs and the artifacts
+	trials   []*trial
+	stdout   io.Writer // for the tables
 	progress *progress
 
 	mu      sync.Mutex
@@ -53,7 +57,7 @@ type lab struct {
 
 // experiment makes all runs, and writes and prints what came of them. An error
 // says what failed otherwise than by being killed.
-func experiment(ctx context.Context, o options, p *progress) (err error) {
+func experiment(ctx context.Context, o options, stdout io.Writer, p *progress) (err error) {
 	scenarios, err := readScenarios(o)
 	if err != nil {
 		return err
@@ -64,7 +68,7 @@ func experiment(ctx context.Context, o options, p *progress) (err error) {
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
-	l := &lab{options: o, progress: p}
+	l := &lab{options: o, stdout: stdout, progress: p}
 	if l.dir, err = os.MkdirTemp("", "lab-"); err != nil {
 		return err
 	}
@@ -122,6 +126,7 @@ func (l *lab) plan(scenarios []*scenario.Scenario) ([]job, error) {
 			return nil, err
 		}
 		t := &trial{s, c}
+		l.trials = append(l.trials, t)
 		for rep := range l.reps {
 			for _, name := range l.systems {
 				jobs = append(jobs, job{t, name, rep + 1, len(jobs)})
@@ -179,6 +184,13 @@ func (l *lab) attempt(ctx context.Context, j job) (res result) {
 			res = failed(j, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 	}()
+	if j.system == sim.System {
+		rep, err := sim.Run(s, sim.Options{Seed: uint64(j.rep)})
+		if err != nil {
+			return failed(j, err)
+		}
+		return result{j, rep, nil}
+	}
 	r := &round{
 		scenario: s, system: j.system, content: j.trial.content, bin: l.bin,
 		dir: filepath.Join(l.dir, fmt.Sprintf("r%d", j.number+1)),

@@ -117,7 +117,7 @@ func set[T any](into, from *T) {
 func run(o options) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	err := experiment(ctx, o, newProgress(os.Stderr))
+	err := experiment(ctx, o, os.Stdout, newProgress(os.Stderr))
 	switch {
 	case ctx.Err() != nil:
 		if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,23 +15,22 @@ func (l *lab) reportFile(j job) string {
 
 // conclude writes summary.json and the plots, and prints the tables.
 func (l *lab) conclude() error {
+	for _, t := range l.trials {
+		reports := l.reports(t)
+		if len(reports) > 0 {
+			printTables(l.stdout, t.scenario, reports)
+		}
+	}
 	return nil
 }
 
-// reports are those of the runs that were made, by scenario.
-func (l *lab) reports() [][]scenario.Report {
-	var all [][]scenario.Report
-	at := map[*trial]int{}
+// reports are those of the runs of a scenario that were made.
+func (l *lab) reports(t *trial) []scenario.Report {
+	var all []scenario.Report
 	for _, res := range l.results {
-		if res.trial == nil {
-			continue // interrupted before it began
+		if res.trial == t {
+			all = append(all, res.report)
 		}
-		i, known := at[res.trial]
-		if !known {
-			i = len(all)
-			at[res.trial], all = i, append(all, nil)
-		}
-		all[i] = append(all[i], res.report)
 	}
 	return all
 }
@@ -45,5 +43,3 @@ func writeJSON(file string, v any) error {
 	}
 	return os.WriteFile(file, append(text, '\n'), 0o644) //nolint:gosec // everybody may read it
 }
-
-var _ = errors.Join

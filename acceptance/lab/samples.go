@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -108,7 +107,9 @@ func (s *samples) look() error {
 		if err != nil {
 			return err
 		}
-		s.peak(l.Location, subtract(wire, s.wire[l.Location]), passed)
+		if passed >= leastSample.Seconds() {
+			s.peak(l.Location, subtract(wire, s.wire[l.Location]), passed)
+		}
 		s.wire[l.Location] = wire
 	}
 	received, err := s.received()
@@ -116,6 +117,10 @@ func (s *samples) look() error {
 	s.lookAtProcesses()
 	return err
 }
+
+// leastSample is the least time that says something about a link's use: less is
+// what its queue let go at once.
+const leastSample = sampleInterval / 2
 
 // peak notes the highest share of a link's capacity. A link without bound has
 // none.
@@ -192,12 +197,9 @@ func (s *samples) finish(o *scenario.Observed) {
 }
 
 func (s *samples) collect(o *scenario.Observed) error {
-	s.lookAtProcesses()
-	received, err := s.received()
-	if err != nil {
-		return fmt.Errorf("of the hosts: %w", err)
+	if err := s.look(); err != nil {
+		return err
 	}
-	s.bytes = append(s.bytes, scenario.Point{s.round.since().Seconds(), float64(received)})
 	o.Crossed = map[unit.Location]scenario.Crossing{}
 	for _, l := range s.round.scenario.Locations {
 		c, err := s.round.network.Crossed(l.Location)

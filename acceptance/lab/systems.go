@@ -10,6 +10,7 @@ import (
 	"github.com/rackswarm/rackswarm/acceptance/lab/system/rackswarm"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system/rivals"
 	"github.com/rackswarm/rackswarm/core/scenario"
+	"github.com/rackswarm/rackswarm/core/sim"
 )
 
 // ground is what a system is set up on.
@@ -41,10 +42,8 @@ func leave(s *scenario.Strategy, n int) {
 	}
 }
 
-const (
-	nameNone = "none"
-	nameSim  = "sim"
-)
+// nameNone is the system that distributes nothing.
+const nameNone = "none"
 
 // systemNames are all that can be compared.
 func systemNames() []string {
@@ -52,10 +51,10 @@ func systemNames() []string {
 	for _, s := range ours {
 		names = append(names, s.name)
 	}
-	return append(append(names, nameNone), rivals.Names...)
+	return append(append(names, nameNone, sim.System), rivals.Names...)
 }
 
-// newSystem sets a system up; nothing of it runs yet.
+// newSystem sets a system up that needs a network; nothing of it runs yet.
 func newSystem(name string, g ground) (system.System, error) {
 	if name == nameNone {
 		return newNothing(g.scenario)

@@ -25,11 +25,12 @@ type written struct {
 
 func (p *parse) faults(key string, n ast.Node) {
 	var all []written
-	p.list(key, n, func(key string, n ast.Node) {
-		all = append(all, written{p.fault(key, n), key, n})
+	p.sound(func() {
+		p.list(key, n, func(key string, n ast.Node) { all = append(all, written{p.fault(key, n), key, n}) })
+	}, func() {
+		slices.SortStableFunc(all, func(a, b written) int { return cmp.Compare(a.At, b.At) })
+		p.follow(all)
 	})
-	slices.SortStableFunc(all, func(a, b written) int { return cmp.Compare(a.At, b.At) })
-	p.follow(all)
 	for _, w := range all {
 		p.s.Faults = append(p.s.Faults, w.Fault)
 	}
@@ -38,6 +39,11 @@ func (p *parse) faults(key string, n ast.Node) {
 // fault reads one: when, and exactly one action with what belongs to it.
 func (p *parse) fault(key string, n ast.Node) Fault {
 	f := Fault{At: missing, Link: topo.Link{Up: missing, Down: missing}, Rate: missing}
+	p.sound(func() { p.mapping(key, n, p.faultFields(&f)) }, func() { p.whole(key, n, &f) })
+	return f
+}
+
+func (p *parse) faultFields(f *Fault) []field {
 	act := func(action Action, read func(string, ast.Node)) func(string, ast.Node) {
 		return func(key string, n ast.Node) {
 			if f.Action != "" {
@@ -47,7 +53,7 @@ func (p *parse) fault(key string, n ast.Node) Fault {
 			read(key, n)
 		}
 	}
-	p.mapping(key, n, []field{
+	return []field{
 		{"at", p.duration(&f.At)},
 		{"kill", nodeOrStore(act(Kill, p.node(&f.Node)), act(KillStore, ignore))},
 		{"start", nodeOrStore(act(Start, p.node(&f.Node)), act(StartStore, ignore))},
@@ -56,14 +62,12 @@ func (p *parse) fault(key string, n ast.Node) Fault {
 		{"corrupt", act(Corrupt, p.node(&f.Node))},
 		{"slow", act(Slow, p.node(&f.Node))},
 		{"move", act(Move, p.node(&f.Node))},
-		{"for", p.only(&f, p.duration(&f.For), Partition)},
-		{"rate", p.only(&f, p.rate(&f.Rate), SetLink, Slow)},
-		{"up", p.only(&f, p.rate(&f.Link.Up), SetLink)},
-		{"down", p.only(&f, p.rate(&f.Link.Down), SetLink)},
-		{"to", p.only(&f, p.place(&f.To), Move)},
-	})
-	p.whole(key, n, &f)
-	return f
+		{"for", p.only(f, p.duration(&f.For), Partition)},
+		{"rate", p.only(f, p.rate(&f.Rate), SetLink, Slow)},
+		{"up", p.only(f, p.rate(&f.Link.Up), SetLink)},
+		{"down", p.only(f, p.rate(&f.Link.Down), SetLink)},
+		{"to", p.only(f, p.place(&f.To), Move)},
+	}
 }
 
 func ignore(string, ast.Node) {}

@@ -196,8 +196,15 @@ func (p *parse) receive() {
 	if len(s.Receivers) == 0 {
 		p.add(start, "receivers", "add hosts, or name others than the initial seeders", "nobody is to receive the artifact")
 	}
-	s.Join = make([]time.Duration, len(s.Receivers))
-	for i := 1; i < len(s.Join); i++ {
-		s.Join[i] = time.Duration(float64(s.Stagger) * float64(i) / float64(len(s.Join)-1))
+	s.Join = spread(s.Stagger, len(s.Receivers))
+}
+
+// spread returns n times from 0 to d, evenly.
+func spread(d time.Duration, n int) []time.Duration {
+	times := make([]time.Duration, n)
+	for i := 1; i < n; i++ {
+		last := time.Duration(n - 1)
+		times[i] = d/last*time.Duration(i) + d%last*time.Duration(i)/last
 	}
+	return times
 }

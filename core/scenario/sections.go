@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -11,10 +12,12 @@ import (
 
 // name becomes part of file names.
 func (p *parse) name(key string, n ast.Node) {
-	p.text(&p.s.Name)(key, n)
-	if _, err := unit.ParseNodeID(p.s.Name); err != nil {
-		p.fail(n, key, "write for example figure-8: letters, digits, '.', '_' and '-'", "%q cannot be part of a file's name", p.s.Name)
-	}
+	read(p.reader, &p.s.Name, "write for example figure-8: letters, digits, '.', '_' and '-'", func(s string) (string, error) {
+		if _, err := unit.ParseNodeID(s); err != nil {
+			return "", fmt.Errorf("%q cannot be part of a file's name", s)
+		}
+		return s, nil
+	})(key, n)
 }
 
 func (p *parse) artifact(key string, n ast.Node) {
@@ -32,10 +35,11 @@ func (p *parse) piece(key string, n ast.Node) {
 		return
 	}
 	a := &p.s.Artifact
-	p.bytes(&a.Piece)(key, n)
-	if a.Piece < 16*unit.KiB || a.Piece&(a.Piece-1) != 0 {
-		p.fail(n, key, "write a power of two from 16KiB, or auto", "cannot be a length of pieces")
-	}
+	p.sound(func() { p.bytes(&a.Piece)(key, n) }, func() {
+		if a.Piece < 16*unit.KiB || a.Piece&(a.Piece-1) != 0 {
+			p.fail(n, key, "write a power of two from 16KiB, or auto", "cannot be a length of pieces")
+		}
+	})
 }
 
 func (p *parse) strategy(key string, n ast.Node) {
@@ -55,12 +59,16 @@ func (p *parse) bandwidth(key string, n ast.Node) {
 	p.mapping(key, n, []field{
 		{"reserve", p.share(&b.Reserve)},
 		{"snmp", p.flag(&b.SNMP)},
-		{"interval", func(key string, n ast.Node) {
-			p.duration(&b.Interval)(key, n)
-			if b.Interval == 0 {
-				p.fail(n, key, "write for example 1s", "must be more than nothing")
-			}
-		}},
+		{"interval", p.interval},
+	})
+}
+
+func (p *parse) interval(key string, n ast.Node) {
+	b := p.s.Bandwidth
+	p.sound(func() { p.duration(&b.Interval)(key, n) }, func() {
+		if b.Interval == 0 {
+			p.fail(n, key, "write for example 1s", "must be more than nothing")
+		}
 	})
 }
 
@@ -71,34 +79,40 @@ func (p *parse) security(key string, n ast.Node) {
 func (p *parse) background(key string, n ast.Node) {
 	p.list(key, n, func(key string, n ast.Node) {
 		f := Flow{Proto: TCP}
-		p.mapping(key, n, []field{
-			{"from", p.node(&f.From)},
-			{"to", p.node(&f.To)},
-			{"rate", p.rate(&f.Rate)},
-			{"start", p.duration(&f.Start)},
-			{"stop", p.duration(&f.Stop)},
-			{"proto", choice(p.reader, &f.Proto, TCP, UDP)},
+		p.sound(func() { p.flow(&f, key, n) }, func() {
+			p.ends(key, n, f.From, f.To)
+			if f.Rate == 0 || f.Rate == unit.Unlimited {
+				p.fail(n, join(key, "rate"), "write for example rate: 4Mbit", "is missing, nothing or unlimited")
+			}
+			if f.Stop != 0 && f.Stop <= f.Start {
+				p.fail(n, join(key, "stop"), "write a later time than start, or leave stop out", "is not after start")
+			}
 		})
-		p.ends(key, n, f.From, f.To)
-		if f.Rate == 0 || f.Rate == unit.Unlimited {
-			p.fail(n, join(key, "rate"), "write for example rate: 4Mbit", "is missing, nothing or unlimited")
-		}
-		if f.Stop != 0 && f.Stop <= f.Start {
-			p.fail(n, join(key, "stop"), "write a later time than start, or leave stop out", "is not after start")
-		}
 		p.s.Background = append(p.s.Background, f)
+	})
+}
+
+func (p *parse) flow(f *Flow, key string, n ast.Node) {
+	p.mapping(key, n, []field{
+		{"from", p.node(&f.From)},
+		{"to", p.node(&f.To)},
+		{"rate", p.rate(&f.Rate)},
+		{"start", p.duration(&f.Start)},
+		{"stop", p.duration(&f.Stop)},
+		{"proto", choice(p.reader, &f.Proto, TCP, UDP)},
 	})
 }
 
 func (p *parse) probes(key string, n ast.Node) {
 	p.list(key, n, func(key string, n ast.Node) {
 		probe := Probe{Proto: UDP}
-		p.mapping(key, n, []field{
-			{"from", p.node(&probe.From)},
-			{"to", p.node(&probe.To)},
-			{"proto", choice(p.reader, &probe.Proto, UDP, HTTP)},
-		})
-		p.ends(key, n, probe.From, probe.To)
+		p.sound(func() {
+			p.mapping(key, n, []field{
+				{"from", p.node(&probe.From)},
+				{"to", p.node(&probe.To)},
+				{"proto", choice(p.reader, &probe.Proto, UDP, HTTP)},
+			})
+		}, func() { p.ends(key, n, probe.From, probe.To) })
 		p.s.Probes = append(p.s.Probes, probe)
 	})
 }
@@ -106,7 +120,7 @@ func (p *parse) probes(key string, n ast.Node) {
 // ends checks that traffic has two different ends.
 func (p *parse) ends(key string, n ast.Node, from, to unit.NodeID) {
 	if from == "" || to == "" || from == to {
-		p.fail(n, key, "write from: HOST, to: OTHERHOST", "needs two different hosts that exist")
+		p.fail(n, key, "write from: HOST, to: OTHERHOST", "needs two different hosts")
 	}
 }
 

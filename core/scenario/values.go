@@ -35,10 +35,6 @@ func read[T any](r *reader, into *T, fix string, parse func(string) (T, error)) 
 	}
 }
 
-func (r *reader) text(into *string) func(string, ast.Node) {
-	return read(r, into, "write a text", func(s string) (string, error) { return s, nil })
-}
-
 func (r *reader) flag(into *bool) func(string, ast.Node) {
 	return func(key string, n ast.Node) {
 		b, ok := n.(*ast.BoolNode)
@@ -137,7 +133,7 @@ func (r *reader) link(into *topo.Link) func(string, ast.Node) {
 			r.mapping(key, n, []field{{"up", r.rate(&into.Up)}, {"down", r.rate(&into.Down)}})
 			return
 		}
-		both := into.Up
+		var both unit.Rate
 		r.rate(&both)(key, n)
 		*into = topo.Link{Up: both, Down: both}
 	}

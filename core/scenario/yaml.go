@@ -80,8 +80,8 @@ func (r *reader) add(at *token.Position, key, fix, format string, args ...any) {
 
 // position is where n begins; of a mapping in block form, its first key.
 func position(n ast.Node) *token.Position {
-	if m, ok := n.(*ast.MappingValueNode); ok {
-		return m.Key.GetToken().Position
+	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		n = m.Values[0].Key
 	}
 	return n.GetToken().Position
 }
@@ -96,6 +96,16 @@ func (r *reader) err() error {
 		errs[i] = p.err
 	}
 	return errors.Join(errs...)
+}
+
+// sound calls check if read finds nothing wrong: what is missing then is not what
+// could not be read.
+func (r *reader) sound(read, check func()) {
+	before := len(r.problems)
+	read()
+	if len(r.problems) == before {
+		check()
+	}
 }
 
 // mapping reads the fields of a mapping, in the order of fields: what a later

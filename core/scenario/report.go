@@ -14,6 +14,7 @@ type Report struct {
 	// fault killed for good.
 	Failed []Failure `json:"failed"`
 
+	// Bound and the ratios to it are 0 if the scenario can never be complete.
 	Bound  float64 `json:"bound_s"`
 	Last   float64 `json:"last_s"`
 	Spread float64 `json:"spread"` // (p95−p5)/median of the finish times

@@ -23,7 +23,11 @@ func (s *Scenario) Report(system string, o Observed) (Report, error) {
 	}
 	r := s.empty(system)
 	r.Notes = slices.Clone(o.Notes)
-	r.Bound = bound.Time.Seconds()
+	if bound.Time == forever {
+		r.Notes = append(r.Notes, fmt.Sprintf("no bound: it can never be complete, with %s", bound.Terms[0]))
+	} else {
+		r.Bound = bound.Time.Seconds()
+	}
 	s.split(&r, o)
 	r.times()
 	s.traffic(&r, o)

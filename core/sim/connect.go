@@ -20,7 +20,7 @@ func (h *host) dial(peer *host) {
 		h.then(dialTimeout, func() { h.refused(peer) })
 		return
 	}
-	h.then(2*round+oneWay(there)+handshakeTime, func() { h.knock(peer, unit.Time(h.sim.now).Add(strangerPatience)) })
+	h.then(2*round+oneWay(there)+handshakeTime, func() { h.knock(peer, h.sim.now.Add(strangerPatience)) })
 }
 
 // dialTimeout is of a host that does not answer.
@@ -56,12 +56,13 @@ func (h *host) connect(peer *host) {
 	c.ends[0], c.ends[1] = newStream(s.net, h, peer), newStream(s.net, peer, h)
 	c.ends[0].conn, c.ends[1].conn = c, c
 	h.conns[peer.id], peer.conns[h.id] = c.ends[0], c.ends[1]
-	peer.step(node.PeerConnected{Transfer: s.digest, Peer: h.id, MaxRequest: maxRequest})
 	h.then(oneWay(c.ends[1].path), func() {
 		if c.open {
 			h.step(node.PeerConnected{Transfer: s.digest, Peer: peer.id, MaxRequest: maxRequest})
 		}
 	})
+	// What the peer sends at once arrives after that.
+	peer.step(node.PeerConnected{Transfer: s.digest, Peer: h.id, MaxRequest: maxRequest})
 }
 
 // maxRequest is what agents answer at most, in bytes.

@@ -42,6 +42,19 @@ var settings = map[string]string{
 	"bridge/bridge-nf-call-iptables":  "0",
 	"bridge/bridge-nf-call-ip6tables": "0",
 	"bridge/bridge-nf-call-arptables": "0",
+	// Packets of one connection are received on one processor: on several, they
+	// overtake each other.
+	"core/rps_default_mask": processors(runtime.NumCPU()),
+}
+
+// processors is the mask of the first count processors, as the kernel reads it.
+func processors(count int) string {
+	const perWord = 32
+	words := []string{fmt.Sprintf("%x", uint64(1)<<(count%perWord)-1)}
+	for range count / perWord {
+		words = append(words, "ffffffff")
+	}
+	return strings.Join(words, ",")
 }
 
 // open makes the namespace.

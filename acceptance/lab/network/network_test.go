@@ -1,6 +1,7 @@
 package network_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,28 +62,7 @@ func newNetwork(t testing.TB, s *scenario.Scenario) *network.Network {
 // long it took until the other had it all.
 func send(t testing.TB, from, to *network.Host, port uint16, size int64) time.Duration {
 	t.Helper()
-	var l net.Listener
-	address := netip.AddrPortFrom(to.Address, port)
-	err := to.Do(func() (err error) {
-		l, err = net.Listen("tcp4", address.String())
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	var out net.Conn
-	err = from.Do(func() (err error) {
-		out, err = net.Dial("tcp4", address.String())
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	in, out := connect(t, from, to, port)
 	defer in.Close()
 	begin := time.Now()
 	go func() {
@@ -93,6 +74,33 @@ func send(t testing.TB, from, to *network.Host, port uint16, size int64) time.Du
 		t.Fatalf("%d bytes of %d arrived: %v", got, size, err)
 	}
 	return time.Since(begin)
+}
+
+// connect makes a TCP connection from one host to a port of another.
+func connect(t testing.TB, from, to *network.Host, port uint16) (in, out net.Conn) {
+	t.Helper()
+	var l net.Listener
+	address := netip.AddrPortFrom(to.Address, port)
+	err := to.Do(func() (err error) {
+		l, err = net.Listen("tcp4", address.String())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	err = from.Do(func() (err error) {
+		out, err = net.Dial("tcp4", address.String())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err = l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in, out
 }
 
 type zeros struct{}
@@ -132,44 +140,238 @@ func TestPayloadIsCountedExactly(t *testing.T) {
 	}
 }
 
-func TestADelay(t *testing.T) {
-	s := racks(2, 1, both(100*mbit), topo.Unlimited)
-	s.Locations[1].RTT = 100 * time.Millisecond
-	n := newNetwork(t, s)
-	trips := roundTrips(t, n.Host("dc/r1/1"), n.Host("dc/r2/1"), 50)
-	t.Log(trips[0], trips[25], trips[49])
-	took := send(t, n.Host("dc/r1/1"), n.Host("dc/r2/1"), 9000, 40_000_000)
-	t.Log(took, 40*8/took.Seconds()/topo.Goodput)
-	took = send(t, n.Host("dc/r2/1"), n.Host("dc/r1/1"), 9000, 40_000_000)
-	t.Log(took, 40*8/took.Seconds()/topo.Goodput)
-	n.SetLink("dc/r1", topo.Unlimited)
-	took = send(t, n.Host("dc/r2/1"), n.Host("dc/r1/1"), 9000, 400_000_000)
-	t.Log(took, 400*8/took.Seconds()/topo.Goodput)
+func TestLocationsAndHostsThatAreNotThere(t *testing.T) {
+	n := newNetwork(t, racks(1, 1, topo.Unlimited, topo.Unlimited))
+	_, crossed := n.Crossed("dc/r2")
+	_, hostCrossed := n.HostCrossed("dc/r1/2")
+	_, _, wire := n.Wire("")
+	for what, err := range map[string]error{
+		"Crossed": crossed, "HostCrossed": hostCrossed, "Wire of the root": wire,
+		"SetLink": n.SetLink("dc/r2", both(mbit)), "SetHostLink": n.SetHostLink("dc/r1/2", both(mbit)),
+		"Partition": n.Partition("dc/r2"), "Heal": n.Heal(""), "Move of": n.Move("dc/r1/2", "dc"), "Move to": n.Move("dc/r1/1", "dc/r2"),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "the network has no") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if n.Host("dc/r1/2") != nil || n.Switch("dc/r2") != nil {
+		t.Error("there is a host or a switch that the scenario does not have")
+	}
 }
 
+// Wire counts frames as the link's rate does.
+func TestWire(t *testing.T) {
+	n := newNetwork(t, racks(2, 1, both(100*mbit), both(100*mbit)))
+	const count = 20
+	roundTrips(t, n.Host("dc/r1/1"), n.Host("dc/r2/1"), count)
+	const frame = 14 + 20 + 8 + 4 // Ethernet, IP, UDP, "ping"
+	up, down, err := n.Wire("dc/r1")
+	if err != nil || up != count*frame || down != count*frame {
+		t.Errorf("%d bytes went up, %d down, not %d: %v", up, down, count*frame, err)
+	}
+	all, err := n.Wires()
+	if err != nil || all["dc/r1"] != (scenario.Crossing{Up: up, Down: down}) || len(all) != 3 {
+		t.Errorf("all uplinks: %v, %v", all, err)
+	}
+}
+
+// Delay holds every packet back, and an uplink of another rate does so as well.
+func TestADelay(t *testing.T) {
+	s := racks(2, 1, both(100*mbit), topo.Unlimited)
+	s.Locations[1].RTT = 20 * time.Millisecond
+	s.Locations[2].RTT = 4 * time.Millisecond
+	n := newNetwork(t, s)
+	a, b := n.Host("dc/r1/1"), n.Host("dc/r2/1")
+	if trips := roundTrips(t, a, b, 20); trips[0] < 24*time.Millisecond {
+		t.Errorf("a round trip took %s over links of 24 ms", trips[0])
+	}
+	const size = 3_000_000
+	send(t, a, b, system.DataPort, size)
+	if err := n.SetLink("dc/r1", topo.Unlimited); err != nil {
+		t.Fatal(err)
+	}
+	send(t, b, a, system.DataPort, size)
+	got, err := n.Crossed("dc/r1")
+	if err != nil || got.Up < size || got.Down < size {
+		t.Errorf("%+v crossed: %v", got, err)
+	}
+}
+
+func TestALinkThatChanges(t *testing.T) {
+	n := newNetwork(t, racks(2, 1, both(100*mbit), topo.Unlimited))
+	a, b := n.Host("dc/r1/1"), n.Host("dc/r2/1")
+	const size = 300_000
+	for _, step := range []struct {
+		change  func() error
+		slowest unit.Rate
+	}{
+		{func() error { return n.SetLink("dc/r1", both(4*mbit)) }, 4 * mbit},
+		{func() error { return n.SetLink("dc/r1", topo.Unlimited) }, 100 * mbit},
+		{func() error { return n.SetLink("dc/r1", topo.Link{Up: 8 * mbit}) }, 0},
+		{func() error { return n.SetLink("dc/r1", topo.Unlimited) }, 100 * mbit},
+		{func() error { return n.SetHostLink("dc/r2/1", both(8*mbit)) }, 8 * mbit},
+	} {
+		if err := step.change(); err != nil {
+			t.Fatal(err)
+		}
+		if step.slowest == 0 {
+			if out, err := dial(b, a); err == nil {
+				out.Close()
+				t.Error("something passes a link with no capacity")
+			}
+			continue
+		}
+		// What a bucket holds passes at once.
+		if took := send(t, a, b, 9000, size); took < unit.Bytes(size-64*unit.KiB).Over(step.slowest) {
+			t.Errorf("%d bytes took %s over a link of %s", size, took, step.slowest)
+		}
+	}
+}
+
+// dial tries for a moment whether packets of one host reach another, which would
+// refuse the connection at once.
+func dial(from, to *network.Host) (conn net.Conn, err error) {
+	failed := from.Do(func() error {
+		conn, err = net.DialTimeout("tcp4", netip.AddrPortFrom(to.Address, 1).String(), 300*time.Millisecond)
+		return nil
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, nil
+	}
+	return conn, err
+}
+
+// A connection outlives a partition, and no one is told of it.
+func TestPartition(t *testing.T) {
+	n := newNetwork(t, racks(2, 2, both(100*mbit), topo.Unlimited))
+	a, b := n.Host("dc/r1/1"), n.Host("dc/r2/1")
+	in, out := connect(t, a, b, system.DataPort)
+	defer in.Close()
+	defer out.Close()
+	before, err := n.Crossed("dc/r1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Partition("dc/r1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[*network.Host]*network.Host{a: b, b: a} {
+		var timeout net.Error
+		if _, err := dial(from, to); !errors.As(err, &timeout) || !timeout.Timeout() {
+			t.Errorf("%s to %s: %v", from.Node, to.Node, err)
+		}
+	}
+	send(t, a, n.Host("dc/r1/2"), 9000, 1000)
+	if during, err := n.Crossed("dc/r1"); err != nil || during != before {
+		t.Errorf("%+v crossed, and %+v before: %v", during, before, err)
+	}
+	if err := n.Heal("dc/r1"); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 5)
+	if _, err := io.ReadFull(in, got); err != nil || string(got) != "hello" {
+		t.Errorf("after it, %q arrived: %v", got, err)
+	}
+}
+
+func TestLoss(t *testing.T) {
+	s := racks(2, 1, topo.Unlimited, topo.Unlimited)
+	s.Locations[1].Loss = 0.2
+	n := newNetwork(t, s)
+	const size = 1_000_000
+	send(t, n.Host("dc/r1/1"), n.Host("dc/r2/1"), system.DataPort, size)
+	lossy, err := n.Crossed("dc/r1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := n.Crossed("dc/r2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lossy.Up <= size || whole.Down < size || whole.Down >= lossy.Up {
+		t.Errorf("%d bytes crossed the link with losses, %d the one behind it, of %d", lossy.Up, whole.Down, size)
+	}
+}
+
+// A host that moves keeps its address and its connections, and what its old cable
+// counted.
 func TestMove(t *testing.T) {
 	n := newNetwork(t, racks(3, 2, both(100*mbit), both(100*mbit)))
 	a, b := n.Host("dc/r1/1"), n.Host("dc/r2/1")
-	send(t, a, b, system.DataPort, 100_000)
-	if err := n.Move("dc/r1/1", "dc/r3"); err != nil {
+	in, out := connect(t, a, b, 9000)
+	defer in.Close()
+	defer out.Close()
+	const size = 100_000
+	for _, to := range []unit.Location{"dc/r1", "dc/r3", "dc/r1", "dc", "dc/r2"} {
+		if err := n.Move("dc/r1/1", to); err != nil {
+			t.Fatal(err)
+		}
+		send(t, b, a, system.DataPort, size)
+		send(t, a, b, system.DataPort, size)
+		if _, err := out.Write([]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(in, make([]byte, 1)); err != nil {
+			t.Errorf("after the move to %s: %v", to, err)
+		}
+	}
+	for loc, want := range map[unit.Location]int{"dc": 0, "dc/r1": 2, "dc/r2": 4, "dc/r3": 1} {
+		crossed(t, loc, want*size, func() (scenario.Crossing, error) { return n.Crossed(loc) })
+	}
+	crossed(t, "dc/r1/1", 5*size, func() (scenario.Crossing, error) { return n.HostCrossed("dc/r1/1") })
+}
+
+// crossed fails if not want bytes crossed each way. Some may have been sent again.
+func crossed(t *testing.T, what unit.Location, want int, how func() (scenario.Crossing, error)) {
+	t.Helper()
+	got, err := how()
+	for way, bytes := range map[string]unit.Bytes{"up": got.Up, "down": got.Down} {
+		if least := unit.Bytes(want); err != nil || bytes < least || bytes > least+least/4 {
+			t.Errorf("%s: %d bytes went %s, not %d: %v", what, bytes, way, want, err)
+		}
+	}
+}
+
+// Networks do not know of each other, though they have the same addresses, and one
+// after the other can be made.
+func TestSeveralAtOnceAndInARow(t *testing.T) {
+	for range 3 {
+		var made [3]*network.Network
+		for i := range made {
+			made[i] = newNetwork(t, racks(2, 1, both(100*mbit), topo.Unlimited))
+		}
+		for _, n := range made[:2] {
+			send(t, n.Host("dc/r1/1"), n.Host("dc/r2/1"), system.DataPort, 10_000)
+		}
+		if c, err := made[2].Crossed("dc/r1"); err != nil || c != (scenario.Crossing{}) {
+			t.Errorf("%+v crossed in a network where nothing was sent: %v", c, err)
+		}
+		for _, n := range made {
+			if err := n.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+func TestCloseEndsWhatRuns(t *testing.T) {
+	n := newNetwork(t, racks(1, 1, topo.Unlimited, topo.Unlimited))
+	p, err := n.Host("dc/r1/1").Start(exec.Command("sleep", "infinity"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	send(t, a, b, system.DataPort, 100_000)
-	send(t, b, a, system.DataPort, 100_000)
-	if err := n.Move("dc/r1/1", "dc/r1"); err != nil {
-		t.Fatal(err)
+	if err := n.Close(); err != nil || p.Running() {
+		t.Errorf("closed with %v, the program runs: %v", err, p.Running())
 	}
-	send(t, a, b, system.DataPort, 100_000)
-	if err := n.Move("dc/r1/1", "dc/r2"); err != nil {
-		t.Fatal(err)
+	if _, err := n.Host("dc/r1/1").Start(exec.Command("true")); err == nil || !strings.Contains(err.Error(), "is closed") {
+		t.Errorf("on a closed network a program starts: %v", err)
 	}
-	send(t, a, b, system.DataPort, 100_000)
-	for _, loc := range []unit.Location{"dc", "dc/r1", "dc/r2", "dc/r3"} {
-		c, err := n.Crossed(loc)
-		t.Log(loc, c, err)
-	}
-	c, err := n.HostCrossed("dc/r1/1")
-	t.Log(c, err)
 }
 
 // roundTrips sends count UDP packets from one host to another, which echoes them, one

@@ -16,8 +16,8 @@ import (
 )
 
 // fleet runs machines in virtual time: messages take a fixed latency, every
-// host's upload is a queue served at its rate, the store is a map. It is what a
-// scenario's story is told with.
+// host's upload and every location's uplink is a queue served at its rate, the store
+// is a map. It is what a scenario's story is told with.
 type fleet struct {
 	now     unit.Time
 	queue   events
@@ -29,6 +29,9 @@ type fleet struct {
 	groups  map[unit.Location]*group
 	rand    *unit.Rand
 	down    bool // the store
+	// strategy of all hosts.
+	strategy node.Strategy
+	uplinks  map[unit.Location]*uplink
 	// crossed counts payload that entered a location, duplicates included.
 	crossed map[unit.Location]int64
 	// control counts control messages, if it is not nil.
@@ -41,6 +44,19 @@ type group struct {
 	version int64
 	members map[unit.NodeID]lease
 	slots   []slot
+}
+
+// uplink connects a location to its parent, one block after the other each way.
+type uplink struct {
+	rate             unit.Rate
+	upFree, downFree unit.Time
+}
+
+// passes returns when n bytes that enter a direction at a time, which is free from
+// then on, have passed.
+func (u *uplink) passes(at unit.Time, free *unit.Time, n unit.Bytes) unit.Time {
+	*free = max(at, *free).Add(n.Over(u.rate))
+	return *free
 }
 
 type lease struct {
@@ -120,6 +136,7 @@ func newFleet(seed uint64, lengths []int32) *fleet {
 		hosts: map[unit.NodeID]*host{}, groups: map[unit.Location]*group{},
 		lengths: lengths, rand: unit.NewRand(seed), digest: artifact.Digest{1},
 		crossed: map[unit.Location]int64{}, maxSlots: map[unit.Location]int{},
+		strategy: node.DefaultStrategy(), uplinks: map[unit.Location]*uplink{},
 	}
 }
 
@@ -151,6 +168,7 @@ func (f *fleet) start(h *host) {
 	h.machine = node.New(f.now, node.Config{
 		Self: h.id, Addr: string(h.id), Location: h.location, Seed: f.rand.Uint64(),
 		Download: cmp.Or(h.download, unit.Unlimited), Upload: cmp.Or(h.upload, unit.Unlimited),
+		Strategy: f.strategy,
 	})
 	f.step(h, node.Joined{Transfer: f.digest, Initial: h.initial})
 	if h.initial || h.disk.Count() > 0 {
@@ -424,11 +442,29 @@ func (f *fleet) deliver(h *host, b node.SendBlock) {
 		}
 	}
 	born := peer.born
-	f.after(latency, func() {
+	f.after(f.crosses(h.location, peer.location, unit.Bytes(b.Block.Length)).Sub(f.now)+latency, func() {
 		if peer.alive && peer.born == born {
 			f.arrive(peer, h, b.Block)
 		}
 	})
+}
+
+// crosses returns when n bytes that leave a host now have passed the uplinks on
+// their way: up to what contains both ends, and down from there.
+func (f *fleet) crosses(from, to unit.Location, n unit.Bytes) unit.Time {
+	at, common := f.now, from.Common(to)
+	for l := from; l != common; l = l.Parent() {
+		if u := f.uplinks[l]; u != nil {
+			at = u.passes(at, &u.upFree, n)
+		}
+	}
+	down := slices.DeleteFunc(to.Path(), func(l unit.Location) bool { return l.Contains(common) })
+	for _, l := range slices.Backward(down) {
+		if u := f.uplinks[l]; u != nil {
+			at = u.passes(at, &u.downFree, n)
+		}
+	}
+	return at
 }
 
 func (f *fleet) arrive(h, from *host, b swarm.Block) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -76,6 +77,12 @@ func (s *scenario) line(w []string) error {
 		return s.spans(w)
 	case "node": // node a ams/r1 [initial] [full] [corrupt] [silent] [up=10Mbit] [download=8Mbit] [upload=8Mbit]
 		return s.node(w)
+	case "link": // link ams/r1 10Mbit: its uplink, each way
+		rate, err := unit.ParseRate(w[2])
+		s.uplinks[unit.Location(w[1])] = &uplink{rate: rate}
+		return err
+	case "strategy": // strategy without overlay division stealing latency, or: strategy picker rarest
+		return s.set(w[1:])
 	case "at": // at 2s kill a
 		return s.at(w)
 	case "until": // until 60s
@@ -126,6 +133,26 @@ func (s *scenario) node(w []string) error {
 		}
 	}
 	s.add(h)
+	return nil
+}
+
+// set changes the strategy of all hosts.
+func (s *scenario) set(w []string) (err error) {
+	if w[0] == "picker" {
+		s.strategy.Picker, err = swarm.ParsePicker(w[1])
+		return err
+	}
+	switches := map[string]*bool{
+		"overlay": &s.strategy.Overlay, "division": &s.strategy.Division,
+		"stealing": &s.strategy.Stealing, "latency": &s.strategy.LowLatency,
+	}
+	for _, name := range w[1:] {
+		at, ok := switches[name]
+		if !ok {
+			return fmt.Errorf("unknown switch %q", name)
+		}
+		*at = false
+	}
 	return nil
 }
 

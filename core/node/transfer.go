@@ -187,7 +187,7 @@ func (t *transfer) flush(now unit.Time, out []Action) []Action {
 		return out
 	}
 	t.overlay.Progress(now, t.swarm.Permille(), t.swarm.Complete())
-	return t.swarmActions(now, t.swarm.Flush(nil), out)
+	return t.swarmActions(now, t.swarm.Flush(now, nil), out)
 }
 
 func (t *transfer) nextDeadline(now unit.Time) unit.Time {

@@ -40,7 +40,8 @@ type RejectReason uint8
 const (
 	// NotHere: the span is not on this node (any more).
 	NotHere RejectReason = iota + 1
-	// Busy: the span is hashed before it is served; ask again after RetryAfter.
+	// Busy: the span is hashed before it is served, or others are served first; ask
+	// again after RetryAfter.
 	Busy
 	// ServedElsewhere: an initial seeder has given the span to another peer,
 	// whose copy spreads it (requirement 25); ask again after RetryAfter.

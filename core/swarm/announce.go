@@ -1,16 +1,37 @@
 package swarm
 
-import "slices"
+import (
+	"slices"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
 
 // announcements are what peers have not been told yet. They are sent once per
 // turn of the caller's loop, so that many small spans share one message, yet
-// none waits for anything (requirement 18).
+// none waits for anything (requirement 18). A strategy without low latency sends
+// them every announceEvery.
 type announcements struct {
 	starts, stops, haves, lost []uint32
 }
 
 func (a *announcements) start(x uint32) { a.starts = append(a.starts, x) }
-func (a *announcements) have(x uint32)  { a.haves = append(a.haves, x) }
+
+// have announces a span that is here. A START of it that was not sent yet is not
+// sent any more.
+func (a *announcements) have(x uint32) {
+	a.haves = append(a.haves, x)
+	if i := slices.Index(a.starts, x); i >= 0 {
+		a.starts = slices.Delete(a.starts, i, i+1)
+	}
+}
+
+func (a *announcements) empty() bool {
+	return len(a.starts)+len(a.stops)+len(a.haves)+len(a.lost) == 0
+}
+
+// announceEvery is how long what is announced waits for more without low latency.
+const announceEvery = time.Second
 
 // stop takes back a START that was not sent yet, or announces the STOP.
 func (a *announcements) stop(x uint32) {
@@ -23,9 +44,13 @@ func (a *announcements) stop(x uint32) {
 
 // Flush announces what happened since the last Flush, to every peer what may
 // matter to it: a span that it has already does not.
-func (s *Swarm) Flush(out []Action) []Action {
+func (s *Swarm) Flush(now unit.Time, out []Action) []Action {
 	a := s.pending
-	if len(a.starts)+len(a.stops)+len(a.haves)+len(a.lost) == 0 {
+	if a.empty() {
+		s.announceAt = 0
+		return out
+	}
+	if s.batches(now) {
 		return out
 	}
 	s.pending = announcements{}
@@ -39,6 +64,21 @@ func (s *Swarm) Flush(out []Action) []Action {
 		out = announce(out, p, Stop, s.unknownTo(p, a.stops))
 	}
 	return out
+}
+
+// batches reports whether what is pending waits for more, by the strategy.
+func (s *Swarm) batches(now unit.Time) bool {
+	if s.cfg.Strategy.LowLatency {
+		return false
+	}
+	if s.announceAt == 0 {
+		s.announceAt = now.Add(announceEvery)
+	}
+	if now < s.announceAt {
+		return true
+	}
+	s.announceAt = 0
+	return false
 }
 
 func announce(out []Action, p *peer, what Announcement, spans []uint32) []Action {

@@ -42,6 +42,10 @@ func newWorld(t *rapid.T) *world {
 	return &world{t: t, asked: map[unit.NodeID][]Block{}, late: map[unit.NodeID][]Block{}, s: New(Config{
 		Self: "m", Location: "x/y", Lengths: lengths, Have: artifact.NewBitset(spans),
 		Download: bandwidth.NewBucket(0, rate),
+		Strategy: Strategy{
+			Division: rapid.Bool().Draw(t, "division"), Stealing: rapid.Bool().Draw(t, "stealing"), LowLatency: rapid.Bool().Draw(t, "low latency"),
+			Picker: rapid.SampledFrom([]Picker{Stealing, Stealing, Random, Rarest, Sequential, Market}).Draw(t, "picker"),
+		},
 	})}
 }
 
@@ -219,7 +223,7 @@ func (w *world) step() {
 		}
 		w.take(w.s.Replace(w.now, have, nil))
 	}
-	w.take(w.s.Flush(nil))
+	w.take(w.s.Flush(w.now, nil))
 }
 
 func (w *world) deliver(peer unit.NodeID) {

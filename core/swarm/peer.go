@@ -44,6 +44,11 @@ type peer struct {
 	stalled  bool
 	refused  map[int32]refusal // spans that it rejected
 	away     away
+	// chokedUntil is until when it serves us nothing, by a reference strategy.
+	chokedUntil unit.Time
+	// met is when it connected, with broughtCount spans.
+	met          unit.Time
+	broughtCount int
 }
 
 // away is how an initial seeder sends us away: it has given most spans to others.
@@ -123,6 +128,7 @@ func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 		have:     newSet(len(s.cfg.Lengths)),
 		pace:     newPace(info.MaxRequest),
 		lastData: now,
+		met:      now,
 		refused:  map[int32]refusal{},
 	}
 	p.acquaintance = s.known[p.seat]
@@ -195,6 +201,7 @@ func (s *Swarm) PeerHas(now unit.Time, node unit.NodeID, have artifact.Bitset, o
 		return out
 	}
 	p.have, p.haveCount = setOf(have), have.Count()
+	p.broughtCount = p.haveCount
 	s.division.stale = true
 	s.answeredAll(now, p)
 	return s.fill(now, p, out)

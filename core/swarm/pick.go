@@ -18,9 +18,10 @@ const (
 	rankNever
 )
 
-// pick chooses a new span for the peer, and says how good it is; rankNever if
-// there is none.
-func (s *Swarm) pick(now unit.Time, p *peer) (x int32, best rank) {
+// shared is our own picker: by share, and by what others have STARTed.
+type shared struct{}
+
+func (shared) pick(s *Swarm, now unit.Time, p *peer) (x int32, best rank) {
 	s.redivide()
 	best = rankNever
 	if now < p.away.until || !s.candidates(now, p) {

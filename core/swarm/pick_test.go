@@ -93,9 +93,9 @@ func TestSimultaneousStarts(t *testing.T) {
 		s.PeerJoined(0, PeerInfo{Node: other, Location: "r"})
 		s.Moved(0, "r", []PeerInfo{{Node: other, Location: "r"}}, nil, nil)
 		s.PeerHas(0, "origin", artifact.All(1), nil)
-		s.Flush(nil)
+		s.Flush(0, nil)
 		out := s.PeerStarted(0, other, []uint32{0}, nil)
-		out = s.Flush(out)
+		out = s.Flush(0, out)
 		for _, a := range out {
 			if stop, ok := a.(Announce); ok && stop.What == Stop && stop.Peer == other {
 				yielded++

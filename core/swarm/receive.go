@@ -223,10 +223,9 @@ func (s *Swarm) Refused(now unit.Time, node unit.NodeID, b Block, retryAfter tim
 	}
 	s.cfg.Download.Return(unit.Bytes(b.Length))
 	p.account.Rejects++
-	if p.Initial {
-		p.away.sent(now)
-	}
-	p.refuse(now, b.Span, now.Add(max(retryAfter, firstAway)))
+	wait := max(retryAfter, firstAway)
+	s.choker.refused(now, p, wait)
+	p.refuse(now, b.Span, now.Add(wait))
 	s.unrequest(b, p.seat)
 	out = s.releaseEmpty(out)
 	if p.evades(now, b.Span) {

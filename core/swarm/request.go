@@ -16,6 +16,9 @@ func (s *Swarm) fillAll(now unit.Time, out []Action) []Action {
 
 // fill requests from a peer until its window is full or it has nothing for us.
 func (s *Swarm) fill(now unit.Time, p *peer, out []Action) []Action {
+	if !s.cfg.Strategy.LowLatency && 2*p.owed > p.pace.window {
+		return out // many at a time
+	}
 	for s.mayRequest(now, p) {
 		a := s.next(now, p)
 		if a == nil {
@@ -33,7 +36,7 @@ func (s *Swarm) mayRequest(now unit.Time, p *peer) bool {
 // accepts reports whether a peer is to be asked for more now.
 func (p *peer) accepts(now unit.Time) bool {
 	switch {
-	case p.stalled, p.owed >= p.pace.window, p.suspect.suspected():
+	case p.stalled, p.owed >= p.pace.window, p.suspect.suspected(), now < p.chokedUntil:
 		return false
 	case len(p.debts) == 0 || !p.pace.stale(now):
 		return true
@@ -76,7 +79,7 @@ func (s *Swarm) next(now unit.Time, p *peer) *active {
 	if a := s.inTransfer(now, p, func(a *active) bool { return s.owns(a.span) && s.mayJoin(now, p, a) }); a != nil {
 		return a
 	}
-	x, r := s.pick(now, p)
+	x, r := s.picker.pick(s, now, p)
 	if r > rankBring {
 		if a := s.inTransfer(now, p, func(a *active) bool { return s.mayJoin(now, p, a) }); a != nil {
 			return a

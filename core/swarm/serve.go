@@ -50,8 +50,11 @@ func (s *Swarm) PeerWants(now unit.Time, node unit.NodeID, b Block, out []Action
 	case s.doubtful(b.Span):
 		out = append(out, Reject{Peer: node, Block: b, Reason: Busy, RetryAfter: recheck})
 		return s.nextChecks(out)
-	case s.cfg.Initial && s.cfg.Strategy.Stealing && !p.Foreign && s.spreads(now, p, b.Span):
-		return append(out, Reject{Peer: node, Block: b, Reason: ServedElsewhere, RetryAfter: askAgain})
+	case p.Foreign:
+		return append(out, Upload{Peer: node, Block: b})
+	}
+	if wait, why := s.choker.wait(s, now, p, b.Span); wait > 0 {
+		return append(out, Reject{Peer: node, Block: b, Reason: why, RetryAfter: wait})
 	}
 	return append(out, Upload{Peer: node, Block: b})
 }

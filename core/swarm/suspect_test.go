@@ -139,7 +139,7 @@ func TestSuspectedSpanIsRight(t *testing.T) {
 func TestSuspectedSpanIsWrong(t *testing.T) {
 	s := serving(3)
 	s.PeerSuspects(0, "p", []uint32{1}, nil)
-	out := s.Flush(s.Verified(1, 1, false, nil))
+	out := s.Flush(1, s.Verified(1, 1, false, nil))
 	if got := told(out, DontHave); !slices.Equal(got, []uint32{1, 1}) {
 		t.Fatalf("withdrawn: %v; %v", got, out)
 	}

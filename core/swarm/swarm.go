@@ -77,12 +77,15 @@ type Swarm struct {
 	scratch    set               // of candidates
 	evaded     []int32           // to be used again
 	place      place
+	picker     picker
+	choker     choker
 	division   division
 	seeding    seeding
 	checks     checks
 	scanAt     unit.Time // when Tick looks for work again
 	halted     bool      // fetch nothing more
 	pending    announcements
+	announceAt unit.Time // when pending is announced, if that waits; else 0
 	counters   Counters
 }
 
@@ -115,7 +118,9 @@ func New(c Config) *Swarm {
 	s.halted = c.Initial // a published source is read only
 	s.counters.ByLevel = make([]unit.Bytes, c.Location.Depth()+1)
 	s.division.init(n)
-	s.order = shuffled(len(s.division.own), unit.NewRand(unit.Seed(string(c.Self))))
+	r := unit.NewRand(unit.Seed(string(c.Self)))
+	s.order = shuffled(len(s.division.own), r)
+	s.picker, s.choker = c.Strategy.policies(r)
 	return s
 }
 

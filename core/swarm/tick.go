@@ -48,11 +48,15 @@ func (s *Swarm) checkStall(now unit.Time, p *peer, out []Action) []Action {
 
 // NextDeadline is when Tick has something to do, or Never.
 func (s *Swarm) NextDeadline(now unit.Time) unit.Time {
+	next := unit.Never
+	if s.announceAt > 0 {
+		next = s.announceAt
+	}
 	if s.left == 0 || s.halted || len(s.list) == 0 {
-		return unit.Never
+		return next
 	}
 	if ready := s.cfg.Download.ReadyAt(now); ready > now {
-		return min(s.scanAt, ready) // a budget keeps less than it earns until the scan
+		next = min(next, ready) // a budget keeps less than it earns until the scan
 	}
-	return s.scanAt
+	return min(next, s.scanAt)
 }

@@ -17,7 +17,7 @@ type nothing struct{ lasts time.Duration }
 // baselineTime is how long nothing is distributed, in bounds.
 const baselineTime = 1.2
 
-func newNothing(s *scenario.Scenario) (*nothing, error) {
+func newNothing(s *scenario.Scenario) (system.System, error) {
 	bound, err := s.Bound()
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
@@ -59,7 +60,7 @@ func (r *round) acts() []act {
 
 // describe names a fault as the scenario does.
 func describe(f scenario.Fault) string {
-	return string(f.Action) + " " + cmp.Or(string(f.Node), string(f.Location))
+	return strings.TrimSpace(string(f.Action) + " " + cmp.Or(string(f.Node), string(f.Location)))
 }
 
 // strike lets a fault happen.

@@ -63,14 +63,19 @@ func newSystem(name string, g ground) (system.System, error) {
 		return rivals.New(name, rivals.Setup{Scenario: g.scenario, Network: g.network, Content: g.source, Dir: g.dir})
 	}
 	for _, s := range ours {
-		if s.name == name {
-			o := rackswarm.Options{
-				Program: filepath.Join(g.bin, program(g.scenario)), Network: g.network, Scenario: g.scenario,
-				Strategy: g.scenario.Strategy, Dir: g.dir, Source: g.source,
-			}
-			s.change(&o)
-			return rackswarm.New(o)
+		if s.name != name {
+			continue
 		}
+		o := rackswarm.Options{
+			Program: filepath.Join(g.bin, program(g.scenario)), Network: g.network, Scenario: g.scenario,
+			Strategy: g.scenario.Strategy, Dir: g.dir, Source: g.source,
+		}
+		s.change(&o)
+		f, err := rackswarm.New(o)
+		if err != nil {
+			return nil, err // not f, which would be a System that is nil
+		}
+		return f, nil
 	}
 	return nil, fmt.Errorf("there is no system %q", name)
 }

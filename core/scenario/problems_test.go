@@ -20,7 +20,7 @@ func TestProblems(t *testing.T) {
 		{"true", "a mapping is expected here, not true or false"},
 		{head + "---\nname: x", "t.yaml:4:1: a second YAML document (keep one"},
 		{head + "name: a\nname: b", `t.yaml:4:1: not YAML: mapping key "name" already defined`},
-		{head + "nmae: x", "t.yaml:3:1: nmae: unknown key (the keys here are name, artifact"},
+		{head + "named: x", "t.yaml:3:1: named: unknown key (the keys here are name, artifact"},
 		{head + "1: x", "t.yaml:3:1: 1: unknown key"},
 		{head + "[a]: x", "not YAML"},
 		{head + "name: a/b", `t.yaml:3:7: name: "a/b" cannot be part of a file's name (write for example figure-8`},

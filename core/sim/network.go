@@ -45,6 +45,7 @@ type network struct {
 	active  []*flow // that have something to send
 	dirty   bool    // shares are to be computed
 	running bool    // ticks are set
+	between []func()
 	end     unit.Time
 	heap    linkHeap
 }
@@ -69,7 +70,8 @@ type link struct {
 	queue    time.Duration
 	used     float64 // by flows
 	flows    []*flow // active ones that cross it
-	carried  float64 // payload bytes so far
+	carried  float64 // payload bytes of flows so far
+	beside   float64 // and of small messages
 	full     bool    // it is what keeps a flow from more
 
 	// Of the computation of shares.
@@ -81,8 +83,8 @@ func newNetwork(c *clock) *network {
 	return &network{clock: c, root: &place{}}
 }
 
-// add makes a place below another.
-func (n *network) add(parent *place, l topo.Link, delay time.Duration, loss float64) *place {
+// place makes a place below another.
+func (n *network) place(parent *place, l topo.Link, delay time.Duration, loss float64) *place {
 	p := &place{parent: parent, depth: parent.depth + 1, up: &link{delay: delay, loss: loss}, down: &link{delay: delay, loss: loss}}
 	n.links = append(n.links, p.up, p.down)
 	n.set(p, l)
@@ -151,7 +153,7 @@ func (l *link) longest() time.Duration {
 func note(path []*link, size float64) {
 	for _, l := range path {
 		l.burst += size
-		l.carried += size
+		l.beside += size
 	}
 }
 
@@ -160,6 +162,21 @@ func (n *network) begin(f *flow) {
 	if f.active {
 		return
 	}
+	if !n.running {
+		n.rest()
+	}
+	n.add(f)
+	f.start = n.clock.now
+	if !n.running {
+		n.running = true
+		n.tick()
+		return
+	}
+	f.send(n.clock.now, n.end)
+}
+
+// add makes a flow active, with what its links have free.
+func (n *network) add(f *flow) {
 	f.active, n.dirty = true, true
 	n.active = append(n.active, f)
 	f.rate = f.limit(n.clock.now)
@@ -172,14 +189,6 @@ func (n *network) begin(f *flow) {
 	for _, l := range f.path {
 		l.used += f.rate
 	}
-	f.start = n.clock.now
-	if !n.running {
-		n.running = true
-		n.rest()
-		n.tick()
-		return
-	}
-	f.send(n.clock.now, n.end)
 }
 
 // finish takes the i-th active flow out.
@@ -191,26 +200,48 @@ func (n *network) finish(i int) {
 	f.active, n.dirty = false, true
 }
 
-// cancel takes a flow out at once.
+// atStep does something between two steps, as what is sent in one is settled when
+// it begins.
+func (n *network) atStep(do func()) {
+	if !n.running {
+		do()
+		return
+	}
+	n.between = append(n.between, do)
+}
+
+// cancel takes a flow out.
 func (n *network) cancel(f *flow) {
-	if i := slices.Index(n.active, f); i >= 0 {
+	n.atStep(func() { n.remove(f) })
+}
+
+// remove takes a flow out, and reports whether it was active.
+func (n *network) remove(f *flow) bool {
+	i := slices.Index(n.active, f)
+	if i >= 0 {
 		n.finish(i)
 	}
+	return i >= 0
 }
 
 // reroute changes the path of a flow.
 func (n *network) reroute(f *flow, path, back []*link, ceiling float64) {
-	was := f.active
-	n.cancel(f)
-	f.reroute(path, back, ceiling)
-	if was {
-		n.begin(f)
-	}
+	n.atStep(func() {
+		was := n.remove(f)
+		f.reroute(path, back, ceiling)
+		if was {
+			n.add(f)
+		}
+	})
 }
 
 // tick computes what is sent in the next step.
 func (n *network) tick() {
 	now := n.clock.now
+	for _, do := range n.between {
+		do()
+	}
+	n.between = n.between[:0]
 	for i := len(n.active) - 1; i >= 0; i-- {
 		if !n.active[i].busy() {
 			n.finish(i)
@@ -219,9 +250,9 @@ func (n *network) tick() {
 	if n.dirty {
 		n.share()
 	}
-	n.queues(step)
+	waiting := n.queues(step)
 	n.end = now.Add(step)
-	if len(n.active) == 0 {
+	if len(n.active) == 0 && !waiting {
 		n.running = false
 		return
 	}
@@ -238,8 +269,10 @@ func (n *network) rest() {
 	}
 }
 
-// queues lets queues grow where links are full and shrink where they are not.
-func (n *network) queues(d time.Duration) {
+// queues lets queues grow where links are full and shrink where they are not, and
+// reports whether any is left.
+func (n *network) queues(d time.Duration) bool {
+	waiting := false
 	for _, l := range n.links {
 		l.small += (l.burst/d.Seconds() - l.small) * min(d.Seconds()/queueRise.Seconds(), 1)
 		l.burst = 0
@@ -251,5 +284,7 @@ func (n *network) queues(d time.Duration) {
 			use := (l.used + l.taken + l.acks + l.small) / l.capacity
 			l.queue = max(l.queue-time.Duration(float64(d)*max(1-use, 0.01)), 0)
 		}
+		waiting = waiting || l.queue > 0
 	}
+	return waiting
 }

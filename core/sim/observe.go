@@ -47,8 +47,8 @@ func (m *meter) look() {
 
 // use is the share of a link that was used since it was looked at last.
 func (m *meter) use(l *link, took float64) float64 {
-	bytes := l.carried - m.last[l]
-	m.last[l] = l.carried
+	bytes := l.bytes() - m.last[l]
+	m.last[l] = l.bytes()
 	return min((bytes/took+l.acks+l.taken)/l.capacity, 1)
 }
 
@@ -84,8 +84,11 @@ func (h *host) observed() scenario.NodeObserved {
 	}
 }
 
+// bytes is all that has crossed a link.
+func (l *link) bytes() float64 { return l.carried + l.beside }
+
 func crossing(p *place) scenario.Crossing {
-	return scenario.Crossing{Down: unit.Bytes(p.down.carried), Up: unit.Bytes(p.up.carried)}
+	return scenario.Crossing{Down: unit.Bytes(p.down.bytes()), Up: unit.Bytes(p.up.bytes())}
 }
 
 // notes say what of the scenario is not simulated.

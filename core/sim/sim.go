@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -61,14 +62,16 @@ type simulation struct {
 
 func newSimulation(s *scenario.Scenario, o Options) (*simulation, error) {
 	sim := &simulation{
-		scenario: s, trace: o.Trace, rand: unit.NewRand(o.Seed), digest: artifact.Digest{1},
+		scenario: s, trace: o.Trace, rand: unit.NewRand(o.Seed),
 		places: map[unit.Location]*place{}, hosts: map[unit.NodeID]*host{},
 	}
 	sim.net = newNetwork(&sim.clock)
 	sim.store = newStore(sim)
-	sim.layOut(s.Artifact)
+	if err := sim.layOut(s.Artifact); err != nil {
+		return nil, err
+	}
 	for _, l := range s.Locations {
-		sim.places[l.Location] = sim.net.add(sim.placeOf(l.Location.Parent()), l.Uplink, l.RTT/2, l.Loss)
+		sim.places[l.Location] = sim.net.place(sim.placeOf(l.Location.Parent()), l.Uplink, l.RTT/2, l.Loss)
 	}
 	for _, h := range s.Hosts {
 		if err := sim.add(h); err != nil {
@@ -99,7 +102,7 @@ func (s *simulation) add(h scenario.Host) error {
 	}
 	x := &host{
 		sim: s, id: nameOf(h.Node), node: h.Node, location: h.Location,
-		place: s.net.add(s.placeOf(h.Location), h.Link, 0, 0),
+		place: s.net.place(s.placeOf(h.Location), h.Link, 0, 0),
 		disk:  artifact.NewBitset(len(s.lengths)),
 	}
 	s.hosts[x.id] = x
@@ -117,29 +120,42 @@ func (s *simulation) placeOf(l unit.Location) *place {
 	return s.places[l]
 }
 
-// layOut cuts the content into spans, as a manifest does: a span is a run of
-// pieces, each of one file, of at most a piece's length.
-func (s *simulation) layOut(a scenario.Artifact) {
+// layOut makes a manifest of the content's sizes, for its spans and its length.
+func (s *simulation) layOut(a scenario.Artifact) error {
 	sizes := a.Sizes()
 	piece := int64(a.Piece)
 	if piece == 0 {
 		piece = artifact.ChoosePieceLength(int64(a.Size), len(sizes))
 	}
-	room, pieces := int64(0), 0
-	for _, size := range sizes {
-		for at := int64(0); at < int64(size); at += piece {
-			n := min(piece, int64(size)-at)
-			if n > room {
-				s.lengths = append(s.lengths, 0)
-				room = piece
-			}
-			s.lengths[len(s.lengths)-1] += int32(n)
-			room -= n
-			pieces++
-		}
+	const name = "artifact"
+	b := artifact.NewBuilder(name, artifact.KindFile, piece)
+	if len(sizes) > 1 {
+		b = artifact.NewBuilder(name, artifact.KindTree, piece)
+		b.AddDir("", 0o755)
 	}
-	const perPiece, perFile, rest = 32, 100, 400
-	s.manifest = uint32(perPiece*pieces + perFile*len(sizes) + rest)
+	for i, size := range sizes {
+		path := name
+		if len(sizes) > 1 {
+			path = fmt.Sprintf("%08d", i)
+		}
+		b.AddFile(path, 0o644, int64(size), hashes(i, (int64(size)+piece-1)/piece))
+	}
+	m, err := b.Build()
+	if err != nil {
+		return err
+	}
+	s.digest, s.lengths, s.manifest = m.Digest(), m.SpanLengths(), uint32(len(m.Encode()))
+	return nil
+}
+
+// hashes stand for those of the pieces of a file. No two are the same.
+func hashes(file int, pieces int64) [][32]byte {
+	all := make([][32]byte, pieces)
+	for i := range all {
+		binary.BigEndian.PutUint64(all[i][:], uint64(file))
+		binary.BigEndian.PutUint64(all[i][8:], uint64(i)+1)
+	}
+	return all
 }
 
 // config is what a host's machine is made from.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/tracker"
 )
@@ -32,7 +33,7 @@ func tracked(name string, command func(trackedPeer) (*exec.Cmd, error)) carry {
 		if err != nil {
 			return err
 		}
-		t := tracker.Start(l, addresses, 1)
+		t := tracker.Start(l, addresses, 1, 30*time.Minute)
 		defer t.Close()
 		marks, err := r.startTracked(name, t.URL(), addresses, command)
 		if err != nil {

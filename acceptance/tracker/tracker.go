@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/anacrolix/torrent/bencode"
 )
@@ -22,6 +23,7 @@ type Tracker struct {
 	address string
 	peers   []netip.AddrPort
 	seeders int
+	again   time.Duration       // between two announcements of a peer
 	told    chan struct{}       // closed: receivers are answered
 	calls   chan netip.AddrPort // peers that announced themselves
 	serving sync.WaitGroup
@@ -34,9 +36,10 @@ type announcement struct {
 }
 
 // Start serves on l, which Close closes. The seeders are the first of the peers,
-// which differ in their ports or else in their IPv4 addresses.
-func Start(l net.Listener, peers []netip.AddrPort, seeders int) *Tracker {
-	t := &Tracker{address: l.Addr().String(), peers: peers, seeders: seeders,
+// which differ in their ports or else in their IPv4 addresses. again is the time
+// after which peers are to ask again.
+func Start(l net.Listener, peers []netip.AddrPort, seeders int, again time.Duration) *Tracker {
+	t := &Tracker{address: l.Addr().String(), peers: peers, seeders: seeders, again: again,
 		told: make(chan struct{}), calls: make(chan netip.AddrPort, 1000)}
 	t.server = &http.Server{Handler: http.HandlerFunc(t.announce)} //nolint:gosec // it serves programs of its own side
 	t.serving.Go(func() { _ = t.server.Serve(l) })                 // it returns when it is closed
@@ -69,7 +72,7 @@ func (t *Tracker) announce(w http.ResponseWriter, q *http.Request) {
 	case t.calls <- t.peers[i]:
 	default: // nobody counts any more
 	}
-	answer := announcement{Interval: 1800}
+	answer := announcement{Interval: int(t.again / time.Second)}
 	if i >= t.seeders {
 		select {
 		case <-t.told:

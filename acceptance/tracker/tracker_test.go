@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/anacrolix/torrent/bencode"
 )
@@ -59,7 +60,7 @@ func start(t *testing.T, peers []netip.AddrPort) *Tracker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := Start(l, peers, 1)
+	tr := Start(l, peers, 1, 7*time.Second)
 	t.Cleanup(tr.Close)
 	return tr
 }
@@ -67,7 +68,7 @@ func start(t *testing.T, peers []netip.AddrPort) *Tracker {
 func answer(t *testing.T, tr *Tracker, query string) string {
 	status, text := get(t, tr, query)
 	var a announcement
-	if err := bencode.Unmarshal([]byte(text), &a); status != http.StatusOK || err != nil || a.Interval == 0 {
+	if err := bencode.Unmarshal([]byte(text), &a); status != http.StatusOK || err != nil || a.Interval != 7 {
 		t.Fatalf("%d %s: %v", status, text, err)
 	}
 	return a.Peers

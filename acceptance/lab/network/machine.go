@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -121,13 +122,7 @@ func (m *machine) Start(cmd *exec.Cmd) (*child.Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("on %s: %w", m.Address, err)
 	}
-	still := m.running[:0]
-	for _, other := range m.running {
-		if other.Running() {
-			still = append(still, other)
-		}
-	}
-	m.running = append(still, p)
+	m.running = append(slices.DeleteFunc(m.running, func(p *child.Process) bool { return !p.Running() }), p)
 	return p, nil
 }
 

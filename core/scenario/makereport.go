@@ -73,25 +73,31 @@ func (s *Scenario) checkHosts(o Observed) error {
 }
 
 // KilledForGood are the hosts that a fault kills and none starts again.
-func (s *Scenario) KilledForGood() map[unit.NodeID]bool {
+func (s *Scenario) KilledForGood() map[unit.NodeID]bool { return s.dead(forever) }
+
+// dead are the hosts that faults have killed by the time end, and not started
+// again.
+func (s *Scenario) dead(end time.Duration) map[unit.NodeID]bool {
 	killed := map[unit.NodeID]bool{}
 	for _, f := range s.Faults {
-		switch f.Action {
-		case Kill:
+		switch {
+		case f.At > end:
+		case f.Action == Kill:
 			killed[f.Node] = true
-		case Start:
+		case f.Action == Start:
 			delete(killed, f.Node)
 		}
 	}
 	return killed
 }
 
-// split tells the receivers that have everything from those that failed.
+// split tells the receivers that have everything from those that failed. Faults
+// that were to come after the end have killed nobody.
 func (s *Scenario) split(r *Report, o Observed) {
-	killed := s.KilledForGood()
+	killed, dead := s.KilledForGood(), s.dead(cmp.Or(o.Ended, forever))
 	for _, node := range s.Receivers {
 		n := o.Nodes[node]
-		if reason := s.failure(killed[node], n); reason != "" {
+		if reason := s.failure(killed[node] && dead[node], n); reason != "" {
 			r.Failed = append(r.Failed, Failure{node, reason})
 		} else {
 			r.Nodes = append(r.Nodes, nodeReport(node, n))

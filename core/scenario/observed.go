@@ -10,7 +10,8 @@ import (
 // of it. Times count from the distribution's acceptance.
 type Observed struct {
 	Nodes map[unit.NodeID]NodeObserved // of all hosts that took part, initial seeders too
-	// Ended is when the run was over: all had finished, or the deadline.
+	// Ended is when the run was over: all had finished, or the deadline. Faults that
+	// were to come later have not happened. 0 if that is not known.
 	Ended time.Duration
 	// Crossed is payload over uplinks, headers taken off, retransmissions included.
 	Crossed map[unit.Location]Crossing

@@ -112,6 +112,17 @@ func TestReportWithoutBound(t *testing.T) {
 	}
 }
 
+// Who was to be killed after the run was over is a receiver like others.
+func TestReportOfAKillThatDidNotHappen(t *testing.T) {
+	s := mustParse(t, twoRacks+"receivers: [b/1]\nfaults: [{at: 1m, kill: b/1}]")
+	for ended, failed := range map[time.Duration]int{50 * time.Second: 0, 2 * time.Minute: 1} {
+		r, err := s.Report("x", Observed{Nodes: map[unit.NodeID]NodeObserved{"b/1": finished(50)}, Ended: ended})
+		if err != nil || len(r.Failed) != failed || len(r.Nodes) != 1-failed {
+			t.Errorf("after %v: %+v, %v", ended, r, err)
+		}
+	}
+}
+
 // A reader of the JSON finds lists and maps, empty ones too, and every key.
 func TestReportIsNeverNull(t *testing.T) {
 	s := mustParse(t, twoRacks)

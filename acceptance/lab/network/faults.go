@@ -119,7 +119,10 @@ func (n *Network) move(h *Host, to *Switch) error {
 		todo.where(&h.machine, s.name)
 		err = errors.Join(err, s.parent.apply(ctx, &todo))
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return h.link.waitUp(ctx)
 }
 
 // unplug takes an interface out of a switch and into another's namespace. Its

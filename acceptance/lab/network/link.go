@@ -1,6 +1,7 @@
 package network
 
 import (
+	"context"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/scenario"
@@ -30,6 +31,16 @@ type end struct {
 
 func newLink(lower, upper end, l scenario.Location) *link {
 	return &link{lower: lower, upper: upper, capacity: l.Uplink, rtt: l.RTT, loss: l.Loss}
+}
+
+// waitUp waits until packets pass.
+func (l *link) waitUp(ctx context.Context) error {
+	for _, e := range []end{l.lower, l.upper} {
+		if err := e.on.waitUp(ctx, e.name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stopDelay ends what holds the packets back.

@@ -79,7 +79,10 @@ func (n *Network) make(ctx context.Context) error {
 	for _, h := range n.allHosts() {
 		work.Go(func() error { return n.setUpHost(ctx, h, neighbours) })
 	}
-	return work.Wait()
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	return each(n.links(), func(l *link) error { return l.waitUp(ctx) })
 }
 
 // each calls f for all things, some at a time, and returns the first error.

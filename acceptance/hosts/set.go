@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/rackswarm/rackswarm/acceptance/broom"
 	"github.com/rackswarm/rackswarm/acceptance/child"
 )
 
@@ -37,12 +38,9 @@ type Set struct {
 
 	hosts  []*Host
 	bridge *child.Process // the network namespace of the bridge
-	// broom removes Dir when its standard input ends, which is when this process
-	// closes it or ends.
-	broom *exec.Cmd
-	hold  io.Closer
-	close sync.Once
-	err   error
+	broom  *broom.Broom   // removes Dir; nil before
+	close  sync.Once
+	err    error
 }
 
 // network is the same in every set: they do not see each other.
@@ -85,8 +83,8 @@ func New(ctx context.Context, o Options) (*Set, error) {
 	return s, nil
 }
 
-func (s *Set) make(ctx context.Context, o Options) error {
-	if err := s.startBroom(); err != nil {
+func (s *Set) make(ctx context.Context, o Options) (err error) {
+	if s.broom, err = broom.Start(s.Dir); err != nil {
 		return err
 	}
 	if err := s.layOut(o); err != nil {
@@ -102,22 +100,6 @@ func (s *Set) make(ctx context.Context, o Options) error {
 	}
 	wg.Wait()
 	return errors.Join(failed...)
-}
-
-// startBroom starts the shell that removes Dir. What is killed may write for a
-// moment longer, so it tries again.
-func (s *Set) startBroom() error {
-	s.broom = exec.Command("sh", "-c", `read _; for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf --one-file-system "$0" 2>/dev/null && exit 0; sleep 0.3; done; exec rm -rf --one-file-system "$0"`, s.Dir)
-	s.broom.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C does not reach it
-	stdin, err := s.broom.StdinPipe()
-	if err != nil {
-		return err
-	}
-	if err := s.broom.Start(); err != nil {
-		return fmt.Errorf("start what removes %s: %w", s.Dir, err)
-	}
-	s.hold = stdin
-	return nil
 }
 
 // layOut makes the files that hosts share and the directories that they do not.
@@ -262,12 +244,8 @@ func (s *Set) end() error {
 	if s.bridge != nil {
 		s.bridge.End(syscall.SIGKILL, killPatience)
 	}
-	if s.hold == nil {
+	if s.broom == nil {
 		return os.RemoveAll(s.Dir)
 	}
-	s.hold.Close()
-	if err := s.broom.Wait(); err != nil {
-		return fmt.Errorf("remove %s: %w", s.Dir, err)
-	}
-	return nil
+	return s.broom.Close()
 }

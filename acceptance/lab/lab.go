@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rackswarm/rackswarm/acceptance/broom"
 	"github.com/rackswarm/rackswarm/acceptance/lab/content"
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
@@ -46,7 +47,8 @@ type result struct {
 // lab is a whole experiment.
 type lab struct {
 	options
-	dir      string // of the runs and the artifacts
+	dir      string       // of the runs and the artifacts
+	broom    *broom.Broom // removes dir; nil to keep it
 	trials   []*trial
 	stdout   io.Writer // for the tables
 	progress *progress
@@ -69,7 +71,7 @@ func experiment(ctx context.Context, o options, stdout io.Writer, p *progress) (
 		return err
 	}
 	l := &lab{options: o, stdout: stdout, progress: p}
-	if l.dir, err = os.MkdirTemp("", "lab-"); err != nil {
+	if err := l.makeDir(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.tidy()) }()
@@ -106,13 +108,23 @@ func readScenarios(o options) ([]*scenario.Scenario, error) {
 	return all, errors.Join(errs...)
 }
 
+// makeDir makes a directory that goes when the lab ends, however that ends. It is
+// below TMPDIR, which needs room for a copy of the artifact for each receiver.
+func (l *lab) makeDir() (err error) {
+	if l.dir, err = os.MkdirTemp("", "lab-"); err != nil || l.keep {
+		return err
+	}
+	l.broom, err = broom.Start(l.dir)
+	return err
+}
+
 // tidy removes all files, or says where they are.
 func (l *lab) tidy() error {
-	if l.keep {
+	if l.broom == nil {
 		l.progress.print("the files of all runs are in %s", l.dir)
 		return nil
 	}
-	return os.RemoveAll(l.dir)
+	return l.broom.Close()
 }
 
 // plan makes the artifacts, and lists the runs: repetitions of a system follow

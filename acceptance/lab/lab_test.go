@@ -86,15 +86,20 @@ func programs(t *testing.T) string {
 
 func readReport(t *testing.T, file string) scenario.Report {
 	t.Helper()
+	var rep scenario.Report
+	readJSON(t, file, &rep)
+	return rep
+}
+
+func readJSON(t *testing.T, file string, into any) {
+	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rep scenario.Report
-	if err := json.Unmarshal(text, &rep); err != nil {
+	if err := json.Unmarshal(text, into); err != nil {
 		t.Fatal(err)
 	}
-	return rep
 }
 
 const small = `
@@ -119,6 +124,14 @@ func TestLab(t *testing.T) {
 		if !strings.Contains(printed, name) {
 			t.Errorf("%s is not in the table:\n%s", name, printed)
 		}
+	}
+	var summaries []scenario.Summary
+	readJSON(t, filepath.Join(out, "summary.json"), &summaries)
+	if len(summaries) != 2 || summaries[0].System != "rackswarm" || summaries[1].Failed != 0 {
+		t.Errorf("the summaries are %+v", summaries)
+	}
+	if svg, err := os.ReadFile(filepath.Join(out, "plot.svg")); err != nil || !bytes.Contains(svg, []byte("</svg>")) {
+		t.Errorf("the plot is %q, %v", svg, err)
 	}
 	ours := readReport(t, filepath.Join(out, "small.rackswarm.1.json"))
 	if ours.Overlay.StoreOps == 0 || ours.Overlay.Representatives["r2"] < 1 || ours.StartLatency.P50 <= 0 {

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/rackswarm/rackswarm/acceptance/lab/plot"
 	"github.com/rackswarm/rackswarm/core/scenario"
 )
 
@@ -15,13 +19,32 @@ func (l *lab) reportFile(j job) string {
 
 // conclude writes summary.json and the plots, and prints the tables.
 func (l *lab) conclude() error {
+	var all []scenario.Report
+	var errs []error
 	for _, t := range l.trials {
 		reports := l.reports(t)
-		if len(reports) > 0 {
-			printTables(l.stdout, t.scenario, reports)
+		if len(reports) == 0 {
+			continue // interrupted before any run of it began
 		}
+		all = append(all, reports...)
+		errs = append(errs, printTables(l.stdout, t.scenario, reports), l.draw(t, reports))
 	}
-	return nil
+	return errors.Join(append(errs, writeJSON(filepath.Join(l.out, "summary.json"), scenario.Summarize(all)))...)
+}
+
+// draw draws the plot of a scenario. With several scenarios, the name of each is
+// put before the file's.
+func (l *lab) draw(t *trial, reports []scenario.Report) error {
+	file := cmp.Or(l.plot, filepath.Join(l.out, "plot.svg"))
+	if len(l.trials) > 1 {
+		dir, name := filepath.Split(file)
+		file = filepath.Join(dir, t.scenario.Name+"."+name)
+	}
+	var svg bytes.Buffer
+	if err := plot.Complete(&svg, reports); err != nil {
+		return err
+	}
+	return os.WriteFile(file, svg.Bytes(), 0o644) //nolint:gosec // everybody may read it
 }
 
 // reports are those of the runs of a scenario that were made.

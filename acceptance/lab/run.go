@@ -15,6 +15,7 @@ import (
 	"github.com/rackswarm/rackswarm/acceptance/lab/content"
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
+	"github.com/rackswarm/rackswarm/acceptance/lab/traffic"
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -44,7 +45,7 @@ type round struct {
 
 	network *network.Network
 	runs    system.System
-	traffic *traffics
+	traffic *traffic.Traffic
 	zero    time.Time // when the distribution was accepted
 	samples *samples
 
@@ -90,22 +91,20 @@ func (r *round) setUp(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.traffic = newTraffic(r.network, r.scenario)
+	r.traffic = traffic.New(r.network, r.scenario)
 	return r.runs.Start(ctx)
 }
 
 // distribute measures the idle network, and gives the word.
 func (r *round) distribute(ctx context.Context) error {
-	if err := r.traffic.idle(ctx, idleTime); err != nil {
+	if err := r.traffic.Idle(ctx, idleTime); err != nil {
 		return err
 	}
 	r.samples = newSamples(r)
 	if err := r.samples.begin(); err != nil {
 		return err
 	}
-	if err := r.traffic.begin(); err != nil {
-		return err
-	}
+	r.traffic.Begin()
 	if err := r.runs.Distribute(ctx); err != nil {
 		return fmt.Errorf("distribute: %w", err)
 	}
@@ -249,7 +248,7 @@ func (r *round) finish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
 	r.samples.finish(&r.seen)
-	r.traffic.finish(&r.seen)
+	r.traffic.Finish(&r.seen)
 	if err := r.runs.Finish(ctx, &r.seen); err != nil {
 		r.note("%v", err)
 	}
@@ -286,7 +285,7 @@ func (r *round) verify() {
 func (r *round) close() error {
 	var errs []error
 	if r.traffic != nil {
-		r.traffic.close()
+		r.traffic.Close()
 	}
 	if r.runs != nil {
 		errs = append(errs, r.runs.Close())

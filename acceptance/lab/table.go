@@ -16,10 +16,14 @@ type group struct {
 	reports []scenario.Report
 }
 
-// groups sorts reports by system, in the order of the systems' first runs.
+// groups sorts reports of runs that were made by system, in the order of the
+// systems' first runs.
 func groups(reports []scenario.Report) []group {
 	var all []group
 	for _, rep := range reports {
+		if rep.Missing != "" {
+			continue
+		}
 		i := slices.IndexFunc(all, func(g group) bool { return g.system == rep.System })
 		if i < 0 {
 			i, all = len(all), append(all, group{system: rep.System})
@@ -40,36 +44,16 @@ func (g group) median(of func(scenario.Report) float64) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-// failures counts receivers that failed in any run otherwise than by being
-// killed.
-func (g group) failures() int {
-	n := 0
-	for _, rep := range g.reports {
-		for _, f := range rep.Failed {
-			if f.Reason != scenario.Killed {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-// column is one of the comparison.
+// column is one of the details.
 type column struct {
 	title, format string
 	value         func(scenario.Report) float64
 }
 
-var columns = []column{
-	{"last s", "%.1f", func(r scenario.Report) float64 { return r.Last }},
-	{"/bound", "%.3f", func(r scenario.Report) float64 { return r.LastOverBound }},
-	{"median s", "%.1f", func(r scenario.Report) float64 { return r.Median }},
-	{"/bound", "%.3f", func(r scenario.Report) float64 { return r.MedianOverBound }},
-	{"spread", "%.3f", func(r scenario.Report) float64 { return r.Spread }},
-	{"seeding", "%.2f", func(r scenario.Report) float64 { return r.SeedingRatio }},
+// details are what the summaries do not have.
+var details = []column{
 	{"START p50 ms", "%.1f", func(r scenario.Report) float64 { return r.StartLatency.P50 }},
 	{"p99", "%.1f", func(r scenario.Report) float64 { return r.StartLatency.P99 }},
-	{"CPU s/GiB", "%.1f", func(r scenario.Report) float64 { return r.CPUPerGiB }},
 	{"RSS MiB", "%.0f", largestRSS},
 	{"store ops", "%.0f", func(r scenario.Report) float64 { return float64(r.Overlay.StoreOps) }},
 	{"built s", "%.1f", func(r scenario.Report) float64 { return r.Overlay.Built }},
@@ -86,44 +70,45 @@ func largestRSS(r scenario.Report) float64 {
 
 // printTables compares the systems of one scenario. Figures of several runs are
 // medians.
-func printTables(w io.Writer, s *scenario.Scenario, reports []scenario.Report) {
+func printTables(w io.Writer, s *scenario.Scenario, reports []scenario.Report) error {
+	summaries := scenario.Summarize(reports)
+	fmt.Fprintf(w, "\n%s: %s to %d receivers; the bound is %.1f s\n\n", s.Name, s.Artifact.Size, len(s.Receivers), bound(summaries))
+	if err := scenario.Table(w, summaries); err != nil {
+		return err
+	}
 	all := groups(reports)
-	fmt.Fprintf(w, "\n%s: %s to %d receivers; the bound is %.1f s\n\n", s.Name, s.Artifact.Size, len(s.Receivers), bound(reports))
+	printDetails(w, all)
+	printCopies(w, s, all)
+	printProbes(w, all)
+	return nil
+}
+
+// bound is what the reports say, 0 if no run was made.
+func bound(summaries []scenario.Summary) float64 {
+	most := 0.
+	for _, s := range summaries {
+		most = max(most, s.Bound)
+	}
+	return most
+}
+
+// printDetails shows what agents and processes tell.
+func printDetails(w io.Writer, all []group) {
+	fmt.Fprint(w, "\nLatency of START, memory, overlay:\n\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "system\truns\tfailed\t")
-	for _, c := range columns {
+	fmt.Fprint(t, "system\t")
+	for _, c := range details {
 		fmt.Fprint(t, c.title, "\t")
 	}
 	fmt.Fprintln(t)
 	for _, g := range all {
-		g.row(t)
+		fmt.Fprint(t, g.system, "\t")
+		for _, c := range details {
+			fmt.Fprintf(t, c.format+"\t", g.median(c.value))
+		}
+		fmt.Fprintln(t)
 	}
 	t.Flush()
-	printCopies(w, s, all)
-	printProbes(w, all)
-}
-
-// row writes the comparison's line of a system.
-func (g group) row(t io.Writer) {
-	fmt.Fprintf(t, "%s\t%d\t", g.system, len(g.reports))
-	if g.reports[0].Missing != "" {
-		fmt.Fprintln(t, "missing\t")
-		return
-	}
-	fmt.Fprintf(t, "%d\t", g.failures())
-	for _, c := range columns {
-		fmt.Fprintf(t, c.format+"\t", g.median(c.value))
-	}
-	fmt.Fprintln(t)
-}
-
-// bound is what the runs' reports say, 0 if none was made.
-func bound(reports []scenario.Report) float64 {
-	most := 0.
-	for _, rep := range reports {
-		most = max(most, rep.Bound)
-	}
-	return most
 }
 
 // printCopies shows what crossed the uplinks.
@@ -136,9 +121,6 @@ func printCopies(w io.Writer, s *scenario.Scenario, all []group) {
 	}
 	fmt.Fprintln(t)
 	for _, g := range all {
-		if len(g.reports[0].UplinkCopies) == 0 {
-			continue
-		}
 		fmt.Fprint(t, g.system, "\t")
 		for _, l := range s.Locations {
 			down := g.median(func(r scenario.Report) float64 { return r.UplinkCopies[l.Location].Down })

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rackswarm/rackswarm/acceptance/child"
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
@@ -107,22 +110,28 @@ func (r *rival) furnish(p *peer) error {
 	return os.Symlink(content, r.Path(p.node))
 }
 
-// Start is that of system.System.
+// Start is that of system.System: the seeders first, as the others may ask for them.
 func (r *rival) Start(ctx context.Context) error {
-	for _, node := range r.Scenario.Initial {
-		if err := r.launch(ctx, r.peers[node]); err != nil {
-			return err
-		}
+	if err := r.launchAll(ctx, r.Scenario.Initial); err != nil {
+		return err
 	}
+	var present []unit.NodeID
 	for i, node := range r.Scenario.Receivers {
-		if r.Scenario.Join[i] > 0 {
-			continue
-		}
-		if err := r.launch(ctx, r.peers[node]); err != nil {
-			return err
+		if r.Scenario.Join[i] == 0 {
+			present = append(present, node)
 		}
 	}
-	return nil
+	return r.launchAll(ctx, present)
+}
+
+// launchAll launches some at a time.
+func (r *rival) launchAll(ctx context.Context, nodes []unit.NodeID) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(2 * runtime.NumCPU())
+	for _, node := range nodes {
+		work.Go(func() error { return r.launch(ctx, r.peers[node]) })
+	}
+	return work.Wait()
 }
 
 // Distribute is that of system.System.

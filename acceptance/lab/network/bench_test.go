@@ -1,13 +1,18 @@
 package network_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 	"github.com/rackswarm/rackswarm/core/topo"
@@ -127,4 +132,66 @@ func tcpCounter(b *testing.B, h *network.Host, table, name string) float64 {
 	}
 	b.Fatalf("the kernel has no counter %s of %s", name, table)
 	return 0
+}
+
+// BenchmarkDelay is what links with a delay carry of numbered packets that are sent
+// at a rate: the losses, and the packets that were overtaken.
+func BenchmarkDelay(b *testing.B) {
+	for _, rate := range []unit.Rate{100, 300, 1000} {
+		b.Run(fmt.Sprint(int(rate), "-Mbit"), func(b *testing.B) {
+			s := racks(2, 1, topo.Unlimited, topo.Unlimited)
+			s.Locations[1].RTT = 200 * time.Millisecond
+			n := newNetwork(b, s)
+			for b.Loop() {
+				numbered(b, n.Host("dc/r1/1"), n.Host("dc/r2/1"), rate*mbit)
+				b.ReportMetric(0, "ns/op")
+			}
+		})
+	}
+}
+
+func numbered(b *testing.B, from, to *network.Host, rate unit.Rate) {
+	var in net.PacketConn
+	var out net.Conn
+	address := netip.AddrPortFrom(to.Address, 7).String()
+	if err := to.Do(func() (err error) { in, err = net.ListenPacket("udp4", address); return err }); err != nil {
+		b.Fatal(err)
+	}
+	defer in.Close()
+	if raw, err := in.(*net.UDPConn).SyscallConn(); err != nil {
+		b.Fatal(err)
+	} else if err := raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 1<<29) }); err != nil {
+		b.Fatal(err)
+	}
+	if err := from.Do(func() (err error) { out, err = net.Dial("udp4", address); return err }); err != nil {
+		b.Fatal(err)
+	}
+	defer out.Close()
+	const frame, headers = 1514, 42
+	count := int(rate.In(3*time.Second)) / frame
+	go func() {
+		packet := make([]byte, frame-headers)
+		begin := time.Now()
+		for i := range count {
+			time.Sleep(time.Until(begin.Add(unit.Bytes(i * frame).Over(rate))))
+			binary.BigEndian.PutUint64(packet, uint64(i+1))
+			out.Write(packet)
+		}
+	}()
+	var got, overtaken int
+	var last uint64
+	for packet := make([]byte, frame); ; got++ {
+		in.SetReadDeadline(time.Now().Add(time.Second))
+		if _, _, err := in.ReadFrom(packet); err != nil {
+			break
+		}
+		number := binary.BigEndian.Uint64(packet)
+		if number < last {
+			overtaken++
+		}
+		last = max(last, number)
+	}
+	b.ReportMetric(float64(count), "sent")
+	b.ReportMetric(float64(count-got), "lost")
+	b.ReportMetric(float64(overtaken), "overtaken")
 }

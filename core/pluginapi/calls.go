@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	databasev1 "github.com/rackswarm/rackswarm/core/pluginapi/proto/database/v1"
+	sensorv1 "github.com/rackswarm/rackswarm/core/pluginapi/proto/sensor/v1"
 )
 
 // callKey is the metadata with a call's number.
@@ -132,7 +133,8 @@ func (c *calls) run(ctx context.Context, method string, call func() error) (err 
 // go-plugin serves beside it.
 func counted(method string) bool {
 	service, name, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
-	return service == databasev1.DatabaseDriver_ServiceDesc.ServiceName && name != "Settle"
+	ours := service == databasev1.DatabaseDriver_ServiceDesc.ServiceName || service == sensorv1.BandwidthSensor_ServiceDesc.ServiceName
+	return ours && name != "Settle"
 }
 
 func lastWord(method string) string { return method[strings.LastIndex(method, "/")+1:] }

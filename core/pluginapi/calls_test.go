@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	databasev1 "github.com/rackswarm/rackswarm/core/pluginapi/proto/database/v1"
+	sensorv1 "github.com/rackswarm/rackswarm/core/pluginapi/proto/sensor/v1"
 )
 
 func numbered(ctx context.Context, numbers ...string) context.Context {
@@ -81,7 +82,9 @@ func TestCallsAreNumbered(t *testing.T) {
 
 func TestCountedAreTheDriversCalls(t *testing.T) {
 	service := "/" + databasev1.DatabaseDriver_ServiceDesc.ServiceName + "/"
+	sensor := "/" + sensorv1.BandwidthSensor_ServiceDesc.ServiceName + "/"
 	for method, want := range map[string]bool{
+		sensor + "Read": true, sensor + "Settle": false,
 		service + "Capture": true, service + "Settle": false, "/grpc.health.v1.Health/Check": false, "": false,
 	} {
 		if counted(method) != want {

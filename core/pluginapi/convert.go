@@ -31,25 +31,33 @@ func toTarget(m *databasev1.Target) Target {
 }
 
 func fromDescription(d Description) *databasev1.DescribeResponse {
-	settings := make([]*databasev1.Setting, len(d.Settings))
-	for i, s := range d.Settings {
-		settings[i] = &databasev1.Setting{Name: text(s.Name), Help: text(s.Help), Required: s.Required}
-	}
 	return &databasev1.DescribeResponse{
 		Name: text(d.Name), Engine: text(d.Engine), Version: text(d.Version), Versions: texts(d.Versions),
-		Settings: settings, Pins: d.Pins, Replicas: d.Replicas,
+		Settings: fromSettings(d.Settings), Pins: d.Pins, Replicas: d.Replicas,
 	}
 }
 
 func toDescription(m *databasev1.DescribeResponse) Description {
-	d := Description{
+	return Description{
 		Name: m.GetName(), Engine: m.GetEngine(), Version: m.GetVersion(), Versions: m.GetVersions(),
-		Pins: m.GetPins(), Replicas: m.GetReplicas(),
+		Settings: toSettings(m.GetSettings()), Pins: m.GetPins(), Replicas: m.GetReplicas(),
 	}
-	for _, s := range m.GetSettings() {
-		d.Settings = append(d.Settings, Setting{Name: s.GetName(), Help: s.GetHelp(), Required: s.GetRequired()})
+}
+
+func fromSettings(all []Setting) []*databasev1.Setting {
+	settings := make([]*databasev1.Setting, len(all))
+	for i, s := range all {
+		settings[i] = &databasev1.Setting{Name: text(s.Name), Help: text(s.Help), Required: s.Required}
 	}
-	return d
+	return settings
+}
+
+func toSettings(all []*databasev1.Setting) []Setting {
+	var settings []Setting
+	for _, s := range all {
+		settings = append(settings, Setting{Name: s.GetName(), Help: s.GetHelp(), Required: s.GetRequired()})
+	}
+	return settings
 }
 
 func fromProbe(p Probe) *databasev1.ProbeResponse {

@@ -5,6 +5,8 @@
 //
 //	func main() { pluginapi.ServeDatabaseDriver(myDriver{}) }
 //
+// A BandwidthSensor, which tells how much links carry, is served the same way.
+//
 // The agent starts the program with hashicorp/go-plugin: gRPC on a unix socket,
 // mutual TLS made for each start, no environment of the agent's. It kills the
 // program when it is done or when anything goes wrong, and starts it again: what

@@ -46,7 +46,7 @@ func TestTheGeneratedCodeIsUpToDate(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	names, err := filepath.Glob("proto/*/*/*.pb.go")
-	if err != nil || len(names) != 2 {
+	if err != nil || len(names) != 4 {
 		t.Fatalf("generated files: %q, %v", names, err)
 	}
 	for _, name := range names {

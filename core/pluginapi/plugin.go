@@ -36,5 +36,10 @@ func (p *DatabasePlugin) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error 
 
 // GRPCClient returns a DatabaseDriver that asks the process behind conn.
 func (p *DatabasePlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
-	return &databaseClient{rpc: databasev1.NewDatabaseDriverClient(conn), grace: p.Grace}, nil
+	rpc := databasev1.NewDatabaseDriverClient(conn)
+	settle := func(ctx context.Context, call uint64) error {
+		_, err := rpc.Settle(ctx, &databasev1.SettleRequest{Call: call})
+		return err
+	}
+	return &databaseClient{rpc: rpc, caller: caller{grace: p.Grace, settleCall: settle}}, nil
 }

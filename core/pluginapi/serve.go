@@ -42,13 +42,20 @@ var Handshake = plugin.HandshakeConfig{
 // What d writes with log/slog, or to os.Stderr and os.Stdout, goes to the agent's
 // log.
 func ServeDatabaseDriver(d DatabaseDriver) {
+	serve("a driver", func(calls *calls) plugin.PluginSet {
+		return plugin.PluginSet{DatabaseName: &DatabasePlugin{driver: d, calls: calls}}
+	})
+}
+
+// serve serves plugins until the agent ends; what says what the program is.
+func serve(what string, plugins func(*calls) plugin.PluginSet) {
 	if os.Getenv(Handshake.MagicCookieKey) != Handshake.MagicCookieValue {
 		path, err := os.Executable()
 		if err != nil {
 			path = os.Args[0]
 		}
-		fmt.Fprintf(os.Stderr, "%s is a driver, which rackswarm's agent starts. Add it to the catalogue that the setting \"drivers\" of agent.yaml names:\n    sha256sum %s >>/etc/rackswarm/drivers.sha256\n",
-			filepath.Base(path), path)
+		fmt.Fprintf(os.Stderr, "%s is %s, which rackswarm's agent starts. Add it to the catalogue that the setting \"drivers\" of agent.yaml names:\n    sha256sum %s >>/etc/rackswarm/drivers.sha256\n",
+			filepath.Base(path), what, path)
 		os.Exit(2)
 	}
 	leaveProgram()
@@ -58,7 +65,7 @@ func ServeDatabaseDriver(d DatabaseDriver) {
 	calls := newCalls()
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  Handshake,
-		VersionedPlugins: map[int]plugin.PluginSet{ProtocolVersion: {DatabaseName: &DatabasePlugin{driver: d, calls: calls}}},
+		VersionedPlugins: map[int]plugin.PluginSet{ProtocolVersion: plugins(calls)},
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(options,
 				grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage),

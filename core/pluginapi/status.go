@@ -29,9 +29,7 @@ func toStatus(ctx context.Context, err error) error {
 	if !errors.As(err, &own) || own == nil {
 		own = &Error{Code: CodeInternal, Message: textOf(err)}
 	}
-	s, detailErr := status.New(codes.Unknown, text(own.Message)).WithDetails(&databasev1.Error{
-		Code: text(own.Code), Subject: text(own.Subject), Message: text(own.Message), Fix: text(own.Fix),
-	})
+	s, detailErr := status.New(codes.Unknown, text(own.Message)).WithDetails(fromError(own))
 	if detailErr != nil {
 		return status.Error(codes.Internal, text(own.Message))
 	}
@@ -50,7 +48,7 @@ func textOf(err error) string {
 func fromStatus(err error) *Error {
 	for _, detail := range status.Convert(err).Details() {
 		if e, ok := detail.(*databasev1.Error); ok {
-			return &Error{Code: e.GetCode(), Subject: e.GetSubject(), Message: e.GetMessage(), Fix: e.GetFix()}
+			return toError(e)
 		}
 	}
 	return nil

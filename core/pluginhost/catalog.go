@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,35 +11,51 @@ import (
 	"unicode/utf8"
 )
 
-// Prefix begins the file name of a driver's program; what follows is the
-// driver's name.
-const Prefix = "rackswarm-driver-"
-
 // maxCatalog bounds a catalogue, in bytes.
 const maxCatalog = 1 << 20
 
 var driverName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
-// Program is a line of a catalogue: a driver that may be started.
+// Program is a line of a catalogue: a driver or sensor that may be started.
 type Program struct {
-	Name   string // of the driver, such as "postgres"
+	Kind   Kind
+	Name   string // such as "postgres"
 	Path   string // absolute
 	SHA256 [32]byte
 	Line   int // in the catalogue, from 1
 }
 
-// Catalog holds the drivers that the operator allows.
+// Catalog holds the drivers and sensors that the operator allows.
 type Catalog struct {
-	File     string // for errors
-	programs map[string]Program
+	File     string             // for errors
+	programs map[string]Program // by file name
 }
 
 // Names returns the names of the drivers, sorted.
-func (c Catalog) Names() []string { return slices.Sorted(maps.Keys(c.programs)) }
+func (c Catalog) Names() []string { return c.names(KindDriver) }
+
+// Sensors returns the names of the sensors, sorted.
+func (c Catalog) Sensors() []string { return c.names(KindSensor) }
+
+func (c Catalog) names(k Kind) []string {
+	var names []string
+	for _, p := range c.programs {
+		if p.Kind == k {
+			names = append(names, p.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
 
 // Program returns the driver of that name.
-func (c Catalog) Program(name string) (Program, bool) {
-	p, ok := c.programs[name]
+func (c Catalog) Program(name string) (Program, bool) { return c.program(KindDriver, name) }
+
+// Sensor returns the sensor of that name.
+func (c Catalog) Sensor(name string) (Program, bool) { return c.program(KindSensor, name) }
+
+func (c Catalog) program(k Kind, name string) (Program, bool) {
+	p, ok := c.programs[k.prefix()+name]
 	return p, ok
 }
 
@@ -84,11 +99,11 @@ func ParseCatalog(file string, r io.Reader) (Catalog, error) {
 		if err != nil {
 			return Catalog{}, fmt.Errorf("%s:%d: %w", file, n, err)
 		}
-		if other, ok := c.programs[p.Name]; ok {
-			return Catalog{}, fmt.Errorf("%s:%d: the driver %q stands in line %d already", file, n, p.Name, other.Line)
+		if other, ok := c.program(p.Kind, p.Name); ok {
+			return Catalog{}, fmt.Errorf("%s:%d: the %s %q stands in line %d already", file, n, p.Kind, p.Name, other.Line)
 		}
 		p.Line = n
-		c.programs[p.Name] = p
+		c.programs[p.Kind.prefix()+p.Name] = p
 	}
 	return c, nil
 }
@@ -112,10 +127,13 @@ func parseProgram(line string) (Program, error) {
 	if !filepath.IsAbs(p.Path) || filepath.Clean(p.Path) != p.Path {
 		return Program{}, fmt.Errorf("the path %q is not absolute and clean", p.Path)
 	}
-	name, ok := strings.CutPrefix(filepath.Base(p.Path), Prefix)
-	if !ok || !driverName.MatchString(name) {
-		return Program{}, fmt.Errorf("%q is not the name of a driver: it takes %sNAME, of small letters, digits, '-' and '_'", filepath.Base(p.Path), Prefix)
+	base := filepath.Base(p.Path)
+	for _, p.Kind = range []Kind{KindDriver, KindSensor} {
+		name, ok := strings.CutPrefix(base, p.Kind.prefix())
+		if ok && driverName.MatchString(name) {
+			p.Name = name
+			return p, nil
+		}
 	}
-	p.Name = name
-	return p, nil
+	return Program{}, fmt.Errorf("%q is not the name of a driver: it takes %sNAME, or %sNAME of a sensor, of small letters, digits, '-' and '_'", base, Prefix, SensorPrefix)
 }

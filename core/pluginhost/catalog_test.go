@@ -17,12 +17,18 @@ const (
 )
 
 func TestACatalogue(t *testing.T) {
-	c, err := ParseCatalog("drivers.sha256", strings.NewReader("# ours\n\n"+good+sum+" */opt/rackswarm-driver-my_db-2\n"))
+	c, err := ParseCatalog("drivers.sha256", strings.NewReader("# ours\n\n"+good+sum+" */opt/rackswarm-driver-my_db-2\n"+sum+"  /opt/rackswarm-sensor-files\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if names := c.Names(); !slices.Equal(names, []string{"files", "my_db-2"}) {
 		t.Errorf("names: %q", names)
+	}
+	if names := c.Sensors(); !slices.Equal(names, []string{"files"}) {
+		t.Errorf("sensors: %q", names)
+	}
+	if s, ok := c.Sensor("files"); !ok || s.Kind != KindSensor || s.Line != 5 {
+		t.Errorf("sensor: %+v", s)
 	}
 	p, ok := c.Program("my_db-2")
 	if !ok || p.Path != "/opt/rackswarm-driver-my_db-2" || p.Line != 4 || fmt.Sprintf("%x", p.SHA256) != sum {

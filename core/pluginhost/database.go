@@ -21,23 +21,28 @@ type database struct{ supervisor *supervisor }
 var _ pluginapi.DatabaseDriver = (*database)(nil)
 
 // call makes one call with a process that runs.
-func call[T any](ctx context.Context, d *database, method string, f func(pluginapi.DatabaseDriver) (T, error)) (T, error) {
+func call[T any](ctx context.Context, s *supervisor, method string, f func(process) (T, error)) (T, error) {
 	var none T
-	p, err := d.supervisor.acquire(ctx)
+	p, err := s.acquire(ctx)
 	if err != nil {
 		return none, err
 	}
-	defer d.supervisor.release(p)
-	result, err := f(p.database())
+	defer s.release(p)
+	result, err := f(p)
 	if err != nil {
-		return none, d.judge(p, method, err)
+		return none, s.judge(p, method, err)
 	}
 	return result, nil
 }
 
-// do is call for methods without a result.
+// ask is call for methods of a driver.
+func ask[T any](ctx context.Context, d *database, method string, f func(pluginapi.DatabaseDriver) (T, error)) (T, error) {
+	return call(ctx, d.supervisor, method, func(p process) (T, error) { return f(p.database()) })
+}
+
+// do is ask for methods without a result.
 func do(ctx context.Context, d *database, method string, f func(pluginapi.DatabaseDriver) error) error {
-	_, err := call(ctx, d, method, func(driver pluginapi.DatabaseDriver) (struct{}, error) {
+	_, err := ask(ctx, d, method, func(driver pluginapi.DatabaseDriver) (struct{}, error) {
 		return struct{}{}, f(driver)
 	})
 	return err
@@ -45,24 +50,24 @@ func do(ctx context.Context, d *database, method string, f func(pluginapi.Databa
 
 // judge tells errors of the driver from those of its process, and kills a
 // process that is of no use any more.
-func (d *database) judge(p process, method string, err error) error {
-	name := d.supervisor.name
+func (s *supervisor) judge(p process, method string, err error) error {
+	name := s.name
 	if own := (*pluginapi.Error)(nil); errors.As(err, &own) {
 		return err
 	}
 	if errors.Is(err, pluginapi.ErrHangs) {
 		p.kill(fmt.Sprintf("it did not end %s when that was cancelled", method))
-		return fmt.Errorf("%w: %w", err, &Error{Driver: name, Reason: ReasonHangs, Message: p.how()})
+		return fmt.Errorf("%w: %w", err, &Error{Kind: s.kind, Driver: name, Reason: ReasonHangs, Message: p.how()})
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("driver %s: %w", name, err)
+		return fmt.Errorf("%s %s: %w", s.kind, name, err)
 	}
 	switch status.Code(err) {
 	case codes.Unavailable, codes.Canceled: // the connection broke, or was closed
-		if d.supervisor.ctx.Err() != nil {
-			return closedError(name)
+		if s.ctx.Err() != nil {
+			return closedError(s.kind, name)
 		}
-		return crash(p, name, method)
+		return s.crash(p, method)
 	case codes.ResourceExhausted:
 		return &pluginapi.Error{
 			Code: pluginapi.CodeInternal, Subject: method,
@@ -70,47 +75,47 @@ func (d *database) judge(p process, method string, err error) error {
 		}
 	case codes.Unimplemented:
 		return &pluginapi.Error{
-			Code: pluginapi.CodeUnsupported, Subject: method, Message: "the driver does not know this call",
-			Fix: "install the driver's release that goes with this agent's",
+			Code: pluginapi.CodeUnsupported, Subject: method, Message: fmt.Sprintf("the %s does not know this call", s.kind),
+			Fix: fmt.Sprintf("install the %s's release that goes with this agent's", s.kind),
 		}
 	}
 	return &pluginapi.Error{Code: pluginapi.CodeInternal, Subject: method, Message: status.Convert(err).Message()}
 }
 
 // crash returns the error of a call whose process ended.
-func crash(p process, name, method string) error {
+func (s *supervisor) crash(p process, method string) error {
 	select {
 	case <-p.ended():
 	case <-time.After(endTime):
 		p.kill("it closed its connection")
 	}
 	return &Error{
-		Driver: name, Reason: ReasonCrashed, Message: fmt.Sprintf("its process ended during %s: %s", method, p.how()),
+		Kind: s.kind, Driver: s.name, Reason: ReasonCrashed, Message: fmt.Sprintf("its process ended during %s: %s", method, p.how()),
 		Fix: "it is started again by the next call; the agent's log has what it wrote",
 	}
 }
 
 // Describe implements pluginapi.DatabaseDriver, as do the methods below.
 func (d *database) Describe(ctx context.Context) (pluginapi.Description, error) {
-	return call(ctx, d, "Describe", func(driver pluginapi.DatabaseDriver) (pluginapi.Description, error) {
+	return ask(ctx, d, "Describe", func(driver pluginapi.DatabaseDriver) (pluginapi.Description, error) {
 		return driver.Describe(ctx)
 	})
 }
 
 func (d *database) Probe(ctx context.Context, t pluginapi.Target) (pluginapi.Probe, error) {
-	return call(ctx, d, "Probe", func(driver pluginapi.DatabaseDriver) (pluginapi.Probe, error) {
+	return ask(ctx, d, "Probe", func(driver pluginapi.DatabaseDriver) (pluginapi.Probe, error) {
 		return driver.Probe(ctx, t)
 	})
 }
 
 func (d *database) Pin(ctx context.Context, t pluginapi.Target, name string) (pluginapi.Pin, error) {
-	return call(ctx, d, "Pin", func(driver pluginapi.DatabaseDriver) (pluginapi.Pin, error) {
+	return ask(ctx, d, "Pin", func(driver pluginapi.DatabaseDriver) (pluginapi.Pin, error) {
 		return driver.Pin(ctx, t, name)
 	})
 }
 
 func (d *database) PinStatus(ctx context.Context, t pluginapi.Target, name string) (pluginapi.Pin, error) {
-	return call(ctx, d, "PinStatus", func(driver pluginapi.DatabaseDriver) (pluginapi.Pin, error) {
+	return ask(ctx, d, "PinStatus", func(driver pluginapi.DatabaseDriver) (pluginapi.Pin, error) {
 		return driver.PinStatus(ctx, t, name)
 	})
 }
@@ -120,7 +125,7 @@ func (d *database) Unpin(ctx context.Context, t pluginapi.Target, name string) e
 }
 
 func (d *database) Capture(ctx context.Context, t pluginapi.Target, r pluginapi.CaptureRequest, progress func(pluginapi.Progress)) (pluginapi.Capture, error) {
-	return call(ctx, d, "Capture", func(driver pluginapi.DatabaseDriver) (pluginapi.Capture, error) {
+	return ask(ctx, d, "Capture", func(driver pluginapi.DatabaseDriver) (pluginapi.Capture, error) {
 		return driver.Capture(ctx, t, r, progress)
 	})
 }
@@ -144,7 +149,7 @@ func (d *database) Stop(ctx context.Context, t pluginapi.Target) error {
 }
 
 func (d *database) Health(ctx context.Context, t pluginapi.Target, r pluginapi.HealthRequest) (pluginapi.Health, error) {
-	return call(ctx, d, "Health", func(driver pluginapi.DatabaseDriver) (pluginapi.Health, error) {
+	return ask(ctx, d, "Health", func(driver pluginapi.DatabaseDriver) (pluginapi.Health, error) {
 		return driver.Health(ctx, t, r)
 	})
 }

@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -24,9 +25,10 @@ const (
 	ReasonClosed       Reason = "closed"       // the agent ends
 )
 
-// Error is what went wrong with a driver, and what a person can do.
+// Error is what went wrong with a driver or sensor, and what a person can do.
 type Error struct {
-	Driver  string // "" for the catalogue as a whole
+	Kind    Kind   // KindDriver if empty
+	Driver  string // or sensor; "" for the catalogue as a whole
 	Reason  Reason
 	Message string
 	Fix     string
@@ -44,7 +46,7 @@ func (e *Error) Unwrap() error { return e.asPluginError() }
 func (e *Error) asPluginError() *pluginapi.Error {
 	subject := "drivers"
 	if e.Driver != "" {
-		subject = "driver " + e.Driver
+		subject = string(cmp.Or(e.Kind, KindDriver)) + " " + e.Driver
 	}
 	return &pluginapi.Error{Code: pluginapi.CodeDriver, Subject: subject, Message: e.Message, Fix: e.Fix}
 }
@@ -65,8 +67,8 @@ func Retryable(err error) bool {
 	return errors.As(err, &own) && own.Code == pluginapi.CodeUnreachable
 }
 
-func closedError(driver string) error {
-	return &Error{Driver: driver, Reason: ReasonClosed, Message: "the agent ends"}
+func closedError(k Kind, name string) error {
+	return &Error{Kind: k, Driver: name, Reason: ReasonClosed, Message: "the agent ends"}
 }
 
 // fixedError is an error with what a person can do.

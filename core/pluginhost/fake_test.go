@@ -19,7 +19,9 @@ import (
 
 // serveAs is the main function of the driver's program of that file name.
 func serveAs(file string) {
-	switch name := strings.TrimPrefix(file, Prefix); name {
+	name, isSensor := strings.CutPrefix(file, SensorPrefix)
+	name = strings.TrimPrefix(name, Prefix)
+	switch name {
 	case "mute":
 	case "loud":
 		fmt.Println("welcome to the database driver")
@@ -46,7 +48,13 @@ func serveAs(file string) {
 		os.Exit(3)
 	case "impostor":
 		pluginapi.ServeDatabaseDriver(fakeDriver{name: "postgres"})
+	case "driver":
+		pluginapi.ServeDatabaseDriver(fakeDriver{name: name})
 	default:
+		if isSensor {
+			pluginapi.ServeBandwidthSensor(fakeSensor{name: name})
+			return
+		}
 		pluginapi.ServeDatabaseDriver(fakeDriver{name: name})
 	}
 }

@@ -33,7 +33,7 @@ type Config struct {
 // and New append.
 const maxRunDir = 50
 
-// Host runs drivers. Its methods may be called from several goroutines.
+// Host runs drivers and sensors. Its methods may be called from several goroutines.
 type Host struct {
 	config Config
 	launch launcher
@@ -41,7 +41,7 @@ type Host struct {
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
-	drivers map[string]*supervisor
+	drivers map[string]*supervisor // of sensors too, by program
 	closed  bool
 }
 
@@ -93,7 +93,16 @@ func (c Config) withDefaults() Config {
 // call whose context ended returns when the driver works on it no more, at most
 // Config.Grace and the killing later.
 func (h *Host) Database(ctx context.Context, name string) (pluginapi.DatabaseDriver, error) {
-	s, err := h.supervisor(name)
+	s, err := h.acquire(ctx, KindDriver, name)
+	if err != nil {
+		return nil, err
+	}
+	return &database{s}, nil
+}
+
+// acquire returns the supervisor of a program that runs.
+func (h *Host) acquire(ctx context.Context, k Kind, name string) (*supervisor, error) {
+	s, err := h.supervisor(k, name)
 	if err != nil {
 		return nil, err
 	}
@@ -102,28 +111,28 @@ func (h *Host) Database(ctx context.Context, name string) (pluginapi.DatabaseDri
 		return nil, err
 	}
 	s.release(p)
-	return &database{s}, nil
+	return s, nil
 }
 
-func (h *Host) supervisor(name string) (*supervisor, error) {
+func (h *Host) supervisor(k Kind, name string) (*supervisor, error) {
 	if h.config.Catalog == "" {
 		return nil, &Error{
-			Driver: name, Reason: ReasonCatalog, Message: "the agent has no catalogue of drivers",
+			Kind: k, Driver: name, Reason: ReasonCatalog, Message: "the agent has no catalogue of drivers",
 			Fix: "set drivers in agent.yaml to a file that sha256sum wrote",
 		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, closedError(name)
+		return nil, closedError(k, name)
 	}
-	s := h.drivers[name]
+	s := h.drivers[k.prefix()+name]
 	if s == nil {
 		s = &supervisor{
-			name: name, policy: h.config.Policy, idle: h.config.Idle, log: h.config.Logger, ctx: h.ctx,
-			launch: func(ctx context.Context) (process, error) { return h.launch.launch(ctx, name) },
+			kind: k, name: name, policy: h.config.Policy, idle: h.config.Idle, log: h.config.Logger, ctx: h.ctx,
+			launch: func(ctx context.Context) (process, error) { return h.launch.launch(ctx, k, name) },
 		}
-		h.drivers[name] = s
+		h.drivers[k.prefix()+name] = s
 	}
 	return s, nil
 }

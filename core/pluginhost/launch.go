@@ -15,6 +15,8 @@ import (
 	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/rackswarm/rackswarm/core/pluginapi"
 )
@@ -24,7 +26,10 @@ const stopTime = 3 * time.Second
 
 // process is a driver's process that was started.
 type process interface {
+	// database is what a driver's process serves, sensor what a sensor's does; the
+	// other one is nil.
 	database() pluginapi.DatabaseDriver
+	sensor() pluginapi.BandwidthSensor
 	// ended is closed when the process and its group are gone. how tells why, then.
 	ended() <-chan struct{}
 	how() string
@@ -43,15 +48,15 @@ type launcher struct {
 	log          *slog.Logger
 }
 
-// launch starts the driver of that name, once. Errors are *Error.
-func (l *launcher) launch(ctx context.Context, name string) (process, error) {
+// launch starts the program of that name, once. Errors are *Error.
+func (l *launcher) launch(ctx context.Context, k Kind, name string) (process, error) {
 	catalog, err := ReadCatalog(l.catalog)
 	if err != nil {
-		return nil, named(name, err)
+		return nil, named(k, name, err)
 	}
-	program, ok := catalog.Program(name)
+	program, ok := catalog.program(k, name)
 	if !ok {
-		return nil, notInCatalog(catalog, name)
+		return nil, notInCatalog(catalog, k, name)
 	}
 	file, err := openProgram(catalog.File, program)
 	if err != nil {
@@ -65,22 +70,25 @@ func (l *launcher) launch(ctx context.Context, name string) (process, error) {
 	return p, nil
 }
 
-func notInCatalog(c Catalog, name string) error {
-	has := "it is empty"
-	if names := c.Names(); len(names) > 0 {
+func notInCatalog(c Catalog, k Kind, name string) error {
+	has := fmt.Sprintf("it has no %s", k)
+	if len(c.programs) == 0 {
+		has = "it is empty"
+	}
+	if names := c.names(k); len(names) > 0 {
 		has = "it has " + strings.Join(names, ", ")
 	}
 	return &Error{
-		Driver: name, Reason: ReasonCatalog, Message: fmt.Sprintf("not in the catalogue %s: %s", c.File, has),
-		Fix: fmt.Sprintf("sha256sum /usr/local/lib/rackswarm/%s%s >>%s", Prefix, name, c.File),
+		Kind: k, Driver: name, Reason: ReasonCatalog, Message: fmt.Sprintf("not in the catalogue %s: %s", c.File, has),
+		Fix: fmt.Sprintf("sha256sum /usr/local/lib/rackswarm/%s%s >>%s", k.prefix(), name, c.File),
 	}
 }
 
 // named puts the driver's name into an error of the catalogue.
-func named(name string, err error) error {
+func named(k Kind, name string, err error) error {
 	if own := (*Error)(nil); errors.As(err, &own) && own.Driver == "" {
 		with := *own
-		with.Driver = name
+		with.Kind, with.Driver = k, name
 		return &with
 	}
 	return err
@@ -88,12 +96,15 @@ func named(name string, err error) error {
 
 // start fills p in as far as it comes.
 func (l *launcher) start(ctx context.Context, p *pluginProcess, program Program, file *os.File) error {
-	log := l.log.With("driver", program.Name)
+	log := l.log.With(string(program.Kind), program.Name)
 	unwatch := func() bool { return true }
 	p.client = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig: pluginapi.Handshake,
 		VersionedPlugins: map[int]plugin.PluginSet{
-			pluginapi.ProtocolVersion: {pluginapi.DatabaseName: &pluginapi.DatabasePlugin{Grace: l.grace}},
+			pluginapi.ProtocolVersion: {
+				pluginapi.DatabaseName: &pluginapi.DatabasePlugin{Grace: l.grace},
+				pluginapi.SensorName:   &pluginapi.SensorPlugin{Grace: l.grace},
+			},
 		},
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		AutoMTLS:         true,
@@ -134,7 +145,7 @@ func minimalEnv() []string {
 // failed makes an *Error of a start that failed, and ends what was started.
 func (l *launcher) failed(p *pluginProcess, program Program, err error) error {
 	if p.child == nil || p.child.cmd.Process == nil {
-		return &Error{Driver: program.Name, Reason: ReasonStart, Message: fmt.Sprintf("start %s: %v", program.Path, err)}
+		return &Error{Kind: program.Kind, Driver: program.Name, Reason: ReasonStart, Message: fmt.Sprintf("start %s: %v", program.Path, err)}
 	}
 	p.kill("it could not be used")
 	return diagnose(program, p.child.said(), p.child.how(), err)
@@ -144,7 +155,7 @@ func (l *launcher) failed(p *pluginProcess, program Program, err error) error {
 // for this agent.
 func diagnose(program Program, handshake, how string, err error) error {
 	incompatible := func(message, fix string) error {
-		return &Error{Driver: program.Name, Reason: ReasonIncompatible, Message: message, Fix: fix}
+		return &Error{Kind: program.Kind, Driver: program.Name, Reason: ReasonIncompatible, Message: message, Fix: fix}
 	}
 	if own := (*Error)(nil); errors.As(err, &own) {
 		return own
@@ -152,24 +163,27 @@ func diagnose(program Program, handshake, how string, err error) error {
 	fields := strings.Split(handshake, "|")
 	switch {
 	case handshake == "":
-		return &Error{Driver: program.Name, Reason: ReasonCrashed, Message: fmt.Sprintf("%s was not ready: %s", program.Path, how)}
+		return &Error{Kind: program.Kind, Driver: program.Name, Reason: ReasonCrashed, Message: fmt.Sprintf("%s was not ready: %s", program.Path, how)}
 	case len(fields) < 5:
 		return incompatible(fmt.Sprintf("%s does not speak as a driver does; its first line is %.80q", program.Path, handshake),
-			"is it a driver? Then its main function has to call pluginapi.ServeDatabaseDriver, and nothing may write to standard output before")
+			fmt.Sprintf("is it a %s? Then its main function has to call %s, and nothing may write to standard output before", program.Kind, program.Kind.main()))
 	case fields[1] != fmt.Sprint(pluginapi.ProtocolVersion):
 		return incompatible(fmt.Sprintf("%s speaks version %.20q of the drivers' protocol, this agent version %d", program.Path, fields[1], pluginapi.ProtocolVersion),
 			"install the driver's release that goes with this agent's")
 	case len(fields) < 6 || len(fields[5]) <= 50:
 		return incompatible(program.Path+" offers no TLS", "build it with core/pluginapi of this release")
+	case status.Code(err) == codes.Unimplemented:
+		return incompatible(fmt.Sprintf("%s is no %s", program.Path, program.Kind), "its main function has to call "+program.Kind.main())
 	}
-	return &Error{Driver: program.Name, Reason: ReasonCrashed, Message: fmt.Sprintf("%s was not ready: %v; %s", program.Path, err, how)}
+	return &Error{Kind: program.Kind, Driver: program.Name, Reason: ReasonCrashed, Message: fmt.Sprintf("%s was not ready: %v; %s", program.Path, err, how)}
 }
 
 // pluginProcess is a process behind go-plugin.
 type pluginProcess struct {
 	client *plugin.Client
 	child  *child
-	driver pluginapi.DatabaseDriver
+	driver pluginapi.DatabaseDriver  // or
+	senses pluginapi.BandwidthSensor // this
 }
 
 var _ process = (*pluginProcess)(nil)
@@ -183,26 +197,43 @@ func (p *pluginProcess) connect(ctx context.Context, program Program) error {
 	if fields := strings.Split(p.child.said(), "|"); len(fields) < 6 || len(fields[5]) <= 50 {
 		return errors.New("no TLS") // diagnose sees the same
 	}
-	raw, err := rpc.Dispense(pluginapi.DatabaseName)
+	name, err := p.dispense(ctx, rpc, program.Kind)
 	if err != nil {
 		return err
 	}
-	p.driver = raw.(pluginapi.DatabaseDriver)
-	d, err := p.driver.Describe(ctx)
-	if err != nil {
-		return err
-	}
-	if d.Name != program.Name {
+	if name != program.Name {
 		return &Error{
-			Driver: program.Name, Reason: ReasonIncompatible,
-			Message: fmt.Sprintf("%s calls itself driver %q", program.Path, d.Name),
-			Fix:     "name the program " + filepath.Join(filepath.Dir(program.Path), Prefix+d.Name) + ", in the catalogue too",
+			Kind: program.Kind, Driver: program.Name, Reason: ReasonIncompatible,
+			Message: fmt.Sprintf("%s calls itself %s %q", program.Path, program.Kind, name),
+			Fix:     "name the program " + filepath.Join(filepath.Dir(program.Path), program.Kind.prefix()+name) + ", in the catalogue too",
 		}
 	}
 	return nil
 }
 
+// dispense asks the process for what a program of the kind serves, and returns
+// what that calls itself.
+func (p *pluginProcess) dispense(ctx context.Context, rpc plugin.ClientProtocol, k Kind) (string, error) {
+	if k == KindSensor {
+		raw, err := rpc.Dispense(pluginapi.SensorName)
+		if err != nil {
+			return "", err
+		}
+		p.senses = raw.(pluginapi.BandwidthSensor)
+		d, err := p.senses.Describe(ctx)
+		return d.Name, err
+	}
+	raw, err := rpc.Dispense(pluginapi.DatabaseName)
+	if err != nil {
+		return "", err
+	}
+	p.driver = raw.(pluginapi.DatabaseDriver)
+	d, err := p.driver.Describe(ctx)
+	return d.Name, err
+}
+
 func (p *pluginProcess) database() pluginapi.DatabaseDriver { return p.driver }
+func (p *pluginProcess) sensor() pluginapi.BandwidthSensor  { return p.senses }
 func (p *pluginProcess) ended() <-chan struct{}             { return p.child.ended }
 func (p *pluginProcess) how() string                        { return p.child.how() }
 

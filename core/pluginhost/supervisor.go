@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// supervisor has one process of a driver while that is needed.
+// supervisor has one process of a driver or sensor while that is needed.
 type supervisor struct {
+	kind   Kind
 	name   string
 	launch func(ctx context.Context) (process, error)
 	policy Policy
@@ -39,7 +40,7 @@ type attempt struct {
 func (s *supervisor) acquire(ctx context.Context) (process, error) {
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("start driver %s: %w", s.name, err)
+			return nil, fmt.Errorf("start %s %s: %w", s.kind, s.name, err)
 		}
 		p, a, err := s.get()
 		if p != nil || err != nil {
@@ -51,7 +52,7 @@ func (s *supervisor) acquire(ctx context.Context) (process, error) {
 				return nil, a.err
 			}
 		case <-ctx.Done():
-			return nil, fmt.Errorf("start driver %s: %w", s.name, ctx.Err())
+			return nil, fmt.Errorf("start %s %s: %w", s.kind, s.name, ctx.Err())
 		}
 	}
 }
@@ -61,7 +62,7 @@ func (s *supervisor) get() (process, *attempt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, nil, closedError(s.name)
+		return nil, nil, closedError(s.kind, s.name)
 	}
 	if s.current != nil {
 		select {
@@ -89,7 +90,7 @@ func (s *supervisor) get() (process, *attempt, error) {
 
 func (s *supervisor) unhealthy(wait time.Duration) error {
 	return &Error{
-		Driver: s.name, Reason: ReasonUnhealthy, RetryAfter: wait,
+		Kind: s.kind, Driver: s.name, Reason: ReasonUnhealthy, RetryAfter: wait,
 		Message: fmt.Sprintf("it crashed %d times within %v and is not started for %v; the last time %s",
 			s.policy.Crashes, s.policy.Window, wait.Round(time.Second), s.lastEnd),
 		Fix: "see the agent's log for what it wrote; mend its program or the instance's settings, then try again",
@@ -107,7 +108,7 @@ func (s *supervisor) try(a *attempt, pause time.Duration) {
 	case err == nil && s.closed:
 		s.work.Add(1)
 		go s.end(p)
-		a.err = closedError(s.name)
+		a.err = closedError(s.kind, s.name)
 	case err == nil:
 		s.current = p
 		s.resting = time.AfterFunc(s.idle, func() { s.rest(p) })
@@ -128,7 +129,7 @@ func (s *supervisor) startAfter(pause time.Duration) (process, error) {
 	select {
 	case <-timer.C:
 	case <-s.ctx.Done():
-		return nil, closedError(s.name)
+		return nil, closedError(s.kind, s.name)
 	}
 	return s.launch(s.ctx)
 }
@@ -137,7 +138,7 @@ func (s *supervisor) startAfter(pause time.Duration) (process, error) {
 func (s *supervisor) crashed(how string) {
 	s.history = s.history.crashed(time.Now(), s.policy)
 	s.lastEnd = how
-	s.log.Warn("a driver's process ended", "driver", s.name, "how", how, "crashes", len(s.history))
+	s.log.Warn(fmt.Sprintf("a %s's process ended", s.kind), string(s.kind), s.name, "how", how, "crashes", len(s.history))
 }
 
 // watch notes the end of p, unless that was asked for.

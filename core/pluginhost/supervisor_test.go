@@ -20,6 +20,7 @@ type bareProcess struct {
 }
 
 func (p *bareProcess) database() pluginapi.DatabaseDriver { return nil }
+func (p *bareProcess) sensor() pluginapi.BandwidthSensor  { return nil }
 func (p *bareProcess) ended() <-chan struct{}             { return p.done }
 func (p *bareProcess) how() string                        { return p.said }
 func (p *bareProcess) kill(string)                        { p.once.Do(func() { close(p.done) }) }
@@ -33,7 +34,7 @@ func supervised(t *testing.T, story func(t *testing.T, s *supervisor, starts *in
 		var starts int
 		var broken error
 		s := &supervisor{
-			name: "db", idle: time.Minute, log: slog.New(slog.DiscardHandler), ctx: ctx,
+			kind: KindDriver, name: "db", idle: time.Minute, log: slog.New(slog.DiscardHandler), ctx: ctx,
 			policy: Policy{Backoff: time.Second, MaxBackoff: 4 * time.Second, Crashes: 4, Window: time.Hour, CoolDown: 10 * time.Minute},
 		}
 		s.launch = func(ctx context.Context) (process, error) {
@@ -41,7 +42,7 @@ func supervised(t *testing.T, story func(t *testing.T, s *supervisor, starts *in
 			select {
 			case <-time.After(time.Second):
 			case <-ctx.Done():
-				return nil, closedError("db")
+				return nil, closedError(KindDriver, "db")
 			}
 			if broken != nil {
 				return nil, broken
@@ -173,7 +174,7 @@ func TestCloseEndsAStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		p := &bareProcess{done: make(chan struct{})}
-		s := &supervisor{name: "db", idle: time.Minute, log: slog.New(slog.DiscardHandler), ctx: ctx, policy: Policy{}.withDefaults()}
+		s := &supervisor{kind: KindDriver, name: "db", idle: time.Minute, log: slog.New(slog.DiscardHandler), ctx: ctx, policy: Policy{}.withDefaults()}
 		s.launch = func(ctx context.Context) (process, error) {
 			<-ctx.Done()
 			return p, nil // it had just succeeded

@@ -82,7 +82,7 @@ func trust(path string, info fs.FileInfo) error {
 // Errors are *Error with ReasonUntrusted. The caller closes the file.
 func openProgram(catalog string, p Program) (*os.File, error) {
 	refused := func(err error, fix string) error {
-		return &Error{Driver: p.Name, Reason: ReasonUntrusted, Message: err.Error(), Fix: fix}
+		return &Error{Kind: p.Kind, Driver: p.Name, Reason: ReasonUntrusted, Message: err.Error(), Fix: fix}
 	}
 	f, err := openTrusted(p.Path)
 	if err != nil {

@@ -9,9 +9,10 @@
 //   - aria2: Debian's aria2c with the same torrent. It is told of peers by a
 //     tracker on the host of the store, which knows all from the beginning, and
 //     seeds until the end. No DHT, local discovery or peer exchange.
-//   - chain: each receiver fetches from the one before in the order of the
-//     scenario, the first from the first initial seeder, and passes bytes on as
-//     they arrive. The relay is a part of this program, as netcat and tee, with
+//   - chain: each receiver fetches from the one before and passes bytes on as they
+//     arrive. The order is that of the scenario from the first initial seeder on,
+//     and around, so that a rack is entered and left once; who joins later comes
+//     later. Other initial seeders are not used. The relay is a part of this program, as netcat and tee, with
 //     which a chain is often made, cannot go on after a link broke: it keeps what
 //     came on disk, and asks the host before for the rest until it has it.
 //   - http: curl fetches from a file server on the initial seeder, and goes on where

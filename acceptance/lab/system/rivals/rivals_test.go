@@ -282,3 +282,24 @@ func TestNamesAreKnown(t *testing.T) {
 		t.Errorf("%d names of %d systems", len(Names), len(kinds))
 	}
 }
+
+func TestTheOrderOfTheChain(t *testing.T) {
+	for stagger, want := range map[string]string{
+		"0s": "[b/1 b/2 c/1 a/1 a/2]",
+		"2s": "[b/1 a/1 a/2 b/2 c/1]",
+	} {
+		s, err := scenario.Parse("chain.yaml", []byte(`
+name: chain
+artifact: {size: 1MB, seed: 1}
+locations: {a: {uplink: 1Mbit, hosts: 2}, b: {uplink: 1Mbit, hosts: 2}, c: {uplink: 1Mbit, hosts: 1}}
+host: {up: 1Mbit, down: 1Mbit}
+initial: b/1
+stagger: `+stagger))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(chainOrder(s)); got != want {
+			t.Errorf("stagger %s: %s, want %s", stagger, got, want)
+		}
+	}
+}

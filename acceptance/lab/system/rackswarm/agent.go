@@ -2,7 +2,7 @@ package rackswarm
 
 import (
 	"bytes"
-	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -163,7 +163,7 @@ func (a *agent) failed() error {
 	if last == nil || last.Running() {
 		return nil
 	}
-	return a.explain(fmt.Errorf("ended by itself: %v", last.Wait()))
+	return a.explain(errors.Join(errors.New("ended by itself"), last.Wait()))
 }
 
 // explain names the agent and adds the end of what it logged.
@@ -171,9 +171,4 @@ func (a *agent) explain(err error) error {
 	log, _ := os.ReadFile(a.file("log")) // without it there is less to say
 	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
 	return fmt.Errorf("agent %s: %w\n%s", a.name, err, bytes.Join(lines[max(0, len(lines)-5):], []byte("\n")))
-}
-
-// issue makes the agent's certificate.
-func (a *agent) issue(ctx context.Context) error {
-	return a.fleet.pki(ctx, "issue", "--role", "node", "--name", a.name)
 }

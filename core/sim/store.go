@@ -37,7 +37,6 @@ type group struct {
 	members  map[unit.NodeID]lease
 	slots    []slot
 	watchers map[unit.NodeID]*host
-	next     unit.Time // of the look at what has run out
 }
 
 type lease struct {

@@ -21,13 +21,13 @@ const tightest = 5
 
 // plan is what "rackswarm plan" answers.
 type plan struct {
-	Scenario string        `json:"scenario"`
-	Bound    float64       `json:"bound_s"`
-	Limits   []limit       `json:"limits"` // the tightest first
-	Time     float64       `json:"predicted_s"`
-	Median   float64       `json:"predicted_median_s"`
-	Uplinks  []uplinkBytes `json:"uplinks"`
-	Failed   int           `json:"failed"` // receivers that will not have it by the deadline
+	Scenario string             `json:"scenario"`
+	Bound    float64            `json:"bound_s"`
+	Limits   []limit            `json:"limits"` // the tightest first
+	Time     float64            `json:"predicted_s"`
+	Median   float64            `json:"predicted_median_s"`
+	Uplinks  []uplinkBytes      `json:"uplinks"`
+	Failed   []scenario.Failure `json:"failed"` // receivers that will not have it
 }
 
 // limit is a term of the bound.
@@ -73,7 +73,7 @@ func (r *run) planCommand() *cobra.Command {
 }
 
 func newPlan(s *scenario.Scenario, bound topo.Bound, r scenario.Report) plan {
-	p := plan{Scenario: s.Name, Bound: bound.Time.Seconds(), Time: r.Last, Median: r.Median, Limits: []limit{}, Uplinks: []uplinkBytes{}, Failed: len(r.Failed)}
+	p := plan{Scenario: s.Name, Bound: bound.Time.Seconds(), Time: r.Last, Median: r.Median, Limits: []limit{}, Uplinks: []uplinkBytes{}, Failed: r.Failed}
 	for _, t := range bound.Terms[:min(tightest, len(bound.Terms))] {
 		p.Limits = append(p.Limits, limit{t.String(), t.Time.Seconds()})
 	}
@@ -93,13 +93,10 @@ func (p plan) show(w io.Writer) {
 	if p.Bound > 0 {
 		fmt.Fprintf(w, "Predicted: %s for the last, %.2f times as long; %s for the median.\n\n", inSeconds(p.Time), p.Time/p.Bound, inSeconds(p.Median))
 	}
-	if p.Failed > 0 {
-		fmt.Fprintf(w, "%d receivers will not have it by the deadline.\n\n", p.Failed)
-	}
 	rows := [][]string{{"UPLINK", "IN", "OUT"}}
 	for _, u := range p.Uplinks {
 		rows = append(rows, []string{u.Location.String(), size(u.In), size(u.Out)})
 	}
 	table(w, rows)
+	showFailed(w, p.Failed)
 }
-

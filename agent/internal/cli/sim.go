@@ -152,11 +152,16 @@ func showReports(w io.Writer, s *scenario.Scenario, seed uint64, reports []scena
 	table(w, rows)
 	fmt.Fprintln(w)
 	showUplinks(w, s, reports[0])
-	for _, f := range reports[0].Failed {
-		fmt.Fprintf(w, "%s: %s\n", f.Node, clean(f.Reason))
-	}
+	showFailed(w, reports[0].Failed)
 	for _, n := range reports[0].Notes {
 		fmt.Fprintf(w, "note: %s\n", clean(n))
+	}
+}
+
+// showFailed writes who does not get it, and why.
+func showFailed(w io.Writer, failed []scenario.Failure) {
+	for _, f := range failed {
+		fmt.Fprintf(w, "%s: %s\n", f.Node, clean(f.Reason))
 	}
 }
 
@@ -182,8 +187,8 @@ func worstUplink(r scenario.Report) (loc, copies string) {
 }
 
 func inSeconds(s float64) string { return fmt.Sprintf("%.1f s", s) }
-func times(x float64) string   { return fmt.Sprintf("%.2f", x) }
-func ofLink(x float64) string   { return fmt.Sprintf("%.0f%%", 100*x) }
+func times(x float64) string     { return fmt.Sprintf("%.2f", x) }
+func ofLink(x float64) string    { return fmt.Sprintf("%.0f%%", 100*x) }
 
 func completeScenario(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {

@@ -74,24 +74,29 @@ func Test(t *testing.T, c Config) {
 // returns its path.
 func Build(t *testing.T, pkg, name string) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), pluginhost.Prefix+name)
+	return build(t, pkg, pluginhost.Prefix+name)
+}
+
+func build(t *testing.T, pkg, file string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), file)
 	build := exec.Command("go", "build", "-o", program, pkg)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the driver: %v\n%s", err, out)
+		t.Fatalf("build %s: %v\n%s", file, err, out)
 	}
 	return program
 }
 
-// start starts the program as an agent does.
-func (s *suite) start(t *testing.T) {
+// newHost returns a host that may start the program.
+func newHost(t *testing.T, program string) *pluginhost.Host {
 	t.Helper()
-	content, err := os.ReadFile(s.Program)
+	content, err := os.ReadFile(program)
 	if err != nil {
 		t.Fatal(err)
 	}
 	catalog := filepath.Join(t.TempDir(), "drivers.sha256")
-	line := fmt.Sprintf("%x  %s\n", sha256.Sum256(content), s.Program)
+	line := fmt.Sprintf("%x  %s\n", sha256.Sum256(content), program)
 	if err := os.WriteFile(catalog, []byte(line), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -103,9 +108,16 @@ func (s *suite) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(host.Close)
+	return host
+}
+
+// start starts the program as an agent does.
+func (s *suite) start(t *testing.T) {
+	t.Helper()
 	ctx, cancel := s.limit(t)
 	defer cancel()
-	s.driver, err = host.Database(ctx, strings.TrimPrefix(filepath.Base(s.Program), pluginhost.Prefix))
+	var err error
+	s.driver, err = newHost(t, s.Program).Database(ctx, strings.TrimPrefix(filepath.Base(s.Program), pluginhost.Prefix))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,5 +12,6 @@
 //		})
 //	}
 //
-// They need a real engine, and leave nothing behind.
+// They need a real engine, and leave nothing behind. TestSensor has those that
+// every bandwidth sensor has to pass.
 package conformance

@@ -22,8 +22,16 @@ func (s *suite) describe(t *testing.T) {
 	if d.Engine == "" || d.Version == "" || len(d.Versions) == 0 {
 		t.Errorf("engine %q, version %q, engine's versions %q: each has to be told", d.Engine, d.Version, d.Versions)
 	}
+	checkSettings(t, d.Settings)
+	if s.Role == pluginapi.AsReplica && !d.Replicas {
+		t.Error("the driver says that it has no replicas, and is tested with one")
+	}
+}
+
+func checkSettings(t *testing.T, settings []pluginapi.Setting) {
+	t.Helper()
 	seen := map[string]bool{}
-	for _, setting := range d.Settings {
+	for _, setting := range settings {
 		if setting.Name == "" || setting.Help == "" {
 			t.Errorf("setting %+v: name and help have to be told", setting)
 		}
@@ -31,9 +39,6 @@ func (s *suite) describe(t *testing.T) {
 			t.Errorf("two settings have the name %q", setting.Name)
 		}
 		seen[setting.Name] = true
-	}
-	if s.Role == pluginapi.AsReplica && !d.Replicas {
-		t.Error("the driver says that it has no replicas, and is tested with one")
 	}
 }
 

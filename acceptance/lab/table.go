@@ -77,6 +77,9 @@ func printTables(w io.Writer, s *scenario.Scenario, reports []scenario.Report) e
 		return err
 	}
 	all := groups(reports)
+	if len(all) == 0 {
+		return nil
+	}
 	printDetails(w, all)
 	printCopies(w, s, all)
 	printProbes(w, all)

@@ -30,10 +30,10 @@ bandwidth: {reserve: 0.5}
 	// 1514 on the link are 1448 of payload, half of which is spare. The fourth host
 	// of a takes no part.
 	want := map[unit.NodeID]topo.Link{
-		"a/1/1": {Up: 1448e3 / 2 / 3, Down: 1448e3 / 2 / 2},
-		"a/1/2": {Up: 1448e3 / 2 / 3, Down: 1448e3 / 2 / 2},
-		"a/2/1": {Up: 1448e3 / 2 / 3, Down: 2896e3 / 2 / 3},
-		"a/2/2": {Up: 1448e3 / 2 / 3, Down: 2896e3 / 2 / 3},
+		"a/1/1": {Up: 1448000 / 2 / 3, Down: 1448e3 / 2 / 2},
+		"a/1/2": {Up: 1448000 / 2 / 3, Down: 1448e3 / 2 / 2},
+		"a/2/1": {Up: 1448000 / 2 / 3, Down: 2896000 / 2 / 3},
+		"a/2/2": {Up: 1448000 / 2 / 3, Down: 2896000 / 2 / 3},
 		"b/1":   {Up: 1448e3 / 2, Down: unit.Unlimited},
 	}
 	for node, w := range want {

@@ -114,7 +114,7 @@ func (m *Meter) Read(r Reading) []Warning {
 		return m.faults.news()
 	}
 	m.faults.clear(FaultSilent, FaultRefused, FaultVanished, FaultClock)
-	m.setCapacity(r)
+	m.setCapacity(r.Speed, r.Speed)
 	switch {
 	case !m.reading:
 		m.begin(r)

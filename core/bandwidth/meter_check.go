@@ -89,24 +89,32 @@ func above(r, capacity unit.Rate) bool {
 	return float64(r) > 1.1*float64(capacity)
 }
 
-// setCapacity sets the capacities that count from this reading on.
-func (m *Meter) setCapacity(r Reading) {
-	speed := r.Speed
+// setCapacity sets the capacities that count from now on, of those that were told.
+func (m *Meter) setCapacity(up, down unit.Rate) {
 	if m.config.IgnoreSpeed {
-		speed = 0
+		up, down = 0, 0
 	}
-	m.use.UpCapacity, m.use.DownCapacity = lower(m.config.Up, speed), lower(m.config.Down, speed)
+	m.use.UpCapacity, m.use.DownCapacity = lower(m.config.Up, up), lower(m.config.Down, down)
 	m.limit()
-	configured := max(m.config.Up, m.config.Down)
 	switch {
 	case m.use.UpCapacity == 0 || m.use.DownCapacity == 0:
 		m.faults.raise(FaultCapacity, "its capacity is not known, as the device does not tell the interface's speed; configure it")
-	case speed > 0 && configured != unit.Unlimited && configured > speed:
-		m.faults.raise(FaultCapacity, "%s are configured and the interface has %s; the lower one counts: correct it, or have the interface's speed ignored",
-			bits(configured), bits(speed))
+	case contradict(m.config.Up, up):
+		m.raiseContradiction(m.config.Up, up)
+	case contradict(m.config.Down, down):
+		m.raiseContradiction(m.config.Down, down)
 	default:
 		m.faults.clear(FaultCapacity)
 	}
+}
+
+func contradict(configured, told unit.Rate) bool {
+	return told > 0 && configured != unit.Unlimited && configured > told
+}
+
+func (m *Meter) raiseContradiction(configured, told unit.Rate) {
+	m.faults.raise(FaultCapacity, "%s are configured and the interface has %s; the lower one counts: correct it, or have the interface's speed ignored",
+		bits(configured), bits(told))
 }
 
 // lower returns the lower one of two capacities, of which 0 is not known.

@@ -92,7 +92,8 @@ func (d Device) withDefaults() Device {
 	return d
 }
 
-func (d Device) address() string { return net.JoinHostPort(d.Host, strconv.Itoa(d.Port)) }
+// source names the device in errors.
+func (d Device) source() string { return "device " + net.JoinHostPort(d.Host, strconv.Itoa(d.Port)) }
 
 // Check says what is wrong with a device's configuration, for the operator.
 func (d Device) Check() error {

@@ -17,11 +17,11 @@ import (
 // Error is why there is no reading of a link, and what an operator can do.
 type Error struct {
 	Link    unit.Location
-	Device  string // its address
+	Source  string // such as "device 10.0.0.1:161"
 	Fault   bandwidth.Fault
 	Message string
 	Fix     string
-	Err     error // nil if the device answered
+	Err     error // nil if the source answered
 }
 
 // Error writes all of it in one line.
@@ -30,7 +30,7 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) text() string {
-	text := fmt.Sprintf("device %s: %s", e.Device, e.Message)
+	text := e.Source + ": " + e.Message
 	if e.Fix != "" {
 		text += " (" + e.Fix + ")"
 	}
@@ -43,7 +43,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // explain makes an Error of what a query of d failed with. Link is left to the
 // caller.
 func explain(d Device, err error) *Error {
-	e := &Error{Device: d.address(), Fault: bandwidth.FaultSilent, Message: err.Error(), Err: err}
+	e := &Error{Source: d.source(), Fault: bandwidth.FaultSilent, Message: err.Error(), Err: err}
 	refused := func(message, fix string) {
 		e.Fault, e.Message, e.Fix = bandwidth.FaultRefused, message, fix
 	}

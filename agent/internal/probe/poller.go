@@ -252,7 +252,7 @@ func (p *Poller) take(l *link, values map[string]any, at time.Time) {
 }
 
 func (p *Poller) failed(l *link, f *readFault) {
-	p.fail(l, &Error{Device: p.config.Device.address(), Fault: f.fault, Message: f.message, Fix: f.fix})
+	p.fail(l, &Error{Source: p.config.Device.source(), Fault: f.fault, Message: f.message, Fix: f.fix})
 }
 
 func (p *Poller) fail(l *link, e *Error) {

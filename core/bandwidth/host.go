@@ -156,7 +156,7 @@ func (d DiskCounters) latencySince(from DiskCounters, over time.Duration) time.D
 	case d.Done < from.Done || d.Took < from.Took:
 		return 0
 	case d.Done > from.Done:
-		return time.Duration(float64(d.Took-from.Took) / float64(d.Done-from.Done))
+		return time.Duration(uint64(d.Took-from.Took) / (d.Done - from.Done)) //nolint:gosec // both are positive
 	case d.UnderWay > 0:
 		return over
 	}

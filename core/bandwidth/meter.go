@@ -182,22 +182,32 @@ func (m *Meter) renewed(r Reading, gap time.Duration) {
 	start, late, changed, idle := m.change, m.late, m.changed, m.idle
 	m.change, m.late, m.changed = r, gap, true
 	m.quiet, m.idle = r, false
+	moved := m.between(m.last, r)
 	interval, known := m.refresh.interval()
 	if !changed && !(idle && known) {
 		return // when its counters were renewed before is not known
 	}
 	over := max(interval, gap) // after a silence: what is new came after the last refresh
 	if !idle {
-		over = m.refresh.between(r.At.Sub(start.At), gap+late)
+		over = m.refresh.between(r.At.Sub(start.At), gap, late, m.likely(moved, r.At.Sub(start.At)))
 	}
 	if changed {
 		m.refresh.learn(r.At.Sub(start.At))
 	}
-	moved := m.between(m.last, r)
 	if m.absurd(moved, over, over+gap+late) {
 		return
 	}
 	m.measured(moved, over, r.At)
+}
+
+// likely returns the time that moved would take at the last rate; gap if that is
+// not known.
+func (m *Meter) likely(moved Moved, gap time.Duration) time.Duration {
+	before := m.use.Up + m.use.Down
+	if before <= 0 {
+		return gap
+	}
+	return time.Duration(min((float64(moved.Up)+float64(moved.Down))/float64(before), maxRefresh.Seconds()) * float64(time.Second))
 }
 
 // measured notes what was moved in the time over that ended at.

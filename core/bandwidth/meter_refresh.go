@@ -71,25 +71,22 @@ func (f *refresh) interval() (time.Duration, bool) {
 	return sum / time.Duration(n), true
 }
 
-// slow reports whether refreshes are so far apart that how many of them lie
-// between two changes is certain.
-func (f *refresh) slow() bool {
+// between returns the time between the refreshes that were seen gap apart. The
+// last of them came in the time poll before it was seen, the first one in the
+// time late. That leaves some whole numbers of intervals, of which the one
+// nearest to likely is taken; with none it is the gap itself.
+func (f *refresh) between(gap, poll, late, likely time.Duration) time.Duration {
 	interval, _ := f.interval()
-	return len(f.gaps) >= 4 && interval > 2*f.poll
-}
-
-// between returns the time between the refreshes that were seen gap apart, each
-// of them up to slack late in all.
-func (f *refresh) between(gap, slack time.Duration) time.Duration {
-	interval, ok := f.interval()
-	if !ok || !f.slow() {
-		return gap
+	if len(f.gaps) < 4 || gap <= poll && interval <= f.poll+f.poll/10 {
+		return gap // not learned yet, or renewed at each poll
 	}
-	n := max((gap+interval/2)/interval, 1)
-	if whole := n * interval; (whole - gap).Abs() < slack {
-		return whole
+	best, learned := gap, interval/8 // the interval is known but roughly
+	for whole := interval; whole < gap+late+learned; whole += interval {
+		if whole > gap-poll-learned && (best == gap || (whole-likely).Abs() < (best-likely).Abs()) {
+			best = whole
+		}
 	}
-	return gap
+	return best
 }
 
 // idleAfter returns after how long without a change the link carries nothing.

@@ -150,6 +150,20 @@ func TestZerosBetweenRefreshesAreNoIdleness(t *testing.T) {
 	}
 }
 
+// A device that renews a little more seldom than it is asked is asked once in
+// between now and then: what comes two polls later is that of one refresh.
+func TestARefreshThatSlipsPastAPoll(t *testing.T) {
+	d := device{refresh: 1005 * time.Millisecond, speed: 100 * mbit, up: steady(8 * mbit)}
+	m := NewMeter(MeterConfig{})
+	at, _ := feed(m, &d, begin, 30)
+	for range 600 {
+		at, _ = feed(m, &d, at, 1)
+		if use, _ := m.Use(); use.Up < 78*mbit/10 || use.Up > 82*mbit/10 {
+			t.Fatalf("%v: %+v", at.Sub(begin), use)
+		}
+	}
+}
+
 func TestZerosBeyondARefreshAre(t *testing.T) {
 	for _, refresh := range []time.Duration{0, time.Second, 10 * time.Second} {
 		d := device{refresh: refresh, speed: 100 * mbit}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rackswarm/rackswarm/acceptance/lab/fetch"
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -171,7 +172,7 @@ func (f *Flow) openTCP(ctx context.Context, from, to *network.Host) (out, in net
 		return nil, nil, err
 	}
 	defer l.Close()
-	out, err = dialer(from)(ctx, "tcp4", l.Addr().String())
+	out, err = fetch.Dial(ctx, from, "tcp4", l.Addr().String())
 	if err != nil {
 		return nil, nil, fmt.Errorf("background from %s to %s: %w", f.From, f.To, err)
 	}
@@ -189,7 +190,7 @@ func (f *Flow) openUDP(ctx context.Context, from, to *network.Host) (out, in net
 	if err != nil {
 		return nil, nil, err
 	}
-	out, err = dialer(from)(ctx, "udp4", receiver.LocalAddr().String())
+	out, err = fetch.Dial(ctx, from, "udp4", receiver.LocalAddr().String())
 	if err != nil {
 		receiver.Close()
 		return nil, nil, fmt.Errorf("background from %s to %s: %w", f.From, f.To, err)

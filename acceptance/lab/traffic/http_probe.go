@@ -3,12 +3,12 @@ package traffic
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"time"
 
+	"github.com/rackswarm/rackswarm/acceptance/lab/fetch"
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 )
 
@@ -39,7 +39,6 @@ func measureHTTP(ctx context.Context, from, to *network.Host) ([]Sample, error) 
 }
 
 func loadPages(ctx context.Context, from *network.Host, url string) []Sample {
-	client := &http.Client{Timeout: pagePatience, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer(from)}}
 	tick := time.NewTicker(pageInterval)
 	defer tick.Stop()
 	begin := time.Now()
@@ -51,7 +50,7 @@ func loadPages(ctx context.Context, from *network.Host, url string) []Sample {
 		case <-tick.C:
 		}
 		s := Sample{At: time.Since(begin)}
-		err := loadPage(ctx, client, url)
+		err := loadPage(ctx, from, url)
 		if ctx.Err() != nil {
 			return all // it was not the network that broke it off
 		}
@@ -62,33 +61,18 @@ func loadPages(ctx context.Context, from *network.Host, url string) []Sample {
 	}
 }
 
-func loadPage(ctx context.Context, client *http.Client, url string) error {
+func loadPage(ctx context.Context, from *network.Host, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, pagePatience)
+	defer cancel()
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	resp, err := client.Do(q)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	n, err := io.Copy(io.Discard, resp.Body)
-	if err == nil && n != pageSize {
-		err = fmt.Errorf("a page of %d bytes", n)
+	page, err := fetch.Do(from, q)
+	if err == nil && len(page) != pageSize {
+		err = fmt.Errorf("a page of %d bytes", len(page))
 	}
 	return err
-}
-
-// dialer connects from a host.
-func dialer(h *network.Host) func(ctx context.Context, network, address string) (net.Conn, error) {
-	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
-		err = h.Do(func() error {
-			var d net.Dialer
-			conn, err = d.DialContext(ctx, network, address)
-			return err
-		})
-		return conn, err
-	}
 }
 
 func listenTCP(h *network.Host) (net.Listener, error) {

@@ -122,27 +122,26 @@ func (s *aria2) launch(_ context.Context, p *peer) error {
 		return err
 	}
 	p.busy.Go(func() { p.watch(life, c) })
-	p.busy.Go(func() { newRPC(p).follow(life) })
+	p.busy.Go(func() { followAria2(life, p) })
 	return nil
 }
 
 // aria2Interval is how often aria2 is asked how far it is.
 const aria2Interval = 200 * time.Millisecond
 
-// follow asks an aria2 how far it is, until the end of its life.
-func (c *rpc) follow(life context.Context) {
-	defer c.client.CloseIdleConnections()
+// followAria2 asks an aria2 how far it is, until the end of its life.
+func followAria2(life context.Context, p *peer) {
 	tick := time.NewTicker(aria2Interval)
 	defer tick.Stop()
 	var first *download
-	before := c.peer.now()
+	before := p.now()
 	for {
 		select {
 		case <-life.Done():
 			return
 		case <-tick.C:
 		}
-		d, err := c.ask(life)
+		d, err := askAria2(life, p)
 		if err != nil {
 			continue // it comes up, or has ended, which is noticed elsewhere
 		}
@@ -150,9 +149,9 @@ func (c *rpc) follow(life context.Context) {
 			first = &d
 		}
 		// It counts what it has, and what it has sent in all its lives.
-		c.peer.count(life, amounts{received: max(0, d.Completed-before.Received), sent: d.Uploaded - first.Uploaded})
-		if !c.peer.initial && d.Seeder {
-			c.peer.complete()
+		p.count(life, amounts{received: max(0, d.Completed-before.Received), sent: d.Uploaded - first.Uploaded})
+		if !p.initial && d.Seeder {
+			p.complete()
 		}
 	}
 }

@@ -1,0 +1,169 @@
+package bandwidth
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/topo"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// Reason is what sets a limit. Its values are words of the API.
+type Reason string
+
+// The reasons. What the numbers of a Binding mean depends on them; see there.
+const (
+	Open         Reason = "open"         // nothing limits
+	Unmeasured   Reason = "unmeasured"   // the floor, as the link was never measured
+	Stale        Reason = "stale"        // the last measurement is old
+	Reserve      Reason = "reserve"      // what others and the reserve leave
+	Ceiling      Reason = "ceiling"      // what others leave below an impact ceiling
+	Floor        Reason = "floor"        // others use the link up, the floor is left
+	CPU          Reason = "cpu"          // the CPU is busy
+	IOPressure   Reason = "io-pressure"  // tasks wait for I/O
+	MemPressure  Reason = "mem-pressure" // tasks wait for memory
+	Disk         Reason = "disk"         // the disk answers late
+	Window       Reason = "window"       // a time window
+	Group        Reason = "group"        // an operator's limit of a location
+	Distribution Reason = "distribution" // a distribution's ceiling
+	Paused       Reason = "paused"       // an operator has paused it
+	Priority     Reason = "priority"     // a more urgent transfer has demand
+	OuterFirst   Reason = "outer-first"  // traffic that crosses more uplinks has demand
+	Shared       Reason = "shared"       // others of the fleet have a share, too
+	Joining      Reason = "joining"      // others have not heard of our demand yet
+	Delay        Reason = "delay"        // a queue builds up on the way
+)
+
+// Binding says what sets a limit, with the numbers that it follows from. It is
+// a value to compare, to send and to print.
+type Binding struct {
+	Reason Reason
+	// Hop is the direction of the link that the limit is of. The limit of a
+	// distribution or of a priority is of no link: OfTransfer is true.
+	Hop        topo.Hop
+	OfTransfer bool
+	Rate       unit.Rate     // the limit, in bytes per second
+	Capacity   unit.Rate     // of the link, 0 if not known
+	Others     unit.Rate     // what others than the fleet use of it
+	Whole      unit.Rate     // what Part is a part of, or what is shared
+	Part       Part          // reserved (Reserve), allowed (Ceiling) or left over (CPU, IOPressure, MemPressure, Disk)
+	Age        time.Duration // of the measurement
+	Users      int           // that share Whole
+	Text       string        // the window, as it was written
+}
+
+// String says in one line of words what the limit is, and why.
+func (b Binding) String() string {
+	if b.Reason == Open {
+		return b.subject() + ": no limit"
+	}
+	return fmt.Sprintf("%s: %s, as %s", b.subject(), b.Rate, b.why())
+}
+
+func (b Binding) subject() string {
+	direction := "down"
+	if b.Hop.Up {
+		direction = "up"
+	}
+	switch {
+	case b.OfTransfer:
+		return "transfer, " + direction
+	case b.Hop.Node != "":
+		return fmt.Sprintf("link of host %s, %s", b.Hop.Node, direction)
+	}
+	return fmt.Sprintf("uplink of %s, %s", b.Hop.Location, direction)
+}
+
+func (b Binding) why() string {
+	switch b.Reason {
+	case Unmeasured:
+		return "its use is not known yet"
+	case Stale:
+		return fmt.Sprintf("its use was last measured %s ago", b.Age.Round(100*time.Millisecond))
+	case Reserve:
+		return fmt.Sprintf("%s of %s stay free and others use %s", b.Part, b.Capacity, b.Others)
+	case Ceiling:
+		return fmt.Sprintf("at most %s of %s may be used and others use %s", b.Part, b.Capacity, b.Others)
+	case Floor:
+		return fmt.Sprintf("others use %s of %s", b.Others, b.Capacity)
+	case CPU, IOPressure, MemPressure, Disk:
+		return fmt.Sprintf("%s: %s of %s are left", busyWords[b.Reason], b.Part, b.Whole)
+	case Window:
+		return fmt.Sprintf("the window %q says so", b.Text)
+	case Shared:
+		return fmt.Sprintf("%s are shared by %d", b.Whole, b.Users)
+	}
+	return plainWords[b.Reason]
+}
+
+var busyWords = map[Reason]string{
+	CPU:         "the CPU is busy",
+	IOPressure:  "tasks wait for I/O",
+	MemPressure: "tasks wait for memory",
+	Disk:        "the disk answers late",
+}
+
+var plainWords = map[Reason]string{
+	Group:        "an operator set this limit",
+	Distribution: "the distribution has this ceiling",
+	Paused:       "it is paused",
+	Priority:     "a more urgent transfer comes first",
+	OuterFirst:   "traffic that leaves the location comes first",
+	Joining:      "others have not heard of its demand yet",
+	Delay:        "a queue builds up on the way",
+}
+
+// String writes a part in percent.
+func (p Part) String() string { return fmt.Sprintf("%.4g%%", float64(p)*100) }
+
+// of returns the part of a rate, the part taken as one from 0 to 1; what is not
+// a number is 0. Unlimited has no parts but none and all.
+func (p Part) of(r unit.Rate) unit.Rate {
+	switch {
+	case !(p > 0):
+		return 0
+	case p >= 1, r == unit.Unlimited:
+		return r
+	}
+	return unit.Rate(math.Min(float64(r)*float64(p), float64(r)))
+}
+
+// Budget is how much may be moved, and what says so.
+//
+// Invariant: Rate is Binding.Rate.
+type Budget struct {
+	Rate    unit.Rate // bytes per second; 0 is nothing, unit.Unlimited is no limit
+	Binding Binding
+}
+
+// NewBudget is the budget that a binding says. A negative rate is 0.
+func NewBudget(b Binding) Budget {
+	b.Rate = max(b.Rate, 0)
+	return Budget{b.Rate, b}
+}
+
+// NoLimit is the budget of a hop that nothing limits.
+func NoLimit(hop topo.Hop) Budget {
+	return NewBudget(Binding{Reason: Open, Hop: hop, Rate: unit.Unlimited})
+}
+
+// Least is the lowest of budgets, the first of those that are equal. Of none it
+// is one that lets nothing pass.
+func Least(budgets ...Budget) Budget {
+	if len(budgets) == 0 {
+		return NewBudget(Binding{Reason: Paused})
+	}
+	least := budgets[0]
+	for _, b := range budgets[1:] {
+		if b.Rate < least.Rate {
+			least = b
+		}
+	}
+	return least
+}
+
+// AtMost is b with a limit of another reason, such as Group, on the same hop.
+func (b Budget) AtMost(r unit.Rate, reason Reason) Budget {
+	return Least(b, NewBudget(Binding{Reason: reason, Hop: b.Binding.Hop, Rate: r, Capacity: b.Binding.Capacity}))
+}

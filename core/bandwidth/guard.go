@@ -1,0 +1,304 @@
+package bandwidth
+
+import (
+	"math"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// What the guard does, as figures.
+const (
+	defaultTarget = 3 * time.Millisecond
+	leastTarget   = time.Millisecond
+	// frame is a full Ethernet frame; the target is at least targetFrames of them
+	// at the rate of the slowest link.
+	frame        unit.Bytes = 1514
+	targetFrames            = 10
+	// round is the least time in which a change of the rate shows in a sample.
+	round = 50 * time.Millisecond
+	// drainFor is the time in which a decrease is to let the queue drain.
+	drainFor = 100 * time.Millisecond
+	// leastCut and mostCut bound the part by which one decrease lowers the rate.
+	leastCut, mostCut = 0.15, 0.5
+	// rampGain is by what part the rate grows in a round until the first sign of
+	// delay, and growGain after it at most.
+	rampGain, growGain = 0.25, 0.125
+	// nearFull is how near to the rate at which the way was last full, as a part of
+	// it, the rate grows by equal steps only, which is what makes it fair: that many
+	// of the floor or of the slowest link, whatever is more.
+	nearFull            = 0.05
+	floorStep, linkStep = 0.25, 0.005
+	// lossPart is the part of the data sent again from which loss counts as delay.
+	lossPart = 0.01
+	// slowEvery and slowFor are how often, and for how long, the rate is halved, so
+	// that a queue of our own drains and the base delay shows.
+	slowEvery, slowFor = 10 * time.Second, 200 * time.Millisecond
+	// idleAfter is from when on a connection that moves nothing halves its rate,
+	// once in each such time.
+	guardIdle = time.Second
+)
+
+// GuardConfig is what a Guard is made from.
+type GuardConfig struct {
+	// Floor is the rate that the guard never goes below: the connection's part of
+	// the floor of the slowest link, more than 0. Steps of increase follow from it,
+	// so guards that share a link should have the same.
+	Floor unit.Rate
+	// Ceiling is the rate that it never goes above, such as the capacity of the
+	// slowest link; unit.Unlimited if there is none.
+	Ceiling unit.Rate
+	// Target is the queueing delay that it aims at; 0 is 3 ms.
+	Target time.Duration
+	// Link is the capacity of the slowest known link on the way, 0 if none is known.
+	Link unit.Rate
+}
+
+// Sample is what the kernel says of a connection at one time (TCP_INFO).
+type Sample struct {
+	At     unit.Time
+	RTT    time.Duration // smoothed, as data is acknowledged now
+	MinRTT time.Duration // the least in the kernel's own window, 0 if not known
+	// Delivery is the kernel's last measurement of the rate of delivery, 0 if none.
+	Delivery unit.Rate
+	// Acked and Retransmitted are sums since the connection began, in bytes.
+	Acked, Retransmitted unit.Bytes
+}
+
+// Guard keeps the queue short that a connection's data waits in on its way: it
+// tells a pacing rate from samples of the round-trip time, about every 50 ms. It
+// takes up ideas of LEDBAT (RFC 6817): the delay above the least one of the last
+// 30 to 40 s is that of queues. Below the target the rate grows, the faster the
+// longer there has been no delay; above it in two samples after each other it
+// falls by a part.
+//
+// Invariant: the rate lies between Floor and Ceiling, or is Ceiling if that is
+// less than Floor.
+//
+// A Guard is owned by one goroutine; it reads no clock.
+type Guard struct {
+	config GuardConfig
+	rate   unit.Rate
+	base   baseDelay
+	last   Sample
+	any    bool
+
+	full    float64 // the rate at which the way was last full, bytes per second
+	ramping bool    // no sign of delay yet
+	above   int     // samples above the target after each other
+	delay   time.Duration
+	quietTo unit.Time // no decrease before it: the last one has still to show
+	slow    unit.Time // when the next slowdown begins
+	resume  unit.Rate // after a slowdown, 0 outside of one
+}
+
+// NewGuard returns a guard that begins at its floor.
+func NewGuard(c GuardConfig) *Guard {
+	g := &Guard{ramping: true}
+	g.Configure(c)
+	g.rate = g.bounded(0)
+	return g
+}
+
+// Configure changes what the guard is made from, such as when a budget changes.
+func (g *Guard) Configure(c GuardConfig) {
+	c.Floor = max(c.Floor, 1)
+	if c.Target <= 0 {
+		c.Target = defaultTarget
+	}
+	g.config = c
+	g.rate = g.bounded(float64(g.rate))
+}
+
+// Rate is the pacing rate now, in bytes per second.
+func (g *Guard) Rate() unit.Rate { return g.rate }
+
+// Delay is the queueing delay that the last sample showed.
+func (g *Guard) Delay() time.Duration { return g.delay }
+
+// Held reports whether the guard keeps the rate down because of delay or loss.
+func (g *Guard) Held() bool { return !g.ramping && g.rate < g.config.Ceiling }
+
+// Target is the queueing delay that the guard aims at: at most what is configured
+// and 1 ms more than twice the base delay, but at least 10 frames of the slowest
+// link.
+func (g *Guard) Target() time.Duration {
+	t := g.config.Target
+	if base, ok := g.base.least(); ok {
+		t = min(t, leastTarget+2*base)
+	}
+	if g.config.Link > 0 {
+		t = max(t, (targetFrames * frame).Over(g.config.Link))
+	}
+	return t
+}
+
+// Sample takes the next sample and returns the pacing rate from now on. A sample
+// without a round-trip time, and one that is not later than the last one, change
+// nothing.
+func (g *Guard) Sample(s Sample) unit.Rate {
+	if s.RTT <= 0 || g.any && s.At <= g.last.At {
+		return g.rate
+	}
+	last, any := g.last, g.any
+	if !any {
+		g.last, g.any = s, true
+		g.slow = s.At.Add(slowEvery)
+		g.base.observe(s)
+		return g.rate
+	}
+	if s.Acked <= last.Acked { // the round-trip time is an old one
+		if idle := s.At.Sub(last.At); idle >= guardIdle {
+			g.rate, g.resume = g.bounded(float64(g.rate)/2), 0
+			g.last.At = s.At
+		}
+		return g.rate
+	}
+	g.last = s
+	g.base.observe(s)
+	base, _ := g.base.least()
+	g.delay = max(s.RTT-base, 0)
+	g.control(s, last)
+	return g.rate
+}
+
+// control changes the rate after what was seen between two samples.
+func (g *Guard) control(s, last Sample) {
+	over := s.At.Sub(last.At)
+	delivered := max(rate(s.Acked-last.Acked, over), s.Delivery)
+	lost := float64(max(s.Retransmitted-last.Retransmitted, 0)) > lossPart*float64(s.Acked-last.Acked)
+	target := g.Target()
+	if g.delay <= target && !lost {
+		g.above = 0
+		g.below(s.At, target, over, delivered)
+		return
+	}
+	g.above++
+	if g.above == 1 {
+		g.fills(delivered)
+	}
+	g.endSlowdown()
+	if g.above == 1 && g.delay > 2*target {
+		g.rate = g.bounded(float64(min(g.rate, delivered))) // so that the queue does not grow by us until the next one
+	}
+	if g.above >= 2 && s.At >= g.quietTo {
+		g.decrease(s, delivered)
+	}
+}
+
+// decrease lowers the rate below what is delivered, by the more the longer the
+// queue, and waits for that to show.
+func (g *Guard) decrease(s Sample, delivered unit.Rate) {
+	cut := min(max(g.delay.Seconds()/drainFor.Seconds(), leastCut), mostCut)
+	g.rate = g.bounded(float64(min(g.rate, delivered)) * (1 - cut))
+	g.quietTo = s.At.Add(max(s.RTT, round))
+	g.slow = s.At.Add(slowEvery) // a decrease shows the base as well
+}
+
+// below raises the rate while the delay is below the target, unless the
+// connection does not use the rate that it has.
+func (g *Guard) below(now unit.Time, target, over time.Duration, delivered unit.Rate) {
+	if g.slowdown(now) {
+		return
+	}
+	if delivered < g.rate/2 {
+		return
+	}
+	part := min(over.Seconds()/max(round, g.last.RTT).Seconds(), 1)
+	if g.delay > target/2 {
+		g.fills(delivered)
+	}
+	r := float64(g.rate)
+	grow := rampGain * r
+	if !g.ramping {
+		far := max(math.Abs(r/g.full-1)-nearFull, 0)
+		off := float64(target-g.delay) / float64(target)
+		grow = (g.step() + min(far/2, growGain)*r) * off
+	}
+	g.rate = g.bounded(float64(g.rate) + grow*part)
+}
+
+// slowdown halves the rate for a short time now and then, and reports whether
+// that is so now.
+func (g *Guard) slowdown(now unit.Time) bool {
+	switch {
+	case g.resume == 0 && now >= g.slow:
+		g.resume = g.rate
+		g.rate = g.bounded(float64(g.rate) / 2)
+		g.slow = now.Add(slowFor)
+		return true
+	case g.resume > 0 && now >= g.slow:
+		g.rate = g.bounded(float64(g.resume))
+		g.endSlowdown()
+		g.slow = now.Add(slowEvery)
+	}
+	return g.resume > 0
+}
+
+func (g *Guard) endSlowdown() { g.resume = 0 }
+
+// fills notes that the way is full at a rate.
+func (g *Guard) fills(r unit.Rate) {
+	g.ramping, g.full = false, float64(max(min(r, g.rate), 1))
+}
+
+// step is by how much the rate grows in a round near that rate.
+func (g *Guard) step() float64 {
+	return max(floorStep*float64(g.config.Floor), linkStep*float64(g.config.Link))
+}
+
+// bounded is r within floor and ceiling.
+func (g *Guard) bounded(r float64) unit.Rate {
+	r = max(r, float64(g.config.Floor))
+	if r >= float64(g.config.Ceiling) {
+		return g.config.Ceiling
+	}
+	return unit.Rate(r)
+}
+
+// basePeriod is how long one entry of the history of base delays is for, and
+// basePeriods how many there are.
+const (
+	basePeriod  = 10 * time.Second
+	basePeriods = 4
+)
+
+// baseDelay remembers the least round-trip times of the last periods, so that a
+// way that became longer is learned after a while. The kernel's least one counts
+// when it is news: it may be minutes old otherwise.
+type baseDelay struct {
+	periods [basePeriods]time.Duration // 0 is none; the present one is the first
+	began   unit.Time
+	kernel  time.Duration
+}
+
+func (b *baseDelay) observe(s Sample) {
+	if b.periods[0] == 0 {
+		b.began = s.At
+	}
+	for n := 0; s.At.Sub(b.began) >= basePeriod && n < basePeriods; n++ {
+		copy(b.periods[1:], b.periods[:])
+		b.periods[0] = 0
+		b.began = b.began.Add(basePeriod)
+	}
+	if s.At.Sub(b.began) >= basePeriod {
+		b.began = s.At
+	}
+	seen := s.RTT
+	if s.MinRTT > 0 && s.MinRTT != b.kernel {
+		seen, b.kernel = min(seen, s.MinRTT), s.MinRTT
+	}
+	if b.periods[0] == 0 || seen < b.periods[0] {
+		b.periods[0] = seen
+	}
+}
+
+// least is the base delay; false if there is none yet.
+func (b *baseDelay) least() (least time.Duration, ok bool) {
+	for _, d := range b.periods {
+		if d > 0 && (!ok || d < least) {
+			least, ok = d, true
+		}
+	}
+	return least, ok
+}

@@ -31,7 +31,7 @@ func (s *Scenario) Report(system string, o Observed) (Report, error) {
 	s.split(&r, o)
 	r.times()
 	s.traffic(&r, o)
-	r.StartLatency = startLatency(o.StartWays)
+	r.StartLatency = PercentilesOf(o.StartWays)
 	r.Overlay.Built, r.Overlay.StoreOps, r.Overlay.StoreOpsPeak = o.Overlay.Built, o.Overlay.StoreOps, o.Overlay.StoreOpsPeak
 	maps.Copy(r.Overlay.Representatives, o.Overlay.Representatives)
 	maps.Copy(r.LinkUse, o.LinkUse)
@@ -140,8 +140,8 @@ func (r *Report) times() {
 	if len(finishes) == 0 {
 		return
 	}
-	r.Last, r.Median = finishes[len(finishes)-1], quantile(finishes, 0.5)
-	r.Spread = ratio(quantile(finishes, 0.95)-quantile(finishes, 0.05), r.Median)
+	r.Last, r.Median = finishes[len(finishes)-1], Quantile(finishes, 0.5)
+	r.Spread = ratio(Quantile(finishes, 0.95)-Quantile(finishes, 0.05), r.Median)
 	r.LastOverBound, r.MedianOverBound = ratio(r.Last, r.Bound), ratio(r.Median, r.Bound)
 }
 
@@ -182,28 +182,6 @@ func (r *Report) compare(who string, said, passed unit.Bytes) {
 	if passed > 0 && math.Abs(float64(said-passed)) > tolerance*float64(max(said, passed)) {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s %s, but %s passed the interface", who, said, passed))
 	}
-}
-
-func startLatency(ways []time.Duration) Percentiles {
-	if len(ways) == 0 {
-		return Percentiles{}
-	}
-	ms := make([]float64, len(ways))
-	for i, w := range ways {
-		ms[i] = w.Seconds() * 1000
-	}
-	slices.Sort(ms)
-	return Percentiles{P50: quantile(ms, 0.5), P99: quantile(ms, 0.99)}
-}
-
-// quantile is the q-quantile of sorted values that are not empty, interpolated.
-func quantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	i := int(at)
-	if i+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
-	}
-	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
 }
 
 // ratio is a ÷ b, or 0 if b is.

@@ -147,7 +147,7 @@ func TestReportIsNeverNull(t *testing.T) {
 
 func TestQuantile(t *testing.T) {
 	for q, want := range map[float64]float64{0: 1, 0.5: 3, 0.95: 4.8, 1: 5, 0.1: 1.4} {
-		if got := quantile([]float64{1, 2, 3, 4, 5}, q); !near(got, want) {
+		if got := Quantile([]float64{1, 2, 3, 4, 5}, q); !near(got, want) {
 			t.Errorf("%v-quantile is %v, want %v", q, got, want)
 		}
 	}

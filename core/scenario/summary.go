@@ -15,6 +15,9 @@ type Summary struct {
 	// Missing says why the system was not run; the rest is empty then.
 	Missing string  `json:"missing,omitempty"`
 	Bound   float64 `json:"bound_s"`
+	// Delivered is the number of repetitions in which a receiver finished at all.
+	// Without one there is nothing to measure: the figures are of these alone.
+	Delivered int `json:"delivered"`
 
 	Last            Range `json:"last_s"`
 	Median          Range `json:"median_s"`
@@ -68,8 +71,13 @@ func summarize(all []Report) Summary {
 		s.Missing = all[0].Missing
 		return s
 	}
-	over := func(figure func(Report) float64) Range { return rangeOf(reports, figure) }
-	s.Repetitions, s.Bound = len(reports), reports[0].Bound
+	delivered := slices.DeleteFunc(slices.Clone(reports), func(r Report) bool { return len(r.Nodes) == 0 })
+	over := func(figure func(Report) float64) Range { return rangeOf(delivered, figure) }
+	s.Repetitions, s.Delivered = len(reports), len(delivered)
+	for _, r := range reports {
+		s.Bound = max(s.Bound, r.Bound) // 0 in a run that failed
+		s.Failed += r.Unexpected()
+	}
 	s.Last = over(func(r Report) float64 { return r.Last })
 	s.Median = over(func(r Report) float64 { return r.Median })
 	s.LastOverBound = over(func(r Report) float64 { return r.LastOverBound })
@@ -79,19 +87,20 @@ func summarize(all []Report) Summary {
 	s.Spread = over(func(r Report) float64 { return r.Spread })
 	s.Duplicates = over(Report.duplicates)
 	s.CPUPerGiB = over(func(r Report) float64 { return r.CPUPerGiB })
-	for _, r := range reports {
-		s.Failed += r.unexpected()
-	}
 	return s
 }
 
+// rangeOf is the range of a figure, zero of no reports.
 func rangeOf(reports []Report, figure func(Report) float64) Range {
+	if len(reports) == 0 {
+		return Range{}
+	}
 	values := make([]float64, len(reports))
 	for i, r := range reports {
 		values[i] = figure(r)
 	}
 	slices.Sort(values)
-	return Range{Median: quantile(values, 0.5), Min: values[0], Max: values[len(values)-1]}
+	return Range{Median: Quantile(values, 0.5), Min: values[0], Max: values[len(values)-1]}
 }
 
 func (r Report) worstCopies() float64 {
@@ -111,8 +120,8 @@ func (r Report) duplicates() float64 {
 	return ratio(duplicate, received)
 }
 
-// unexpected is how many failed that the scenario does not kill for good.
-func (r Report) unexpected() int {
+// Unexpected is how many receivers failed that the scenario does not kill for good.
+func (r Report) Unexpected() int {
 	n := 0
 	for _, f := range r.Failed {
 		if f.Reason != Killed {
@@ -122,7 +131,8 @@ func (r Report) unexpected() int {
 	return n
 }
 
-// columns of a table: a title and what stands below it for a summary.
+// columns of a table: a title and what stands below it for a summary. All but the
+// outer two are measured.
 var columns = []struct {
 	title string
 	cell  func(s Summary) string
@@ -141,7 +151,8 @@ var columns = []struct {
 
 // Table writes summaries as a table in Markdown whose columns line up: a line for
 // each system, with the median of its repetitions and, if there are several, the
-// least and the most. A system that was not run has a line that says why.
+// least and the most. A system that was not run has a line that says why; one that
+// delivered nothing has no figures.
 func Table(w io.Writer, summaries []Summary) error {
 	rows := [][]string{make([]string, len(columns))}
 	for i, c := range columns {
@@ -178,7 +189,8 @@ func (s Summary) row() []string {
 	row := make([]string, len(columns))
 	for i, c := range columns {
 		row[i] = "–"
-		if i == 0 || s.Missing == "" {
+		failed := i == len(columns)-1 && s.Missing == ""
+		if i == 0 || failed || s.Delivered > 0 {
 			row[i] = c.cell(s)
 		}
 	}

@@ -24,8 +24,21 @@ func TestSummarize(t *testing.T) {
 		t.Fatalf("summaries %+v", all)
 	}
 	s := all[0]
-	if s.Repetitions != 3 || s.Failed != 3 || s.Last != (Range{105, 103, 110}) || s.LastOverBound != (Range{1.05, 1.03, 1.1}) || s.Copies != (Range{1.04, 1.02, 1.1}) || s.Duplicates != (Range{0.01, 0.01, 0.01}) {
+	if s.Repetitions != 3 || s.Delivered != 3 || s.Failed != 3 || s.Last != (Range{105, 103, 110}) || s.LastOverBound != (Range{1.05, 1.03, 1.1}) || s.Copies != (Range{1.04, 1.02, 1.1}) || s.Duplicates != (Range{0.01, 0.01, 0.01}) {
 		t.Errorf("summary %+v", s)
+	}
+}
+
+// A repetition that delivered nothing was not the fastest.
+func TestNothingDeliveredIsNoFigure(t *testing.T) {
+	lost := Report{Scenario: "f8", System: "ours", Failed: []Failure{{"a/1", "late"}, {"a/2", "late"}}}
+	s := Summarize(append([]Report{lost}, repetitions()...))[0]
+	if s.Repetitions != 4 || s.Delivered != 3 || s.Failed != 5 || s.Bound != 100 || s.Last != (Range{105, 103, 110}) {
+		t.Errorf("summary %+v", s)
+	}
+	var text strings.Builder
+	if err := Table(&text, Summarize([]Report{lost})); err != nil || !strings.HasSuffix(text.String(), "|          – |         – |      2 |\n") {
+		t.Errorf("table %s, %v", text.String(), err)
 	}
 }
 

@@ -42,7 +42,7 @@ func (s *simulation) inflict(f scenario.Fault) {
 	case scenario.Partition:
 		s.partition(f.Location, f.For)
 	case scenario.SetLink:
-		s.net.set(s.target(f), f.Link)
+		s.net.set(s.places[f.Location], f.Link)
 	case scenario.Corrupt:
 		s.host(f.Node).corrupt = true
 	case scenario.Slow:
@@ -52,14 +52,6 @@ func (s *simulation) inflict(f scenario.Fault) {
 	case scenario.Move:
 		s.move(s.host(f.Node), s.placeOf(f.To))
 	}
-}
-
-// target is the place whose link a fault concerns.
-func (s *simulation) target(f scenario.Fault) *place {
-	if f.Node != "" {
-		return s.host(f.Node).place
-	}
-	return s.places[f.Location]
 }
 
 // partition cuts a location's uplink, for good or a while.

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/scenario"
@@ -182,12 +181,7 @@ func (p *probe) way() time.Duration {
 }
 
 func (p *probe) observed() scenario.ProbeReport {
-	r := scenario.ProbeReport{From: p.probe.From, To: p.probe.To, Lost: p.lost, IdleP50: ms(p.idle), IdleP99: ms(p.idle)}
-	if len(p.ways) > 0 {
-		slices.Sort(p.ways)
-		r.RunP50, r.RunP99 = ms(p.ways[len(p.ways)/2]), ms(p.ways[len(p.ways)*99/100])
-	}
-	return r
+	idle, run := scenario.PercentilesOf([]time.Duration{p.idle}), scenario.PercentilesOf(p.ways)
+	return scenario.ProbeReport{From: p.probe.From, To: p.probe.To, Lost: p.lost,
+		IdleP50: idle.P50, IdleP99: idle.P99, RunP50: run.P50, RunP99: run.P99}
 }
-
-func ms(d time.Duration) float64 { return d.Seconds() * 1000 }

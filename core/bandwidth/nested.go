@@ -1,6 +1,10 @@
 package bandwidth
 
-import "github.com/rackswarm/rackswarm/core/unit"
+import (
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
 
 // Nested holds what a node may move in one direction: a bucket for its own link
 // and one for each uplink between it and the root. Its hops are numbered by the
@@ -31,15 +35,16 @@ type hop struct {
 	budget Budget
 }
 
-// want says that traffic of a rank and level was refused, as hops were short.
+// want says that traffic of a rank and level was refused, and which hops it waits
+// for.
 type want struct {
-	hops  uint32 // those that were short, as bits
+	hops  uint32 // as bits
 	until unit.Time
 }
 
-// wantFor is how long a refusal holds others back unless it is repeated: less
-// than a bucket's burst lasts, so that a want that is given up costs nothing.
-const wantFor = burstTime * 2 / 5
+// grace is how long hops are kept for who waits for them after they are ready: it
+// may be late, or want nothing any more. A bucket does not overflow in it.
+const grace = 5 * time.Millisecond
 
 // NewNested returns a node's hops with their budgets, from its own link outward.
 // There must be one at least, and at most unit.MaxDepth+1 count.
@@ -63,6 +68,7 @@ func (n *Nested) SetBudgets(now unit.Time, budgets []Budget) {
 		}
 		n.hops[i].budget = b
 	}
+	n.wants, n.until = [ranks][unit.MaxDepth + 1]want{}, 0 // hops may be ready earlier
 }
 
 // Depth is the highest level.
@@ -87,42 +93,55 @@ func (n *Nested) short(now unit.Time, level int) (short uint32) {
 	return short
 }
 
-// wanted notes that somebody waits for hops that are short. Who waits for one
+// wanted notes that somebody waits for hops that are short, those that take
+// longest: what is ready earlier is free for others until then. Who waits for one
 // that gives nothing at all holds back nobody.
 func (n *Nested) wanted(now unit.Time, rank Rank, level int, short uint32) {
-	w := &n.wants[rank.index()][level]
-	*w = want{hops: short, until: now.Add(wantFor)}
-	for i := range n.hops {
-		if short&(1<<i) != 0 && n.hops[i].bucket.Rate() == 0 {
-			*w = want{}
-			return
+	latest := now
+	for i := range n.hops[:level+1] {
+		if short&(1<<i) != 0 {
+			latest = max(latest, n.hops[i].bucket.ReadyAt(now))
 		}
 	}
+	if latest == unit.Never {
+		n.wants[rank.index()][level] = want{}
+		return
+	}
+	for i := range n.hops[:level+1] {
+		if short&(1<<i) != 0 && n.hops[i].bucket.ReadyAt(now).Add(grace) < latest {
+			short &^= 1 << i
+		}
+	}
+	n.want(rank, level, want{short, latest.Add(grace)})
+}
+
+func (n *Nested) want(rank Rank, level int, w want) {
+	n.wants[rank.index()][level] = w
 	n.until = max(n.until, w.until)
 }
 
-// yields returns until when traffic has to let others go first, and why; a time
-// that is not after now if it has not.
-func (n *Nested) yields(now unit.Time, rank Rank, level int) (until unit.Time, reason Reason) {
+// yields returns the want that traffic has to let go first, and why; one that is
+// over if there is none.
+func (n *Nested) yields(now unit.Time, rank Rank, level int) (want, Reason) {
 	if n.until <= now {
-		return now, Open
+		return want{}, Open
 	}
 	for r := ranks - 1; r >= rank.index(); r-- {
 		for l := n.Depth(); l >= 0; l-- {
 			if r == rank.index() && l <= level {
 				break
 			}
-			w := &n.wants[r][l]
+			w := n.wants[r][l]
 			if w.until <= now || w.hops&path(level) == 0 {
 				continue
 			}
 			if r > rank.index() {
-				return w.until, Priority
+				return w, Priority
 			}
-			return w.until, OuterFirst
+			return w, OuterFirst
 		}
 	}
-	return now, Open
+	return want{}, Open
 }
 
 // hopsReadyAt is when the hops of a level have something to give, and the one
@@ -163,8 +182,9 @@ func (l *Lane) SetCeiling(now unit.Time, ceiling Budget) {
 }
 
 // Allows reports whether a block of a level may be taken at now. Who is refused
-// as a hop is short holds back what comes after it for 20 ms, or until it is
-// allowed: so it is asked only when there is something to move.
+// as a hop is short holds back what comes after it until that hop is ready, and
+// 5 ms longer: so it is asked only when there is something to move, and again at
+// ReadyAt.
 func (l *Lane) Allows(now unit.Time, level int) bool {
 	n := l.nested
 	level = n.level(level)
@@ -177,8 +197,12 @@ func (l *Lane) Allows(now unit.Time, level int) bool {
 		return false
 	}
 	n.wants[l.rank.index()][level] = want{}
-	until, _ := n.yields(now, l.rank, level)
-	return until <= now
+	first, _ := n.yields(now, l.rank, level)
+	if first.until <= now {
+		return true
+	}
+	n.want(l.rank, level, want{first.hops & path(level), first.until.Add(grace)}) // it is second, before others
+	return false
 }
 
 // Take takes b bytes for a level from all its hops and from the ceiling, into
@@ -204,8 +228,8 @@ func (l *Lane) Return(level int, b unit.Bytes) {
 func (l *Lane) ReadyAt(now unit.Time, level int) unit.Time {
 	level = l.nested.level(level)
 	at, _ := l.nested.hopsReadyAt(now, level)
-	until, _ := l.nested.yields(now, l.rank, level)
-	return max(at, until, l.bucket.ReadyAt(now))
+	first, _ := l.nested.yields(now, l.rank, level)
+	return max(at, first.until, l.bucket.ReadyAt(now))
 }
 
 // Binding says what a transfer waits for at a level: what takes longest, or, if
@@ -214,12 +238,12 @@ func (l *Lane) Binding(now unit.Time, level int) Binding {
 	n := l.nested
 	level = n.level(level)
 	at, last := n.hopsReadyAt(now, level)
-	until, reason := n.yields(now, l.rank, level)
+	first, reason := n.yields(now, l.rank, level)
 	own := l.bucket.ReadyAt(now)
 	switch {
-	case own > now && own >= max(at, until):
+	case own > now && own >= max(at, first.until):
 		return l.ceiling.Binding
-	case until > now && until >= at:
+	case first.until > now && first.until >= at:
 		return Binding{Reason: reason, OfTransfer: true, Hop: n.hops[0].budget.Binding.Hop}
 	case last >= 0:
 		return n.hops[last].budget.Binding

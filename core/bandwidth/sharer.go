@@ -99,6 +99,9 @@ func (s *Sharer) Read(now unit.Time, claims []Claim) {
 // use budget. It is to be asked at least once per interval, and when the budget
 // has changed.
 func (s *Sharer) Share(now unit.Time, budget Budget) Budget {
+	if len(s.budget.steps) == 0 { // whatever it was before, others know this one, too
+		s.budget.set(now.Add(-s.window()), s.window(), budget.Rate)
+	}
 	s.budget.set(now, s.window(), budget.Rate)
 	whole := min(s.budget.least(now, s.window()), budget.Rate)
 	if whole == unit.Unlimited {

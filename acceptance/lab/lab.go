@@ -240,13 +240,7 @@ func (l *lab) failures() error {
 			errs = append(errs, fmt.Errorf("%s: %w", res.job, res.err))
 			continue
 		}
-		n := 0
-		for _, f := range res.report.Failed {
-			if f.Reason != scenario.Killed {
-				n++
-			}
-		}
-		if n > 0 {
+		if n := res.report.Unexpected(); n > 0 {
 			errs = append(errs, fmt.Errorf("%s: %d of %d receivers failed", res.job, n, len(res.trial.scenario.Receivers)))
 		}
 	}

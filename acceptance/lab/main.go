@@ -119,6 +119,7 @@ func set[T any](into, from *T) {
 func run(o options) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the lab at once, and the kernel what it made
 	err := experiment(ctx, o, os.Stdout, newProgress(os.Stderr))
 	switch {
 	case ctx.Err() != nil:

@@ -69,27 +69,16 @@ func (r *round) strike(ctx context.Context, f scenario.Fault) error {
 	case scenario.Partition:
 		return r.network.Partition(f.Location)
 	case scenario.SetLink:
-		return r.setLink(f)
+		r.samples.capacity(f.Location, f.Link)
+		return r.network.SetLink(f.Location, f.Link)
 	case scenario.Slow:
-		return r.setHostLink(f.Node, topo.Link{Up: f.Rate, Down: r.hostLink(f.Node).Down})
+		return r.network.SetHostLink(f.Node, topo.Link{Up: f.Rate, Down: r.hostLink(f.Node).Down})
 	case scenario.Move:
 		if err := r.network.Move(f.Node, f.To); err != nil {
 			return err
 		}
 	}
 	return r.runs.Fault(ctx, f)
-}
-
-func (r *round) setLink(f scenario.Fault) error {
-	if f.Node != "" {
-		return r.setHostLink(f.Node, f.Link)
-	}
-	r.samples.capacity(f.Location, f.Link)
-	return r.network.SetLink(f.Location, f.Link)
-}
-
-func (r *round) setHostLink(node unit.NodeID, l topo.Link) error {
-	return r.network.SetHostLink(node, l)
 }
 
 // hostLink is a host's link as the scenario has it at the beginning.

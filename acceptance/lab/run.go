@@ -49,8 +49,9 @@ type round struct {
 	zero    time.Time // when the distribution was accepted
 	samples *samples
 
-	mu    sync.Mutex // guards seen
-	seen  scenario.Observed
+	seen scenario.Observed // written by run alone
+
+	mu    sync.Mutex // guards notes
 	notes []string
 }
 

@@ -30,18 +30,19 @@ type samples struct {
 
 	mu         sync.Mutex
 	capacities map[unit.Location]topo.Link // now
+	most       map[unit.Location]topo.Link // since the last look
 }
 
 func newSamples(r *round) *samples {
 	s := &samples{
 		round: r, uplinks: map[unit.Location]scenario.Crossing{}, links: map[unit.NodeID]scenario.Crossing{},
-		wire: map[unit.Location]scenario.Crossing{}, use: map[unit.Location]scenario.Peak{}, rss: map[unit.NodeID]unit.Bytes{},
+		use: map[unit.Location]scenario.Peak{}, rss: map[unit.NodeID]unit.Bytes{},
 		before: map[*child.Process]time.Duration{}, programs: map[unit.NodeID]map[*child.Process]bool{},
-		capacities: map[unit.Location]topo.Link{},
+		capacities: map[unit.Location]topo.Link{}, most: map[unit.Location]topo.Link{},
 	}
 	s.hosts = append(append(s.hosts, r.scenario.Initial...), r.scenario.Receivers...)
 	for _, l := range r.scenario.Locations {
-		s.capacities[l.Location] = l.Uplink
+		s.capacities[l.Location], s.most[l.Location] = l.Uplink, l.Uplink
 	}
 	return s
 }
@@ -51,6 +52,7 @@ func (s *samples) capacity(loc unit.Location, l topo.Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.capacities[loc] = l
+	s.most[loc] = topo.Link{Up: max(s.most[loc].Up, l.Up), Down: max(s.most[loc].Down, l.Down)}
 }
 
 // begin reads the counters before anything is distributed.
@@ -60,9 +62,9 @@ func (s *samples) begin() (err error) {
 		if s.uplinks[l.Location], err = n.Crossed(l.Location); err != nil {
 			return err
 		}
-		if s.wire[l.Location], err = s.wireOf(l.Location); err != nil {
-			return err
-		}
+	}
+	if s.wire, err = n.Wires(); err != nil {
+		return err
 	}
 	for _, node := range s.hosts {
 		if s.links[node], err = n.HostCrossed(node); err != nil {
@@ -74,11 +76,6 @@ func (s *samples) begin() (err error) {
 	}
 	s.at = time.Now()
 	return nil
-}
-
-func (s *samples) wireOf(loc unit.Location) (scenario.Crossing, error) {
-	up, down, err := s.round.network.Wire(loc)
-	return scenario.Crossing{Up: up, Down: down}, err
 }
 
 // run looks once a second until ctx ends.
@@ -102,16 +99,16 @@ func (s *samples) look() error {
 	now := time.Now()
 	passed := now.Sub(s.at).Seconds()
 	s.at = now
-	for _, l := range s.round.scenario.Locations {
-		wire, err := s.wireOf(l.Location)
-		if err != nil {
-			return err
-		}
-		if passed >= leastSample.Seconds() {
-			s.peak(l.Location, subtract(wire, s.wire[l.Location]), passed)
-		}
-		s.wire[l.Location] = wire
+	wire, err := s.round.network.Wires()
+	if err != nil {
+		return err
 	}
+	if passed >= leastSample.Seconds() {
+		for loc, total := range wire {
+			s.peak(loc, subtract(total, s.wire[loc]), passed)
+		}
+	}
+	s.wire = wire
 	received, err := s.received()
 	s.bytes = append(s.bytes, scenario.Point{s.round.since().Seconds(), float64(received)})
 	s.lookAtProcesses()
@@ -126,7 +123,8 @@ const leastSample = sampleInterval / 2
 // none.
 func (s *samples) peak(loc unit.Location, c scenario.Crossing, seconds float64) {
 	s.mu.Lock()
-	link := s.capacities[loc]
+	link := s.most[loc]
+	s.most[loc] = s.capacities[loc]
 	s.mu.Unlock()
 	use := s.use[loc]
 	use.Up = max(use.Up, share(c.Up, link.Up, seconds))

@@ -40,8 +40,7 @@ func (g group) median(of func(scenario.Report) float64) float64 {
 		values[i] = of(rep)
 	}
 	slices.Sort(values)
-	n := len(values)
-	return (values[(n-1)/2] + values[n/2]) / 2
+	return scenario.Quantile(values, 0.5)
 }
 
 // column is one of the details.

@@ -79,21 +79,12 @@ func send(t testing.TB, from, to *network.Host, port uint16, size int64) time.Du
 // connect makes a TCP connection from one host to a port of another.
 func connect(t testing.TB, from, to *network.Host, port uint16) (in, out net.Conn) {
 	t.Helper()
-	var l net.Listener
-	address := netip.AddrPortFrom(to.Address, port)
-	err := to.Do(func() (err error) {
-		l, err = net.Listen("tcp4", address.String())
-		return err
-	})
+	l, err := to.Listen(port)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	err = from.Do(func() (err error) {
-		out, err = net.Dial("tcp4", address.String())
-		return err
-	})
-	if err != nil {
+	if out, err = from.Dial(t.Context(), "tcp4", l.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
 	in, err = l.Accept()

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rackswarm/rackswarm/acceptance/lab/fetch"
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -32,45 +31,39 @@ const (
 	burst = 50 * time.Millisecond
 )
 
-// Flow is a flow of the background with what came of it. It is complete after
-// Traffic.Finish.
-type Flow struct {
+// flow is a flow of the background with what came of it.
+type flow struct {
 	scenario.Flow
-	got     atomic.Int64  // bytes of payload that arrived
-	lasted  time.Duration // that it was on for
-	seconds []unit.Rate
-	err     error
+	// Bytes of payload. What was sent is known when send has returned.
+	sent   int64
+	got    atomic.Int64
+	lasted time.Duration // that it was on for
+	err    error
 }
 
-// Seconds is what got through in each second since its begin, on the link.
-func (f *Flow) Seconds() []unit.Rate { return f.seconds }
+// arrived is what got through, as it was on the link.
+func (f *flow) arrived() unit.Bytes { return f.onLink(f.got.Load()) }
 
-// Lasted is for how long it was on.
-func (f *Flow) Lasted() time.Duration { return f.lasted }
-
-// Got is what arrived, as it was on the link.
-func (f *Flow) Got() unit.Bytes { return f.onLink(f.got.Load()) }
-
-func (f *Flow) payload() int64 {
+func (f *flow) payload() int64 {
 	if f.Proto == scenario.UDP {
 		return udpPayload
 	}
 	return tcpPayload
 }
 
-func (f *Flow) onLink(payload int64) unit.Bytes { return unit.Bytes(payload * packet / f.payload()) }
+func (f *flow) onLink(payload int64) unit.Bytes { return unit.Bytes(payload * packet / f.payload()) }
 
-// Report is the flow's part of a report.
-func (f *Flow) Report() scenario.FlowReport {
+// report is the flow's part of a report.
+func (f *flow) report() scenario.FlowReport {
 	r := scenario.FlowReport{From: f.From, To: f.To, Asked: float64(f.Rate) * 8}
 	if f.lasted > 0 {
-		r.Got = float64(f.Got()) * 8 / f.lasted.Seconds()
+		r.Got = float64(f.arrived()) * 8 / f.lasted.Seconds()
 	}
 	return r
 }
 
 // send sends a flow from its start to its stop, or the end of ctx.
-func (t *Traffic) send(ctx context.Context, f *Flow) error {
+func (t *Traffic) send(ctx context.Context, f *flow) error {
 	select {
 	case <-ctx.Done():
 		return nil
@@ -93,11 +86,10 @@ func (t *Traffic) send(ctx context.Context, f *Flow) error {
 }
 
 // run sends on out what it counts on in.
-func (f *Flow) run(ctx context.Context, out, in net.Conn) error {
+func (f *flow) run(ctx context.Context, out, in net.Conn) error {
 	begin := time.Now()
 	var running sync.WaitGroup
 	running.Go(func() { f.receive(in) })
-	running.Go(func() { f.watch(ctx) })
 	stop := context.AfterFunc(ctx, func() { _ = out.SetWriteDeadline(time.Now()) }) // it may wait for room
 	defer stop()
 	err := f.write(ctx, out)
@@ -109,7 +101,7 @@ func (f *Flow) run(ctx context.Context, out, in net.Conn) error {
 }
 
 // write writes packets at the flow's rate until ctx ends.
-func (f *Flow) write(ctx context.Context, out io.Writer) error {
+func (f *flow) write(ctx context.Context, out io.Writer) error {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	buf := make([]byte, f.payload())
@@ -125,7 +117,8 @@ func (f *Flow) write(ctx context.Context, out io.Writer) error {
 		credit = min(credit+f.Rate.In(now.Sub(last)), max(f.Rate.In(burst), 2*packet))
 		last = now
 		for ; credit >= packet; credit -= packet {
-			_, err := out.Write(buf)
+			n, err := out.Write(buf)
+			f.sent += int64(n)
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -137,7 +130,7 @@ func (f *Flow) write(ctx context.Context, out io.Writer) error {
 }
 
 // receive counts what arrives until the connection is closed.
-func (f *Flow) receive(in io.Reader) {
+func (f *flow) receive(in io.Reader) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := in.Read(buf)
@@ -148,31 +141,14 @@ func (f *Flow) receive(in io.Reader) {
 	}
 }
 
-// watch notes each second what has arrived.
-func (f *Flow) watch(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	var before unit.Bytes
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		got := f.Got()
-		f.seconds = append(f.seconds, unit.Rate(got-before))
-		before = got
-	}
-}
-
 // openTCP connects the hosts.
-func (f *Flow) openTCP(ctx context.Context, from, to *network.Host) (out, in net.Conn, err error) {
-	l, err := listenTCP(to)
+func (f *flow) openTCP(ctx context.Context, from, to *network.Host) (out, in net.Conn, err error) {
+	l, err := to.Listen(0)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer l.Close()
-	out, err = fetch.Dial(ctx, from, "tcp4", l.Addr().String())
+	out, err = from.Dial(ctx, "tcp4", l.Addr().String())
 	if err != nil {
 		return nil, nil, fmt.Errorf("background from %s to %s: %w", f.From, f.To, err)
 	}
@@ -185,12 +161,12 @@ func (f *Flow) openTCP(ctx context.Context, from, to *network.Host) (out, in net
 }
 
 // openUDP makes a socket on each host.
-func (f *Flow) openUDP(ctx context.Context, from, to *network.Host) (out, in net.Conn, err error) {
+func (f *flow) openUDP(ctx context.Context, from, to *network.Host) (out, in net.Conn, err error) {
 	receiver, err := listenUDP(to)
 	if err != nil {
 		return nil, nil, err
 	}
-	out, err = fetch.Dial(ctx, from, "udp4", receiver.LocalAddr().String())
+	out, err = from.Dial(ctx, "udp4", receiver.LocalAddr().String())
 	if err != nil {
 		receiver.Close()
 		return nil, nil, fmt.Errorf("background from %s to %s: %w", f.From, f.To, err)

@@ -3,24 +3,21 @@ package traffic
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
-	"github.com/rackswarm/rackswarm/acceptance/lab/fetch"
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 )
 
 const (
 	pageInterval = 200 * time.Millisecond // begins of two pages, unless one takes longer
 	pageSize     = 20_000                 // bytes
-	pagePatience = 10 * time.Second       // a page that takes longer is lost
+	pagePatience = 5 * time.Second        // a page that takes longer is lost
 )
 
 // measureHTTP loads pages one after another until ctx ends.
-func measureHTTP(ctx context.Context, from, to *network.Host) ([]Sample, error) {
-	l, err := listenTCP(to)
+func measureHTTP(ctx context.Context, from, to *network.Host) ([]sample, error) {
+	l, err := to.Listen(0)
 	if err != nil {
 		return nil, err
 	}
@@ -38,24 +35,24 @@ func measureHTTP(ctx context.Context, from, to *network.Host) ([]Sample, error) 
 	return loadPages(ctx, from, fmt.Sprintf("http://%s/", l.Addr())), nil
 }
 
-func loadPages(ctx context.Context, from *network.Host, url string) []Sample {
+func loadPages(ctx context.Context, from *network.Host, url string) []sample {
 	tick := time.NewTicker(pageInterval)
 	defer tick.Stop()
 	begin := time.Now()
-	var all []Sample
+	var all []sample
 	for {
 		select {
 		case <-ctx.Done():
 			return all
 		case <-tick.C:
 		}
-		s := Sample{At: time.Since(begin)}
+		s := sample{at: time.Since(begin)}
 		err := loadPage(ctx, from, url)
 		if ctx.Err() != nil {
 			return all // it was not the network that broke it off
 		}
-		if s.Lost = err != nil; !s.Lost {
-			s.Took = time.Since(begin) - s.At
+		if s.lost = err != nil; !s.lost {
+			s.took = time.Since(begin) - s.at
 		}
 		all = append(all, s)
 	}
@@ -68,21 +65,9 @@ func loadPage(ctx context.Context, from *network.Host, url string) error {
 	if err != nil {
 		return err
 	}
-	page, err := fetch.Do(from, q)
+	page, err := from.Fetch(q)
 	if err == nil && len(page) != pageSize {
 		err = fmt.Errorf("a page of %d bytes", len(page))
 	}
 	return err
-}
-
-func listenTCP(h *network.Host) (net.Listener, error) {
-	var l net.Listener
-	err := h.Do(func() (err error) {
-		l, err = net.Listen("tcp4", netip.AddrPortFrom(h.Address, 0).String())
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", h.Node, err)
-	}
-	return l, nil
 }

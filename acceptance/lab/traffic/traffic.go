@@ -29,8 +29,8 @@ import (
 // called from one goroutine.
 type Traffic struct {
 	network *network.Network
-	probes  []*Probe
-	flows   []*Flow
+	probes  []*probe
+	flows   []*flow
 	// running ends with Finish or Close.
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -40,10 +40,10 @@ type Traffic struct {
 func New(n *network.Network, s *scenario.Scenario) *Traffic {
 	t := &Traffic{network: n, cancel: func() {}}
 	for _, p := range s.Probes {
-		t.probes = append(t.probes, &Probe{Probe: p})
+		t.probes = append(t.probes, &probe{Probe: p})
 	}
 	for _, f := range s.Background {
-		t.flows = append(t.flows, &Flow{Flow: f})
+		t.flows = append(t.flows, &flow{Flow: f})
 	}
 	return t
 }
@@ -81,11 +81,11 @@ func (t *Traffic) Begin() {
 func (t *Traffic) Finish(o *scenario.Observed) {
 	t.Close()
 	for _, p := range t.probes {
-		o.Probes = append(o.Probes, p.Report())
+		o.Probes = append(o.Probes, p.report())
 		o.Notes = note(o.Notes, fmt.Sprintf("probe from %s to %s", p.From, p.To), p.err)
 	}
 	for _, f := range t.flows {
-		o.Background = append(o.Background, f.Report())
+		o.Background = append(o.Background, f.report())
 		o.Notes = note(o.Notes, fmt.Sprintf("background from %s to %s", f.From, f.To), f.err)
 	}
 }
@@ -97,14 +97,8 @@ func note(notes []string, what string, err error) []string {
 	return append(notes, fmt.Sprintf("%s: %v", what, err))
 }
 
-// Close ends all, after which Probes and Flows are complete.
+// Close ends all. It may be called more than once.
 func (t *Traffic) Close() {
 	t.cancel()
 	t.running.Wait()
 }
-
-// Probes are those of the scenario, in its order.
-func (t *Traffic) Probes() []*Probe { return t.probes }
-
-// Flows are those of the scenario, in its order.
-func (t *Traffic) Flows() []*Flow { return t.flows }

@@ -26,7 +26,7 @@ const (
 )
 
 // measure probes until ctx ends.
-func (t *Traffic) measure(ctx context.Context, p scenario.Probe) ([]Sample, error) {
+func (t *Traffic) measure(ctx context.Context, p scenario.Probe) ([]sample, error) {
 	from, to := t.network.Host(p.From), t.network.Host(p.To)
 	if p.Proto == scenario.HTTP {
 		return measureHTTP(ctx, from, to)
@@ -35,7 +35,7 @@ func (t *Traffic) measure(ctx context.Context, p scenario.Probe) ([]Sample, erro
 }
 
 // measureUDP sends packets until ctx ends, and waits for the last answers.
-func measureUDP(ctx context.Context, from, to *network.Host) ([]Sample, error) {
+func measureUDP(ctx context.Context, from, to *network.Host) ([]sample, error) {
 	echo, err := listenUDP(to)
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ type udpProbe struct {
 	err    error // of send
 
 	mu   sync.Mutex
-	all  []Sample
+	all  []sample
 	open int // not answered
 }
 
@@ -160,7 +160,7 @@ func (m *udpProbe) next() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.open++
-	m.all = append(m.all, Sample{At: time.Since(m.begin), Lost: true})
+	m.all = append(m.all, sample{at: time.Since(m.begin), lost: true})
 	return uint64(len(m.all) - 1)
 }
 
@@ -203,8 +203,8 @@ func (m *udpProbe) answered(number uint64, at time.Time, there time.Duration) {
 	}
 	s := &m.all[number]
 	m.open--
-	took := at.Sub(m.begin) - s.At - there
+	took := at.Sub(m.begin) - s.at - there
 	if took <= probePatience {
-		s.Took, s.Lost = max(took, 1), false
+		s.took, s.lost = max(took, 1), false
 	}
 }

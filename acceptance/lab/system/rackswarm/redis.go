@@ -91,7 +91,7 @@ func (r *redisServer) run(ctx context.Context, cmd *exec.Cmd) (err error) {
 func (r *redisServer) newClient() (*redis.Client, error) {
 	o := &redis.Options{
 		Addr: r.address(), Protocol: 2, DisableIdentity: true, MaxRetries: -1,
-		Dialer: func(ctx context.Context, _, address string) (net.Conn, error) { return dialOn(ctx, r.host, address) },
+		Dialer: r.host.Dial,
 	}
 	if r.tls {
 		pair, err := tls.LoadX509KeyPair(r.credentials(storeName+".crt"), r.credentials(storeName+".key"))
@@ -106,7 +106,7 @@ func (r *redisServer) newClient() (*redis.Client, error) {
 		pool.AppendCertsFromPEM(authority)
 		config := &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}, ServerName: r.host.Address.String(), MinVersion: tls.VersionTLS12}
 		o.Dialer = func(ctx context.Context, _, address string) (net.Conn, error) {
-			c, err := dialOn(ctx, r.host, address)
+			c, err := r.host.Dial(ctx, "tcp4", address)
 			if err != nil {
 				return nil, err
 			}
@@ -114,15 +114,6 @@ func (r *redisServer) newClient() (*redis.Client, error) {
 		}
 	}
 	return redis.NewClient(o), nil
-}
-
-// dialOn connects from a host.
-func dialOn(ctx context.Context, h *network.Host, address string) (c net.Conn, err error) {
-	err = h.Do(func() error {
-		c, err = (&net.Dialer{}).DialContext(ctx, "tcp4", address)
-		return err
-	})
-	return c, err
 }
 
 func (r *redisServer) kill() {

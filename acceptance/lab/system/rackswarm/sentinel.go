@@ -134,16 +134,12 @@ type follower struct {
 const followInterval = 100 * time.Millisecond
 
 func follow(h *network.Host, master func(context.Context) (string, error)) (*follower, error) {
-	ctx, stop := context.WithCancel(context.Background())
-	f := &follower{host: h, master: master, stop: stop, open: map[net.Conn]bool{}}
-	err := h.Do(func() (err error) {
-		f.listener, err = net.Listen("tcp4", net.JoinHostPort(h.Address.String(), strconv.Itoa(redisPort)))
-		return err
-	})
+	l, err := h.Listen(redisPort)
 	if err != nil {
-		stop()
 		return nil, err
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	f := &follower{host: h, master: master, listener: l, stop: stop, open: map[net.Conn]bool{}}
 	f.look(ctx)
 	f.done.Go(func() { f.watch(ctx) })
 	f.done.Go(func() { f.accept(ctx) })
@@ -192,7 +188,7 @@ func (f *follower) relay(ctx context.Context, c net.Conn) {
 	f.mu.Lock()
 	target := f.target
 	f.mu.Unlock()
-	up, err := dialOn(ctx, f.host, target)
+	up, err := f.host.Dial(ctx, "tcp4", target)
 	if err != nil {
 		return // the client tries again
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os/exec"
 	"time"
@@ -52,15 +51,12 @@ func (s *aria2) startTracker() error {
 	for _, p := range s.inOrder() {
 		peers = append(peers, dataAddress(p))
 	}
-	store := s.Network.Store()
-	return store.Do(func() error {
-		l, err := net.Listen("tcp4", netip.AddrPortFrom(store.Address, 0).String())
-		if err != nil {
-			return fmt.Errorf("tracker of aria2: %w", err)
-		}
-		s.tracker = tracker.Start(l, peers, len(s.Scenario.Initial), trackerInterval)
-		return nil
-	})
+	l, err := s.Network.Store().Listen(0)
+	if err != nil {
+		return fmt.Errorf("tracker of aria2: %w", err)
+	}
+	s.tracker = tracker.Start(l, peers, len(s.Scenario.Initial), trackerInterval)
+	return nil
 }
 
 // waitAnnounced waits until everybody who was started has asked the tracker, and

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/rackswarm/rackswarm/acceptance/lab/fetch"
 )
 
 // rpcPort is where an aria2 is asked how far it is, on its host's loopback.
@@ -26,7 +24,7 @@ func askAria2(ctx context.Context, p *peer) (download, error) {
 	if err != nil {
 		return download{}, err
 	}
-	text, err := fetch.Do(p.host, q)
+	text, err := p.host.Fetch(q)
 	if err != nil {
 		return download{}, err
 	}

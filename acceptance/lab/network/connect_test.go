@@ -1,4 +1,4 @@
-package fetch
+package network_test
 
 import (
 	"context"
@@ -7,42 +7,17 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/rackswarm/rackswarm/acceptance/lab/network"
-	"github.com/rackswarm/rackswarm/core/scenario"
+	"github.com/rackswarm/rackswarm/core/topo"
 )
 
-const twoHosts = `
-name: fetch
-artifact: {size: 1MB, seed: 1}
-locations: {r1: {uplink: 10Mbit, hosts: 2}}
-host: {up: 100Mbit, down: 100Mbit}
-initial: r1/1
-`
-
-func TestDo(t *testing.T) {
-	if err := network.Unsupported(); err != nil {
-		t.Skip(err)
-	}
-	s, err := scenario.Parse("fetch.yaml", []byte(twoHosts))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := network.New(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
-	to := n.Host("r1/2")
-	var l net.Listener
-	err = to.Do(func() (err error) {
-		l, err = net.Listen("tcp4", netip.AddrPortFrom(to.Address, 80).String())
-		return err
-	})
+func TestFetch(t *testing.T) {
+	n := newNetwork(t, racks(1, 2, both(10*mbit), topo.Unlimited))
+	from, to := n.Host("dc/r1/1"), n.Host("dc/r1/2")
+	l, err := to.Listen(80)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,10 +40,10 @@ func TestDo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := Do(n.Host("r1/1"), q)
+		text, err := from.Fetch(q)
 		return string(text), err
 	}
-	if text, err := get(t.Context(), "/echo"); err != nil || !strings.HasPrefix(text, "hello from "+n.Host("r1/1").Address.String()) {
+	if text, err := get(t.Context(), "/echo"); err != nil || !strings.HasPrefix(text, "hello from "+from.Address.String()) {
 		t.Errorf("%q, %v", text, err)
 	}
 	if _, err := get(t.Context(), "/nothing"); err == nil || !strings.Contains(err.Error(), "404") {

@@ -14,7 +14,7 @@ const (
 	// frame is a full Ethernet frame; the target is at least targetFrames of them
 	// at the rate of the slowest link.
 	frame        unit.Bytes = 1514
-	targetFrames            = 10
+	targetFrames unit.Bytes = 10
 	// round is the least time in which a change of the rate shows in a sample.
 	round = 50 * time.Millisecond
 	// drainFor is the time in which a decrease is to let the queue drain.
@@ -34,7 +34,7 @@ const (
 	// slowEvery and slowFor are how often, and for how long, the rate is halved, so
 	// that a queue of our own drains and the base delay shows.
 	slowEvery, slowFor = 10 * time.Second, 200 * time.Millisecond
-	// idleAfter is from when on a connection that moves nothing halves its rate,
+	// guardIdle is from when on a connection that moves nothing halves its rate,
 	// once in each such time.
 	guardIdle = time.Second
 )

@@ -1,8 +1,6 @@
 package bandwidth
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -11,28 +9,30 @@ import (
 // Sharer decides what one node may use of one direction of a link that it shares
 // with others, who decide for themselves from the same claims, which everybody
 // hears of a little later. A share that shrinks does so at once. One that grows
-// does so only when it would have been as large all through the last two
-// intervals, in which the others had the chance to hear of it and to shrink.
+// because its node wants more does so only after two intervals, in which the
+// others hear of it and shrink.
 //
-// The rule: of the last two intervals a node counts the least of its own demand
-// and of the budget, and the greatest of everybody else's demand. So, if each
-// claim stands for at least an interval before it is replaced, is readable as
-// soon as it is published, and is read by everybody at least once per interval,
-// there is a moment of the past of which every node's view is at least as
-// cautious as the truth, and as shares are monotonic:
+// The rule: of its own demand a node counts the least of the last two intervals,
+// of everybody else's the last that it has read. So, if every node decides at
+// least once per interval, by claims that are read at most one interval before,
+// nobody counts more for itself than all others count for it. As a share never
+// grows with the demand of another, this follows however demands change and
+// nodes come and go:
 //
-//   - Shares sum to at most the budget at all times, however demands change and
-//     nodes come and go, apart from the newcomers' floor.
-//   - A claim that begins has nothing for one interval, and for another one its
-//     part of one floor; all that begin divide that one floor. So the sum is at
-//     most the budget and one floor, which lies well within the reserve.
-//   - When the budget itself falls, the sum is above it by at most what it fell,
-//     for as long as the nodes take to hear of it.
-//   - What a node frees is used by others three intervals later at most.
+//   - Shares sum to at most the budget at all times, apart from newcomers: a claim
+//     that began less than two intervals ago has a floor (FloorOf), divided by the
+//     number of such claims that its node has read of. The reserve has room for
+//     ten of them.
+//   - When the budget itself changes, the sum is at most the higher one until all
+//     nodes have heard of it.
+//   - What a node frees, as it wants less or leaves, is used by others two
+//     intervals later at most.
 //
 // If claims are read later than that, the sum may be too high for as long as they
 // are late. When nothing can be read any more, shares stay as they are, and what
-// shrinks is the budget, as its measurement grows old.
+// shrinks is the budget, as its measurement grows old. A node that cannot publish
+// for so long that its claim expires must not go on with its share: it has the
+// floor at most.
 //
 // A Sharer is owned by one goroutine; times must not go back.
 type Sharer struct {
@@ -40,8 +40,7 @@ type Sharer struct {
 	interval time.Duration
 	own      [ranks]course
 	began    [ranks]unit.Time // of the own claim that stands
-	others   map[claimant]*course
-	budget   course
+	others   map[claimant]heard
 }
 
 type claimant struct {
@@ -49,10 +48,16 @@ type claimant struct {
 	rank Rank
 }
 
+// heard is what was read of a claim last, and since when it is there.
+type heard struct {
+	demand unit.Rate
+	since  unit.Time
+}
+
 // NewSharer returns the sharer of a node that has published nothing yet. Claims
 // are published, and read, once per interval.
 func NewSharer(self unit.NodeID, interval time.Duration) *Sharer {
-	return &Sharer{self: self, interval: interval, others: map[claimant]*course{}}
+	return &Sharer{self: self, interval: interval, others: map[claimant]heard{}}
 }
 
 // window is how far back a claim counts.
@@ -76,34 +81,25 @@ func (s *Sharer) Publish(now unit.Time, own []Claim) {
 // Read notes the claims of all nodes as they can be read now. Whoever is missing,
 // as its claim expired or was withdrawn, has none; this node's own are ignored.
 func (s *Sharer) Read(now unit.Time, claims []Claim) {
+	others := make(map[claimant]heard, len(s.others))
 	for _, c := range claims {
+		if c.Node == s.self || c.Demand <= 0 {
+			continue
+		}
 		key := claimant{c.Node, Rank(c.Rank.index()) + Background}
-		if c.Node != s.self && s.others[key] == nil && c.Demand > 0 {
-			s.others[key] = &course{}
+		h := heard{demand: max(c.Demand, others[key].demand), since: now}
+		if before, ok := s.others[key]; ok {
+			h.since = before.since
 		}
+		others[key] = h
 	}
-	for key, course := range s.others {
-		var demand unit.Rate
-		for _, c := range claims {
-			if c.Node == key.node && c.Rank.index() == key.rank.index() {
-				demand = max(demand, c.Demand)
-			}
-		}
-		if course.set(now, s.window(), demand); course.greatest(now, s.window()) == 0 {
-			delete(s.others, key)
-		}
-	}
+	s.others = others
 }
 
 // Share is what the node may use now, for all ranks together, when the fleet may
-// use budget. It is to be asked at least once per interval, and when the budget
-// has changed.
+// use budget. It is to be asked once per interval, and when the budget changes.
 func (s *Sharer) Share(now unit.Time, budget Budget) Budget {
-	if len(s.budget.steps) == 0 { // whatever it was before, others know this one, too
-		s.budget.set(now.Add(-s.window()), s.window(), budget.Rate)
-	}
-	s.budget.set(now, s.window(), budget.Rate)
-	whole := min(s.budget.least(now, s.window()), budget.Rate)
+	whole := budget.Rate
 	if whole == unit.Unlimited {
 		return budget
 	}
@@ -112,7 +108,7 @@ func (s *Sharer) Share(now unit.Time, budget Budget) Budget {
 		return budget
 	}
 	b := Binding{Reason: Shared, Hop: budget.Binding.Hop, Rate: share, Whole: whole, Capacity: budget.Binding.Capacity}
-	b.Users = s.users(now)
+	b.Users = s.users()
 	if joining {
 		b.Reason = Joining
 	}
@@ -129,9 +125,7 @@ func (s *Sharer) sum(now unit.Time, whole, floor unit.Rate) (sum unit.Rate, join
 			sum += s.established(now, whole, i)
 		default:
 			joining = true
-			if now.Sub(s.began[i]) >= s.interval {
-				sum += floor / unit.Rate(max(s.newcomers(now), 1))
-			}
+			sum += floor / unit.Rate(max(s.newcomers(now), 1))
 		}
 	}
 	return min(sum, whole), joining
@@ -141,33 +135,25 @@ func (s *Sharer) sum(now unit.Time, whole, floor unit.Rate) (sum unit.Rate, join
 func (s *Sharer) established(now unit.Time, whole unit.Rate, i int) unit.Rate {
 	claims := []Claim{{s.self, Rank(i) + Background, s.own[i].least(now, s.window())}}
 	for j := range s.own {
-		if d := s.own[j].greatest(now, s.window()); j != i && d > 0 {
+		if d := s.own[j].last(); j != i && d > 0 {
 			claims = append(claims, Claim{s.self, Rank(j) + Background, d})
 		}
 	}
-	for key, course := range s.others {
-		if d := course.greatest(now, s.window()); d > 0 {
-			claims = append(claims, Claim{key.node, key.rank, d})
-		}
+	for key, h := range s.others { // in any order: Divide does not mind
+		claims = append(claims, Claim{key.node, key.rank, h.demand})
 	}
-	slices.SortFunc(claims[1:], func(a, b Claim) int {
-		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Rank, b.Rank))
-	})
 	return Divide(whole, claims)[0]
 }
 
-// newcomers counts the claims, own and others', that not all know of yet.
+// newcomers counts the claims, own and others', that are younger than the window.
 func (s *Sharer) newcomers(now unit.Time) (n int) {
-	begins := func(c *course) bool {
-		return c.least(now, s.window()) == 0 && c.greatest(now, s.window()) > 0
-	}
 	for i := range s.own {
-		if begins(&s.own[i]) {
+		if s.own[i].last() > 0 && now.Sub(s.began[i]) < s.window() {
 			n++
 		}
 	}
-	for _, c := range s.others {
-		if begins(c) {
+	for _, h := range s.others {
+		if now.Sub(h.since) < s.window() {
 			n++
 		}
 	}
@@ -175,12 +161,10 @@ func (s *Sharer) newcomers(now unit.Time) (n int) {
 }
 
 // users counts the nodes with demand, this one included.
-func (s *Sharer) users(now unit.Time) int {
+func (s *Sharer) users() int {
 	nodes := map[unit.NodeID]bool{s.self: true}
-	for key, c := range s.others {
-		if c.greatest(now, s.window()) > 0 {
-			nodes[key.node] = true
-		}
+	for key := range s.others {
+		nodes[key.node] = true
 	}
 	return len(nodes)
 }
@@ -221,15 +205,4 @@ func (c *course) least(now unit.Time, window time.Duration) unit.Rate {
 		}
 	}
 	return 0
-}
-
-// greatest is the highest rate within the window before now.
-func (c *course) greatest(now unit.Time, window time.Duration) unit.Rate {
-	r := c.last()
-	for i := len(c.steps) - 1; i >= 0; i-- {
-		if r = max(r, c.steps[i].rate); now.Sub(c.steps[i].at) >= window {
-			return r
-		}
-	}
-	return r
 }

@@ -1,0 +1,354 @@
+package bandwidth
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+func constantly(d time.Duration) func(time.Duration) time.Duration {
+	return func(time.Duration) time.Duration { return d }
+}
+
+// background is a part of the capacity that changes at some times.
+type background []struct {
+	from time.Duration
+	part float64
+}
+
+func (b background) at(t time.Duration) (part float64) {
+	for _, s := range b {
+		if t >= s.from {
+			part = s.part
+		}
+	}
+	return part
+}
+
+// newBottleneck is a link that n guarded connections share, one starting after
+// the other.
+func newBottleneck(capacity unit.Rate, n int, rtt time.Duration, known bool) *bottleneck {
+	b := &bottleneck{capacity: float64(capacity), limit: 50 * time.Millisecond, background: background(nil).at}
+	for i := range n {
+		c := GuardConfig{Floor: FloorOf(capacity) / unit.Rate(n), Ceiling: unit.Unlimited}
+		if known {
+			c.Link = capacity
+		}
+		b.flows = append(b.flows, &flow{
+			guard: NewGuard(c), base: constantly(rtt), noise: unit.NewRand(uint64(i)),
+			start: time.Duration(i) * 1700 * time.Millisecond,
+		})
+	}
+	return b
+}
+
+func quantile(d []float64, q float64) float64 {
+	s := slices.Sorted(slices.Values(d))
+	return s[min(int(q*float64(len(s))), len(s)-1)]
+}
+
+func jain(b *bottleneck, from, to time.Duration) float64 {
+	sum, squares := 0., 0.
+	for _, f := range b.flows {
+		u := b.used(f, from, to)
+		sum, squares = sum+u, squares+u*u
+	}
+	return sum * sum / squares / float64(len(b.flows))
+}
+
+// within is how long after from the connections together first send no more than
+// a part of the capacity.
+func (b *bottleneck) within(from time.Duration, part float64) time.Duration {
+	for d := time.Duration(0); ; d += tick {
+		sum := 0.
+		for _, f := range b.flows {
+			sum += f.rates[(from+d)/tick]
+		}
+		if sum <= part*b.capacity {
+			return d
+		}
+	}
+}
+
+// uses is how long after from the connections together begin to use a part of the
+// capacity, in the mean of half a second.
+func (b *bottleneck) uses(from time.Duration, part float64) time.Duration {
+	const mean = 500 * time.Millisecond
+	for d := time.Duration(0); ; d += 50 * time.Millisecond {
+		if from+d+mean > b.now || b.all(from+d, from+d+mean) >= part {
+			return d
+		}
+	}
+}
+
+const sec = time.Second
+
+// The site's traffic goes from nothing to 60%, 95% and 20%, with a burst of 2 s.
+// After a step up the connections are below what is spare within 0.8 s, after a
+// step down they use 90% of it within 2.2 s. They share fairly, though they began
+// one after the other. Standing queues stay near the target.
+func TestGuardFollowsTheSite(t *testing.T) {
+	steps := background{{0, 0}, {10 * sec, .6}, {20 * sec, .95}, {30 * sec, .2}, {40 * sec, .8}, {42 * sec, .2}}
+	for _, capacity := range []unit.Rate{10 * mbit, 100 * mbit, 1000 * mbit} {
+		for _, rtt := range []time.Duration{100 * time.Microsecond, time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond} {
+			for _, n := range []int{1, 4} {
+				name := fmt.Sprintf("%d Mbit, %v, %d connections", capacity/mbit, rtt, n)
+				b := newBottleneck(capacity, n, rtt, true)
+				b.background = steps.at
+				b.run(50 * sec)
+				target := b.flows[0].guard.Target().Seconds() * 1e3
+				var p50, p99 float64
+				for _, d := range []time.Duration{4 * sec, 12 * sec, 22 * sec, 33 * sec} {
+					from, to := d, d+7*sec-500*time.Millisecond
+					if d == 4*sec {
+						from = 7 * sec // all have begun
+						to = 10 * sec
+					}
+					p50, p99 = max(p50, quantile(b.delays(from, to), .5)), max(p99, quantile(b.delays(from, to), .99))
+				}
+				up60, up95 := b.within(10*sec, .4), b.within(20*sec, .05)
+				down, burst := b.uses(30*sec, .9*.8), b.uses(42*sec, .9*.8)
+				fair := jain(b, 12*sec, 20*sec)
+				use := [4]float64{b.all(7*sec, 10*sec), b.all(12*sec, 20*sec) / .4, b.all(22*sec, 30*sec) / .05, b.all(33*sec, 40*sec) / .8}
+				t.Logf("%s: target %.1f ms, standing queue %.1f ms (p99 %.1f), below the spare after %v and %v, 90%% after %v and %v, fair %.3f, of the spare %.2f, the site lost %.4f",
+					name, target, p50, p99, up60, up95, down, burst, fair, use, b.lostOthers/b.sentOthers)
+				feedback := max(rtt, 10*time.Millisecond).Seconds() * 1e3 // of what is not known yet for a round trip
+				if p50 > target*1.5+feedback/20 || p99 > 2.5*target+feedback/5 {
+					t.Errorf("%s: a standing queue of %.1f ms (p99 %.1f) at a target of %.1f ms", name, p50, p99, target)
+				}
+				if up60 > 800*time.Millisecond || up95 > 800*time.Millisecond {
+					t.Errorf("%s: below the spare after %v and %v", name, up60, up95)
+				}
+				if down > 2200*time.Millisecond || burst > 2200*time.Millisecond {
+					t.Errorf("%s: 90%% of the spare after %v and %v", name, down, burst)
+				}
+				if fair < .95 {
+					t.Errorf("%s: Jain's index is %.3f", name, fair)
+				}
+				for i, u := range use {
+					if u < .8 || u > 1.1 {
+						t.Errorf("%s: phase %d uses %.2f of the spare", name, i, u)
+					}
+				}
+			}
+		}
+	}
+}
+
+// A guard that begins while the queue is full takes that for the way's length. It
+// stays low as long as data is lost, and when the queue drains it learns better.
+func TestGuardBeginsDuringAFullQueue(t *testing.T) {
+	b := newBottleneck(100*mbit, 2, time.Millisecond, true)
+	b.background = background{{0, 1.2}, {15 * sec, .5}}.at
+	b.flows[0].start, b.flows[1].start = sec, 3*sec
+	b.run(30 * sec)
+	t.Logf("during it %.3f of the capacity, afterwards %.2f with a queue of %.1f ms (p99 %.1f), 90%% after %v, fair %.3f", b.all(5*sec, 15*sec), b.all(20*sec, 30*sec),
+		quantile(b.delays(20*sec, 30*sec), .5), quantile(b.delays(20*sec, 30*sec), .99), b.uses(15*sec, .45), jain(b, 20*sec, 30*sec))
+	if u := b.all(5*sec, 15*sec); u > .04 {
+		t.Errorf("while the link is full they use %.3f", u)
+	}
+	if u := b.all(18*sec, 30*sec); u < .45 || b.uses(15*sec, .45) > 3*sec {
+		t.Errorf("afterwards %.2f, after %v", u, b.uses(15*sec, .45))
+	}
+	if q := quantile(b.delays(20*sec, 30*sec), .99); q > 10 {
+		t.Errorf("a queue of %.1f ms", q)
+	}
+}
+
+// Nobody but the guard keeps a queue that it took for the way's length: it halves
+// its rate now and then, and learns better.
+func TestGuardDrainsAQueueOfItsOwn(t *testing.T) {
+	b := newBottleneck(100*mbit, 1, time.Millisecond, true)
+	b.background = background{{0, 1.05}, {2 * sec, .9}}.at // which leaves a queue that drains slowly
+	b.flows[0].start = 1500 * time.Millisecond
+	b.run(30 * sec)
+	if q := quantile(b.delays(15*sec, 30*sec), .99); q > 10 {
+		t.Errorf("a queue of %.1f ms", q)
+	}
+	if base, _ := b.flows[0].guard.base.least(); base > 3*time.Millisecond {
+		t.Errorf("the base is taken to be %v", base)
+	}
+}
+
+// A way that becomes longer looks like a queue. The guard stays at its floor until
+// it has forgotten the shorter way, 40 s, and then is as fast as before.
+func TestGuardLearnsALongerWay(t *testing.T) {
+	b := newBottleneck(100*mbit, 1, time.Millisecond, true)
+	b.flows[0].base = func(at time.Duration) time.Duration {
+		if at < 10*sec {
+			return 5 * time.Millisecond
+		}
+		return 25 * time.Millisecond
+	}
+	b.run(60 * sec)
+	took := b.uses(10*sec+500*time.Millisecond, .9)
+	t.Logf("after %v it uses 90%% again; meanwhile %.3f", took, b.all(12*sec, 35*sec))
+	if took > 45*sec {
+		t.Errorf("after %v it uses 90%% again", took)
+	}
+	if u := b.all(12*sec, 35*sec); u < .019 {
+		t.Errorf("meanwhile it uses %.3f, less than the floor", u)
+	}
+	if q := quantile(b.delays(55*sec, 60*sec), .99); q > 10 {
+		t.Errorf("a queue of %.1f ms", q)
+	}
+}
+
+// A guard that knows no link keeps the queue short as well.
+func TestGuardOnAnUnknownLink(t *testing.T) {
+	for _, capacity := range []unit.Rate{10 * mbit, 1000 * mbit, 10000 * mbit} {
+		b := newBottleneck(capacity, 2, time.Millisecond, false)
+		b.run(30 * sec)
+		use, q, fair := b.all(10*sec, 30*sec), quantile(b.delays(10*sec, 30*sec), .99), jain(b, 20*sec, 30*sec)
+		t.Logf("%d Mbit: use %.2f, queue p99 %.1f ms, fair %.3f", capacity/mbit, use, q, fair)
+		if use < .9 || q > 15 || fair < .65 { // without a known link the steps are small
+			t.Errorf("%d Mbit: use %.2f, a queue of %.1f ms (p99), Jain's index %.3f", capacity/mbit, use, q, fair)
+		}
+	}
+}
+
+// Whatever the kernel says, the rate stays between floor and ceiling.
+func TestGuardStaysWithinItsBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rates := rapid.OneOf(rapid.Int64Range(0, 1<<32), rapid.Just(int64(unit.Unlimited)))
+		config := func() GuardConfig {
+			return GuardConfig{
+				Floor: unit.Rate(rapid.Int64Range(-1, 1<<30).Draw(t, "floor")), Ceiling: unit.Rate(rates.Draw(t, "ceiling")),
+				Link: unit.Rate(rates.Draw(t, "link")), Target: time.Duration(rapid.Int64Range(-1, int64(sec)).Draw(t, "target")),
+			}
+		}
+		c := config()
+		g := NewGuard(c)
+		any64 := rapid.OneOf(rapid.Int64Range(0, int64(sec)), rapid.Int64())
+		s := Sample{}
+		for range rapid.IntRange(0, 100).Draw(t, "samples") {
+			if rapid.IntRange(0, 20).Draw(t, "configured") == 0 {
+				c = config()
+				g.Configure(c)
+			}
+			s.At += unit.Time(rapid.Int64Range(-1, int64(sec)).Draw(t, "wait"))
+			s.RTT, s.MinRTT = time.Duration(any64.Draw(t, "rtt")), time.Duration(any64.Draw(t, "least"))
+			s.Delivery = unit.Rate(any64.Draw(t, "delivery"))
+			s.Acked += unit.Bytes(rapid.Int64Range(-1, 1<<40).Draw(t, "acked"))
+			s.Retransmitted += unit.Bytes(rapid.Int64Range(-1, 1<<20).Draw(t, "again"))
+			r := g.Sample(s)
+			if low := min(max(c.Floor, 1), c.Ceiling); r < low || r > c.Ceiling || r != g.Rate() {
+				t.Fatalf("%d after %+v, of %+v", r, s, c)
+			}
+		}
+	})
+}
+
+// samples are of a connection that moves as much as it may, at a rtt that each
+// tells, one each 50 ms.
+func samples(g *Guard, from Sample, rtts ...time.Duration) Sample {
+	for _, rtt := range rtts {
+		from.At = from.At.Add(round)
+		from.RTT = rtt
+		from.Acked += g.Rate().In(round)
+		g.Sample(from)
+	}
+	return from
+}
+
+const ms = time.Millisecond
+
+// One sample above the target does not lower the rate by much, two do; and only
+// after a round trip another two.
+func TestGuardNeedsTwoSamples(t *testing.T) {
+	g := NewGuard(GuardConfig{Floor: 1e6, Ceiling: unit.Unlimited})
+	s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 20)...)
+	before := g.Rate()
+	if before < 20e6 || g.Held() {
+		t.Fatalf("without delay it ramps to %d only", before)
+	}
+	if s = samples(g, s, 15*ms); g.Rate() != before || g.Delay() != 5*ms {
+		t.Errorf("one sample: from %d to %d", before, g.Rate())
+	}
+	if s = samples(g, s, 15*ms); float64(g.Rate()) > .86*float64(before) || !g.Held() {
+		t.Errorf("two samples: from %d to %d", before, g.Rate())
+	}
+	s = samples(g, s, 10*ms)
+	after := g.Rate()
+	s = samples(g, s, 40*ms, 10*ms, 40*ms, 10*ms)
+	if float64(g.Rate()) < .9*float64(after) {
+		t.Errorf("single ones: from %d to %d", after, g.Rate())
+	}
+	samples(g, s, slices.Repeat([]time.Duration{300 * ms}, 40)...)
+	if g.Rate() != 1e6 {
+		t.Errorf("a full queue leaves %d", g.Rate())
+	}
+}
+
+// Who does not use its rate gets no higher one, and who is idle gets a lower one.
+func TestGuardOfALittleUsedConnection(t *testing.T) {
+	g := NewGuard(GuardConfig{Floor: 1e6, Ceiling: unit.Unlimited})
+	s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 20)...)
+	before := g.Rate()
+	for range 20 {
+		s.At = s.At.Add(round)
+		s.Acked += 1000
+		g.Sample(s)
+	}
+	if g.Rate() != before {
+		t.Errorf("little used: from %d to %d", before, g.Rate())
+	}
+	for range 60 {
+		s.At = s.At.Add(round)
+		g.Sample(s)
+	}
+	if r := g.Rate(); r > before/7 || r < before/9 {
+		t.Errorf("idle for 3 s: from %d to %d", before, r)
+	}
+}
+
+func TestTarget(t *testing.T) {
+	for _, tt := range []struct {
+		config GuardConfig
+		rtt    time.Duration
+		want   time.Duration
+	}{
+		{GuardConfig{}, 0, 3 * ms},
+		{GuardConfig{}, 50 * ms, 3 * ms},
+		{GuardConfig{}, 100 * time.Microsecond, 1200 * time.Microsecond},
+		{GuardConfig{Target: 8 * ms}, 50 * ms, 8 * ms},
+		{GuardConfig{Target: 100 * time.Microsecond}, 50 * ms, 100 * time.Microsecond},
+		{GuardConfig{Link: 1514 * 1000}, 50 * ms, 10 * ms},
+		{GuardConfig{Link: unit.Unlimited}, 50 * ms, 3 * ms},
+	} {
+		g := NewGuard(tt.config)
+		g.Sample(Sample{At: 1, RTT: tt.rtt})
+		if got := g.Target(); got != tt.want {
+			t.Errorf("%+v with a base of %v: %v, want %v", tt.config, tt.rtt, got, tt.want)
+		}
+	}
+}
+
+// The kernel's least round-trip time counts when it is news, and is forgotten
+// with the others.
+func TestBaseDelay(t *testing.T) {
+	var b baseDelay
+	if _, ok := b.least(); ok {
+		t.Error("a base of nothing")
+	}
+	for _, step := range []struct {
+		at, rtt, kernel, want time.Duration
+	}{
+		{0, 9 * ms, 4 * ms, 4 * ms},
+		{15 * sec, 8 * ms, 4 * ms, 4 * ms},
+		{39 * sec, 8 * ms, 4 * ms, 4 * ms},
+		{40 * sec, 9 * ms, 4 * ms, 8 * ms},
+		{41 * sec, 9 * ms, 3 * ms, 3 * ms},
+		{500 * sec, 7 * ms, 3 * ms, 7 * ms},
+	} {
+		b.observe(Sample{At: unit.Time(step.at), RTT: step.rtt, MinRTT: step.kernel})
+		if got, _ := b.least(); got != step.want {
+			t.Errorf("at %v the base is %v, want %v", step.at, got, step.want)
+		}
+	}
+}

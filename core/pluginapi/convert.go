@@ -151,3 +151,11 @@ func texts(all []string) []string {
 	}
 	return all
 }
+
+func fromError(e *Error) *databasev1.Error {
+	return &databasev1.Error{Code: text(e.Code), Subject: text(e.Subject), Message: text(e.Message), Fix: text(e.Fix)}
+}
+
+func toError(e *databasev1.Error) *Error {
+	return &Error{Code: e.GetCode(), Subject: e.GetSubject(), Message: e.GetMessage(), Fix: e.GetFix()}
+}

@@ -8,7 +8,6 @@ import (
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 
-	databasev1 "github.com/rackswarm/rackswarm/core/pluginapi/proto/database/v1"
 	sensorv1 "github.com/rackswarm/rackswarm/core/pluginapi/proto/sensor/v1"
 )
 
@@ -134,12 +133,4 @@ func toReading(m *sensorv1.Reading) LinkReading {
 		r.Err = toError(e)
 	}
 	return r
-}
-
-func fromError(e *Error) *databasev1.Error {
-	return &databasev1.Error{Code: text(e.Code), Subject: text(e.Subject), Message: text(e.Message), Fix: text(e.Fix)}
-}
-
-func toError(e *databasev1.Error) *Error {
-	return &Error{Code: e.GetCode(), Subject: e.GetSubject(), Message: e.GetMessage(), Fix: e.GetFix()}
 }

@@ -106,7 +106,7 @@ func (s *snmp) column(root string) (map[string]any, error) {
 			return values, nil
 		}
 	}
-	return nil, fmt.Errorf("the table %s does not end after %d packets", root, maxWalk)
+	return nil, fmt.Errorf("its table of interfaces has more than %d rows: tell the interface by its index", maxWalk*rowsPerStep)
 }
 
 // statusOf makes an error of an answer that says that something is wrong.

@@ -106,7 +106,11 @@ func printDetails(w io.Writer, all []group) {
 	for _, g := range all {
 		fmt.Fprint(t, g.system, "\t")
 		for _, c := range details {
-			fmt.Fprintf(t, c.format+"\t", g.median(c.value))
+			if value := g.median(c.value); value > 0 {
+				fmt.Fprintf(t, c.format+"\t", value)
+			} else {
+				fmt.Fprint(t, "–\t") // it has no such thing
+			}
 		}
 		fmt.Fprintln(t)
 	}

@@ -352,3 +352,29 @@ func TestBaseDelay(t *testing.T) {
 		}
 	}
 }
+
+// Every ten seconds the rate is halved for a moment, and then what it was.
+func TestGuardSlowsDownNowAndThen(t *testing.T) {
+	g := NewGuard(GuardConfig{Floor: 1e6, Ceiling: 50e6})
+	s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 150)...)
+	slow := 0
+	for range 400 {
+		if s = samples(g, s, 10*ms); g.Rate() == 25e6 {
+			slow++
+		}
+	}
+	if n := int(2 * slowFor / round); slow < n-2 || slow > n+2 || g.Rate() != 50e6 {
+		t.Errorf("%d of 400 samples at half the rate, then %d", slow, g.Rate())
+	}
+}
+
+// A queue that grows fast gets no more from the first sample on than leaves it.
+func TestGuardStopsAddingToAQueue(t *testing.T) {
+	g := NewGuard(GuardConfig{Floor: 1e6, Ceiling: unit.Unlimited})
+	s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 20)...)
+	delivered := g.Rate() * 2 / 3
+	s.At, s.RTT, s.Acked = s.At.Add(round), 30*ms, s.Acked+delivered.In(round)
+	if r := g.Sample(s); r > delivered || r < delivered*99/100 {
+		t.Errorf("%d, of which %d arrive", r, delivered)
+	}
+}

@@ -304,3 +304,21 @@ func BenchmarkLane(b *testing.B) {
 		}
 	}
 }
+
+// Who waits long for a hop farther out leaves the others what is ready earlier.
+func TestWaitingFartherOutHoldsBackNobody(t *testing.T) {
+	n := NewNested(0, budgets(10e6, 10e6, 1e6))
+	urgent, normal := n.Lane(0, Urgent, noCeiling()), n.Lane(0, Normal, noCeiling())
+	urgent.Take(0, 2, unit.MiB) // a second of the outermost, a tenth of the others
+	if urgent.Allows(0, 2) {
+		t.Fatal("it is allowed in debt")
+	}
+	if at := normal.ReadyAt(0, 0); at > unit.Time(200*time.Millisecond) {
+		t.Errorf("traffic in the rack waits until %v", time.Duration(at))
+	}
+	n.SetBudgets(0, budgets(10e6, 10e6, 0))
+	urgent.Allows(0, 2)
+	if b := normal.Binding(0, 2); b.Reason != Reserve || b.Hop != hops[2] {
+		t.Errorf("where nothing passes others wait for: %s", b)
+	}
+}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -21,6 +22,7 @@ type extDict struct {
 }
 
 type rsDict struct {
+	Datagrams  string `bencode:"datagrams,omitempty"` // id and port, big-endian
 	Digest     string `bencode:"digest"`
 	MaxRequest uint32 `bencode:"max_request"`
 	Node       string `bencode:"node"`
@@ -33,7 +35,7 @@ func (m ExtHandshake) appendBody(dst []byte) []byte {
 		d.M = map[string]int{}
 	}
 	if m.Version != 0 {
-		d.RS = &rsDict{string(m.Digest[:]), m.MaxRequest, m.Node, m.Version}
+		d.RS = &rsDict{m.Datagrams.text(), string(m.Digest[:]), m.MaxRequest, m.Node, m.Version}
 	}
 	return append(dst, bencode.MustMarshal(d)...)
 }
@@ -58,5 +60,33 @@ func parseExtHandshake(body []byte) (Message, error) {
 	}
 	copy(m.Digest[:], d.RS.Digest)
 	m.Node, m.Version, m.MaxRequest = d.RS.Node, d.RS.Version, d.RS.MaxRequest
-	return m, nil
+	var err error
+	m.Datagrams, err = parseDatagramOffer(d.RS.Datagrams)
+	return m, err
+}
+
+const datagramOfferSize = 10
+
+// text is the offer as the handshake has it, "" for none.
+func (o DatagramOffer) text() string {
+	if o.Port == 0 {
+		return ""
+	}
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, datagramOfferSize), o.ID)
+	return string(binary.BigEndian.AppendUint16(b, o.Port))
+}
+
+func parseDatagramOffer(s string) (DatagramOffer, error) {
+	if s == "" {
+		return DatagramOffer{}, nil
+	}
+	if len(s) != datagramOfferSize {
+		return DatagramOffer{}, fmt.Errorf("%w: extended handshake with a datagram offer of %d bytes", ErrMalformed, len(s))
+	}
+	b := []byte(s)
+	o := DatagramOffer{ID: binary.BigEndian.Uint64(b), Port: binary.BigEndian.Uint16(b[8:])}
+	if o.Port == 0 {
+		return DatagramOffer{}, fmt.Errorf("%w: extended handshake with datagrams at port 0", ErrMalformed)
+	}
+	return o, nil
 }

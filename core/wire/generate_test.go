@@ -90,6 +90,9 @@ func anyExtHandshake(t *rapid.T) Message {
 		m.Node = rapid.StringN(0, 40, 128).Draw(t, "node")
 		m.Version = rapid.IntRange(1, 1<<30).Draw(t, "version")
 		m.MaxRequest = rapid.Uint32().Draw(t, "max_request")
+		if rapid.Bool().Draw(t, "datagrams") {
+			m.Datagrams = DatagramOffer{rapid.Uint64().Draw(t, "id"), rapid.Uint16Min(1).Draw(t, "port")}
+		}
 	}
 	return m
 }

@@ -50,6 +50,13 @@ type HaveNone struct{}
 // RejectRequest says that a Request will not be answered (BEP 6).
 type RejectRequest struct{ Piece, Begin, Length uint32 }
 
+// DatagramOffer says that the sender takes datagrams about this connection at a
+// UDP port of its address, marked with an id that it drew at random.
+type DatagramOffer struct {
+	ID   uint64
+	Port uint16 // 0 offers none
+}
+
 // ExtHandshake is the extended handshake of BEP 10. Digest, Node, Version and
 // MaxRequest travel in its key "rs" and are zero when a foreign peer sends none.
 type ExtHandshake struct {
@@ -60,4 +67,5 @@ type ExtHandshake struct {
 	Node       string         // name of the sending node
 	Version    int            // of the rs_swarm extension, from 1
 	MaxRequest uint32         // largest Length the sender answers, in bytes
+	Datagrams  DatagramOffer  // where the sender takes datagrams, zero if it does not
 }

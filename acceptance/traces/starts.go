@@ -15,11 +15,15 @@ type startKey struct {
 }
 
 // sending is a START that was sent; times are nanoseconds since 1970.
-type sending struct{ decided, sent int64 }
+type sending struct {
+	decided, sent int64
+	arrived       bool
+}
 
 // StartWays is how long each START took, sorted: from the request that it
-// announces, which is the decision, until the other node has dealt with it. What
-// is told again to a peer that connected later is left out.
+// announces, which is the decision, until the other node has dealt with it: that
+// which arrived first, if it was sent by several ways. What is told again to a peer
+// that connected later is left out.
 func StartWays(traces []Trace) []time.Duration {
 	sendings := map[startKey][]sending{}
 	for _, t := range traces {
@@ -33,7 +37,9 @@ func StartWays(traces []Trace) []time.Duration {
 				continue
 			}
 			for _, span := range start.Spans {
-				if s, ok := lastBefore(sendings[startKey{start.Peer, t.Node, span}], t.wall(l)); ok {
+				s := lastBefore(sendings[startKey{start.Peer, t.Node, span}], t.wall(l))
+				if s != nil && s.decided != 0 && !s.arrived {
+					s.arrived = true
 					ways = append(ways, time.Duration(t.wall(l)-s.decided))
 				}
 			}
@@ -43,14 +49,14 @@ func StartWays(traces []Trace) []time.Duration {
 	return ways
 }
 
-// lastBefore finds what was sent last before a time.
-func lastBefore(all []sending, at int64) (sending, bool) {
-	for _, s := range slices.Backward(all) {
+// lastBefore finds what was sent last before a time, nil for nothing.
+func lastBefore(all []sending, at int64) *sending {
+	for i, s := range slices.Backward(all) {
 		if s.sent <= at {
-			return s, s.decided != 0
+			return &all[i]
 		}
 	}
-	return sending{}, false
+	return nil
 }
 
 // sameFlush is how long after the first of the STARTs of a decision the others
@@ -80,7 +86,7 @@ func noteSendings(t Trace, sendings map[startKey][]sending) {
 					d.told = now
 					decisions[span] = d
 				}
-				s := sending{d.at, now}
+				s := sending{decided: d.at, sent: now}
 				if now-d.told > sameFlush {
 					s.decided = 0
 				}

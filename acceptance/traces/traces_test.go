@@ -35,6 +35,7 @@ func TestStartWays(t *testing.T) {
 	}}
 	b := Trace{Node: "b", Epoch: 500 * ms, Lines: []trace.Line{
 		line("b", 515, told("a", true, 1, 2)), // at 1015: 5 ms and 3 ms
+		line("b", 516, told("a", true, 1)),    // again, by another way
 		line("b", 900, told("a", true, 7)),    // a never said so
 		line("b", 6507, told("a", true, 2)),   // 7 ms
 	}}

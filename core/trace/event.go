@@ -64,6 +64,9 @@ type Announcement struct {
 	Peer     unit.NodeID `json:"peer"`
 	Spans    []uint32    `json:"spans"`
 	Received bool        `json:"received,omitempty"`
+	// Datagram is whether it was received by datagram. What its copy by TCP says
+	// again is not traced.
+	Datagram bool `json:"datagram,omitempty"`
 }
 
 // Request and Block: this node asked a peer for bytes of a span, or they

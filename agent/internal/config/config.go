@@ -21,7 +21,7 @@ type Config struct {
 	Node     Node
 	StateDir string
 	Roots    []string // destinations must lie in one of these directories
-	Data     Endpoint // where other agents fetch from
+	Data     Data
 	API      API
 	TLS      TLS
 	Store    Store
@@ -63,6 +63,13 @@ type Node struct {
 type Endpoint struct {
 	Listen    string
 	Advertise string
+}
+
+// Data is where other agents fetch from. Datagrams has announcements go by UDP as
+// well, at the port of Listen.
+type Data struct {
+	Endpoint
+	Datagrams bool
 }
 
 // API is where commands are answered: on a unix socket, and over mutual TLS if
@@ -120,7 +127,7 @@ func Default() Config {
 	return Config{
 		Node:          Node{Name: unit.NodeID(host)},
 		StateDir:      "/var/lib/rackswarm",
-		Data:          Endpoint{Listen: ":7420"},
+		Data:          Data{Endpoint: Endpoint{Listen: ":7420"}, Datagrams: true},
 		API:           API{Socket: DefaultSocket},
 		TLS:           TLS{Enabled: true},
 		Store:         Store{Prefix: "rackswarm"},

@@ -59,6 +59,7 @@ var settings = []setting{
 	list("roots", func(c *Config) *[]string { return &c.Roots }),
 	text("data.listen", func(c *Config) *string { return &c.Data.Listen }),
 	text("data.advertise", func(c *Config) *string { return &c.Data.Advertise }),
+	flag("data.datagrams", func(c *Config) *bool { return &c.Data.Datagrams }),
 	prefixes("foreign.accept", func(c *Config) *[]netip.Prefix { return &c.Foreign.Accept }),
 	list("foreign.peers", func(c *Config) *[]string { return &c.Foreign.Peers }),
 	text("api.socket", func(c *Config) *string { return &c.API.Socket }),

@@ -186,7 +186,7 @@ func (d *daemon) openStorage(context.Context) (err error) {
 // openTransport listens for peers and settles what others are told of us.
 func (d *daemon) openTransport(context.Context) (err error) {
 	c := transport.Config{Self: d.cfg.Node.Name, Listen: d.cfg.Data.Listen, Foreign: d.cfg.Foreign.Accept,
-		Client: d.client(), Logger: d.log}
+		Datagrams: d.cfg.Data.Datagrams, Client: d.client(), Logger: d.log}
 	if d.creds != nil {
 		c.TLS = nodeTLS{d.creds}
 	}
@@ -199,7 +199,7 @@ func (d *daemon) openTransport(context.Context) (err error) {
 		Version: d.version, Databases: databaseNames(d.cfg.Databases),
 	}
 	hint := storeHint(d.cfg.Store)
-	if d.self.DataAddr, err = advertised(d.cfg.Data, d.transport.Addr(), hint); err != nil || d.cfg.API.Listen == "" {
+	if d.self.DataAddr, err = advertised(d.cfg.Data.Endpoint, d.transport.Addr(), hint); err != nil || d.cfg.API.Listen == "" {
 		return err
 	}
 	listen, err := net.ResolveTCPAddr("tcp", d.cfg.API.Listen)

@@ -104,8 +104,8 @@ func (n *nodes) start(name string, at unit.Location) *peer {
 }
 
 // startWith is start with other BitTorrent clients: who may connect, and whom the
-// node connects to.
-func (n *nodes) startWith(name string, at unit.Location, accept []netip.Prefix, clients []string) *peer {
+// node connects to. What else differs change sets.
+func (n *nodes) startWith(name string, at unit.Location, accept []netip.Prefix, clients []string, change ...func(*Config)) *peer {
 	n.t.Helper()
 	files, err := pki.Issue(n.pki, pki.Request{Name: name, Role: pki.RoleNode, Out: n.t.TempDir()})
 	if err != nil {
@@ -117,17 +117,21 @@ func (n *nodes) startWith(name string, at unit.Location, accept []netip.Prefix, 
 	}
 	p := &peer{name: unit.NodeID(name), ns: n, log: &journal{}, manifests: make(chan *artifact.Manifest, 10), failures: make(chan error, 10)}
 	log := slog.New(slog.NewTextHandler(p.log, nil)).With("node", name)
-	tr, err := transport.Listen(transport.Config{Self: p.name, Listen: "127.0.0.1:0", TLS: certificates{creds}, Logger: log, Foreign: accept})
+	tr, err := transport.Listen(transport.Config{Self: p.name, Listen: "127.0.0.1:0", TLS: certificates{creds}, Logger: log, Foreign: accept, Datagrams: true})
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	p.Loop = New(Config{
+	c := Config{
 		Machine: node.Config{
 			Self: p.name, Addr: tr.Addr().String(), Location: at, Seed: unit.Seed(name),
 			Download: unit.Unlimited, Upload: unit.Unlimited,
 		},
 		Store: n.store, Transport: tr, Logger: log, Foreign: clients,
-	})
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	p.Loop = New(c)
 	p.run(tr)
 	return p
 }

@@ -122,6 +122,7 @@ func (s *forger) Message(c *transport.Conn, m wire.Message) {
 	}
 }
 
+func (*forger) Announced(*transport.Conn, uint64, wire.Message)         {}
 func (*forger) Block(*transport.Conn, uint32, uint32, uint32) []byte    { return nil }
 func (*forger) BlockDone(*transport.Conn, uint32, uint32, uint32, bool) {}
 

@@ -27,6 +27,8 @@ type link struct {
 	sent atomic.Int64 // bytes of payload that the loop has not been told of
 	// lookups are those of what the peer wants leaves of.
 	lookups lookups
+	// order is touched only by run.
+	order order
 }
 
 // Message implements transport.Sink.
@@ -43,17 +45,34 @@ func (k *link) Message(_ *transport.Conn, m wire.Message) {
 		return
 	}
 	k.post(func(unit.Time) {
-		k.t.loop.step(node.MessageReceived{Transfer: k.t.digest, Peer: k.peer, Message: m})
+		if m, ok := k.order.byTCP(m); ok {
+			k.t.loop.step(node.MessageReceived{Transfer: k.t.digest, Peer: k.peer, Message: m})
+		}
 	})
 }
 
+// Announced implements transport.Sink.
+func (k *link) Announced(_ *transport.Conn, number uint64, m wire.Message) {
+	k.t.loop.postAhead(k.standing(func(unit.Time) {
+		if k.t.manifest == nil {
+			return // nobody heeds it yet, but the copy by TCP may come in time
+		}
+		if m, ok := k.order.byDatagram(number, m); ok {
+			k.t.loop.stepAhead(node.MessageReceived{Transfer: k.t.digest, Peer: k.peer, Message: m})
+		}
+	}))
+}
+
 // post has the loop execute f unless the link was replaced or given up.
-func (k *link) post(f func(now unit.Time)) {
-	k.t.loop.post(func(now unit.Time) {
+func (k *link) post(f func(now unit.Time)) { k.t.loop.post(k.standing(f)) }
+
+// standing is f, as far as the link stands then.
+func (k *link) standing(f func(now unit.Time)) func(now unit.Time) {
+	return func(now unit.Time) {
 		if k.t.links[k.peer] == k && !k.t.ended {
 			k.contain(func() { f(now) })
 		}
-	})
+	}
 }
 
 // contain executes what a peer caused: a panic in it costs the peer its

@@ -39,6 +39,7 @@ type Loop struct {
 	epoch time.Time
 
 	inbox   chan func(now unit.Time) // executed by run
+	ahead   chan func(now unit.Time) // executed by run before what is in inbox
 	notices *queue[swarmapi.Notice]
 	out     chan swarmapi.Notice
 	done    chan struct{} // closed when Run returns
@@ -75,6 +76,7 @@ func New(c Config) *Loop {
 	l := &Loop{
 		cfg: c, log: c.Logger, epoch: time.Now(),
 		inbox:   make(chan func(unit.Time), inboxSize),
+		ahead:   make(chan func(unit.Time), inboxSize),
 		notices: newQueue[swarmapi.Notice](), out: make(chan swarmapi.Notice),
 		done:      make(chan struct{}),
 		hashers:   make(chan struct{}, runtime.GOMAXPROCS(0)),
@@ -106,6 +108,9 @@ func (l *Loop) Run(ctx context.Context) {
 		case <-ctx.Done():
 			l.shutdown()
 			return
+		case do := <-l.ahead:
+			do(l.now())
+			l.drain()
 		case do := <-l.inbox:
 			do(l.now())
 			l.drain()
@@ -124,12 +129,26 @@ func (l *Loop) Run(ctx context.Context) {
 // announcements are shared.
 func (l *Loop) drain() {
 	for range inboxSize {
-		select {
-		case do := <-l.inbox:
-			do(l.now())
-		default:
+		do := l.atHand()
+		if do == nil {
 			return
 		}
+		do(l.now())
+	}
+}
+
+// atHand returns what is to be executed next, nil if there is nothing.
+func (l *Loop) atHand() func(now unit.Time) {
+	select {
+	case do := <-l.ahead:
+		return do
+	default:
+	}
+	select {
+	case do := <-l.inbox:
+		return do
+	default:
+		return nil
 	}
 }
 
@@ -138,6 +157,17 @@ func (l *Loop) drain() {
 func (l *Loop) step(ev node.Event) {
 	now := l.now()
 	l.trace.event(now, ev)
+	l.decide(now, ev)
+}
+
+// stepAhead is step for what came by datagram.
+func (l *Loop) stepAhead(ev node.Event) {
+	now := l.now()
+	l.trace.datagram(now, ev)
+	l.decide(now, ev)
+}
+
+func (l *Loop) decide(now unit.Time, ev node.Event) {
 	l.actions = l.machine.Step(now, ev, l.actions[:0])
 	l.performAll()
 }
@@ -169,6 +199,15 @@ func (l *Loop) post(f func(now unit.Time)) {
 	select {
 	case l.inbox <- f:
 	case <-l.done:
+	}
+}
+
+// postAhead is post for what nobody depends on: it does not wait, and forgets f
+// when there is no room.
+func (l *Loop) postAhead(f func(now unit.Time)) {
+	select {
+	case l.ahead <- f:
+	default:
 	}
 }
 

@@ -26,7 +26,7 @@ func (n *nodes) rogue(name string) *transport.Transport {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	tr, err := transport.Listen(transport.Config{Self: unit.NodeID(name), Listen: "127.0.0.1:0", TLS: certificates{creds}})
+	tr, err := transport.Listen(transport.Config{Self: unit.NodeID(name), Listen: "127.0.0.1:0", TLS: certificates{creds}, Datagrams: true})
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -67,6 +67,7 @@ func (s *spoiler) Message(c *transport.Conn, m wire.Message) {
 	c.SendSpan(x, 0, swarm.Grain, func([]byte) error { s.once.Do(func() { close(s.sent) }); return nil })
 }
 
+func (*spoiler) Announced(*transport.Conn, uint64, wire.Message)         {}
 func (*spoiler) Block(*transport.Conn, uint32, uint32, uint32) []byte    { return nil }
 func (*spoiler) BlockDone(*transport.Conn, uint32, uint32, uint32, bool) {}
 

@@ -35,6 +35,23 @@ func (t *tracer) event(now unit.Time, ev node.Event) {
 	}
 }
 
+// datagram is event for an announcement that came by datagram.
+func (t *tracer) datagram(now unit.Time, ev node.Event) {
+	if t.w == nil {
+		return
+	}
+	d, what, ok := node.TraceEvent(ev)
+	switch a := what.(type) {
+	case trace.Start:
+		a.Datagram = true
+		what = a
+	case trace.Stop:
+		a.Datagram = true
+		what = a
+	}
+	t.write(now)(d, what, ok)
+}
+
 func (t *tracer) action(now unit.Time, a node.Action) {
 	if t.w != nil {
 		t.write(now)(node.TraceAction(a))

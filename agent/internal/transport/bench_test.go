@@ -85,5 +85,6 @@ type blockSink struct {
 }
 
 func (blockSink) Message(*Conn, wire.Message)                     {}
+func (blockSink) Announced(*Conn, uint64, wire.Message)           {}
 func (s blockSink) Block(*Conn, uint32, uint32, uint32) []byte    { return s.buf }
 func (s blockSink) BlockDone(*Conn, uint32, uint32, uint32, bool) { s.done <- struct{}{} }

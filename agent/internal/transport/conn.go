@@ -29,6 +29,7 @@ type Conn struct {
 
 	queue queue
 	stats counters
+	lane  *lane // nil: no datagrams
 
 	closing sync.Once
 	done    chan struct{}

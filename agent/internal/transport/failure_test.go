@@ -44,14 +44,21 @@ func TestMessagesThatBreakTheProtocolEndTheConnection(t *testing.T) {
 
 // sink calls functions where they are given, else it keeps quiet.
 type sink struct {
-	message func()
-	block   func(length uint32) []byte
-	done    func(kept bool)
+	message   func()
+	announced func()
+	block     func(length uint32) []byte
+	done      func(kept bool)
 }
 
 func (s sink) Message(*Conn, wire.Message) {
 	if s.message != nil {
 		s.message()
+	}
+}
+
+func (s sink) Announced(*Conn, uint64, wire.Message) {
+	if s.announced != nil {
+		s.announced()
 	}
 }
 

@@ -76,7 +76,7 @@ func TestAgentDialsAsForeignClient(t *testing.T) {
 func TestPlainAgentIsRefusedWhereForeignClientsAreAdmitted(t *testing.T) {
 	to, lines := admitting(t, true)
 	nc := rawDial(t, to)
-	if _, err := nc.Write(newTransport(Config{Self: "n2"}).greeting(someDigest)); err != nil {
+	if _, err := nc.Write(newTransport(Config{Self: "n2"}).greeting(someDigest, wire.DatagramOffer{})); err != nil {
 		t.Fatal(err)
 	}
 	if line := awaitLine(t, lines, "connection refused"); !strings.Contains(line, "plain TCP") {

@@ -30,7 +30,8 @@ func (t *Transport) dialled(ctx context.Context, raw net.Conn, want unit.NodeID,
 	if err != nil {
 		return nil, err
 	}
-	if _, err := nc.Write(t.greeting(d)); err != nil {
+	offer := t.offer(nc)
+	if _, err := nc.Write(t.greeting(d, offer)); err != nil {
 		return nil, fmt.Errorf("send handshake: %w", err)
 	}
 	h, err := readHandshake(nc)
@@ -38,7 +39,8 @@ func (t *Transport) dialled(ctx context.Context, raw net.Conn, want unit.NodeID,
 		return nil, err
 	}
 	c := newConn(raw, nc, t.log)
-	if err := c.readExtended(h, proven); err != nil {
+	offered, err := c.readExtended(h, proven)
+	if err != nil {
 		return nil, err
 	}
 	if c.digest != d {
@@ -47,7 +49,7 @@ func (t *Transport) dialled(ctx context.Context, raw net.Conn, want unit.NodeID,
 	if c.peer != want {
 		return nil, wrongNode(want, c.peer)
 	}
-	return c, nil
+	return c, t.lay(c, offer, offered)
 }
 
 // inbound does the listening side's handshakes on raw: it hears which artifact
@@ -81,13 +83,15 @@ func (t *Transport) arrived(ctx context.Context, raw net.Conn) (a arrival, err e
 func (t *Transport) answered(raw, nc net.Conn, h wire.Handshake, proven unit.NodeID) (*Conn, error) {
 	c := newConn(raw, nc, t.log)
 	c.inbound = true
-	if err := c.readExtended(h, proven); err != nil {
+	offered, err := c.readExtended(h, proven)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := nc.Write(t.greeting(c.digest)); err != nil {
+	offer := t.offer(nc)
+	if _, err := nc.Write(t.greeting(c.digest, offer)); err != nil {
 		return nil, fmt.Errorf("send handshake: %w", err)
 	}
-	return c, nil
+	return c, t.lay(c, offer, offered)
 }
 
 // watch makes reads and writes on raw fail when ctx ends. The returned function
@@ -104,7 +108,7 @@ func watch(ctx context.Context, raw net.Conn) func(error) error {
 }
 
 // greeting is what each side says first: both handshakes.
-func (t *Transport) greeting(d Digest) []byte {
+func (t *Transport) greeting(d Digest, offer wire.DatagramOffer) []byte {
 	h := wire.Handshake{Extensions: wire.Extensions(), InfoHash: d.Short(), PeerID: t.config.PeerID}
 	return wire.Append(h.Append(nil), wire.ExtHandshake{
 		M:          map[string]int{wire.ExtensionName: int(wire.LocalExtension)},
@@ -113,6 +117,7 @@ func (t *Transport) greeting(d Digest) []byte {
 		Node:       string(t.config.Self),
 		Version:    wire.ProtocolVersion,
 		MaxRequest: wire.MaxRequest,
+		Datagrams:  offer,
 	}, 0)
 }
 
@@ -147,34 +152,34 @@ func readFull(nc net.Conn, b []byte) error {
 
 // readExtended reads the extended handshake, which must come first, and checks
 // it against what is known: the truncated info-hash and, if not empty, the node
-// name that the certificate proves.
-func (c *Conn) readExtended(first wire.Handshake, proven unit.NodeID) error {
+// name that the certificate proves. It returns where the peer takes datagrams.
+func (c *Conn) readExtended(first wire.Handshake, proven unit.NodeID) (offered wire.DatagramOffer, err error) {
 	if !first.Extensions.SupportsExtended() {
-		return fmt.Errorf("%w: the peer does not speak the extension protocol (BEP 10)", wire.ErrMalformed)
+		return offered, fmt.Errorf("%w: the peer does not speak the extension protocol (BEP 10)", wire.ErrMalformed)
 	}
 	m, err := c.dec.Next()
 	if err != nil {
-		return fmt.Errorf("read extended handshake: %w", err)
+		return offered, fmt.Errorf("read extended handshake: %w", err)
 	}
 	h, ok := m.(wire.ExtHandshake)
 	if !ok {
-		return fmt.Errorf("%w: %T before the extended handshake", wire.ErrMalformed, m)
+		return offered, fmt.Errorf("%w: %T before the extended handshake", wire.ErrMalformed, m)
 	}
 	ext := h.M[wire.ExtensionName]
 	if ext == 0 || h.Version == 0 {
-		return fmt.Errorf("%w: the peer (%q) does not speak %s; only rackswarm agents may connect", wire.ErrMalformed, h.Client, wire.ExtensionName)
+		return offered, fmt.Errorf("%w: the peer (%q) does not speak %s; only rackswarm agents may connect", wire.ErrMalformed, h.Client, wire.ExtensionName)
 	}
 	if Digest(h.Digest).Short() != first.InfoHash {
-		return fmt.Errorf("%w: digest %s does not fit the info-hash %x", wire.ErrMalformed, Digest(h.Digest), first.InfoHash)
+		return offered, fmt.Errorf("%w: digest %s does not fit the info-hash %x", wire.ErrMalformed, Digest(h.Digest), first.InfoHash)
 	}
 	name, err := unit.ParseNodeID(h.Node)
 	if err != nil {
-		return fmt.Errorf("%w: extended handshake: %w", wire.ErrMalformed, err)
+		return offered, fmt.Errorf("%w: extended handshake: %w", wire.ErrMalformed, err)
 	}
 	if proven != "" && name != proven {
-		return misnamed(proven, name)
+		return offered, misnamed(proven, name)
 	}
 	c.peer, c.digest, c.ext = name, h.Digest, uint8(ext)
 	c.maxRequest = min(h.MaxRequest, wire.MaxRequest)
-	return nil
+	return h.Datagrams, nil
 }

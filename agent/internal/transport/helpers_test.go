@@ -145,6 +145,14 @@ func (j *journal) Message(c *Conn, m wire.Message) {
 	}
 }
 
+// announced is what came by datagram.
+type announced struct {
+	number uint64
+	wire.Message
+}
+
+func (j *journal) Announced(_ *Conn, number uint64, m wire.Message) { j.write(announced{number, m}) }
+
 // last is the slice that Block gave out; Run calls one method after the other.
 type last struct{ b []byte }
 
@@ -257,7 +265,7 @@ func rawDial(t testing.TB, to *Transport) net.Conn {
 func greeted(t testing.TB, to *Transport) (net.Conn, *Conn) {
 	t.Helper()
 	nc := rawDial(t, to)
-	if _, err := nc.Write(newTransport(Config{Self: "hostile"}).greeting(someDigest)); err != nil {
+	if _, err := nc.Write(newTransport(Config{Self: "hostile"}).greeting(someDigest, wire.DatagramOffer{})); err != nil {
 		t.Fatal(err)
 	}
 	c, err := to.Accept(t.Context())
@@ -265,7 +273,7 @@ func greeted(t testing.TB, to *Transport) (net.Conn, *Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close(nil) })
-	if _, err := io.ReadFull(nc, make([]byte, len(to.greeting(someDigest)))); err != nil {
+	if _, err := io.ReadFull(nc, make([]byte, len(to.greeting(someDigest, wire.DatagramOffer{})))); err != nil {
 		t.Fatal(err)
 	}
 	return nc, c

@@ -37,26 +37,29 @@ type queue struct {
 	control []byte // frames
 	writing int    // bytes that takeControl gave last: the writer is at them
 	spare   []byte // empty, becomes control after the next take
-	uploads []upload
-	waiting int64 // sum of the lengths of uploads
+	// announcements counts those that were sent.
+	announcements uint64
+	uploads       []upload
+	waiting       int64 // sum of the lengths of uploads
 }
 
 func newQueue() queue { return queue{wake: make(chan struct{}, 1)} }
 
-// send encodes m into the control queue. What is sent to a closed queue is
-// dropped.
-func (q *queue) send(m wire.Message, ext uint8) error {
+// send encodes m into the control queue and returns how many announcements the
+// connection has with it. What is sent to a closed queue is dropped.
+func (q *queue) send(m wire.Message, ext uint8) (announcements uint64, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return nil
+		return 0, nil
 	}
 	q.control = wire.Append(q.control, m, ext)
+	q.announcements += wire.Announcements(m)
 	if len(q.control)+q.writing > maxControl {
-		return errControlFull
+		return 0, errControlFull
 	}
 	q.rouse()
-	return nil
+	return q.announcements, nil
 }
 
 func (q *queue) upload(u upload) error {

@@ -16,7 +16,7 @@ import (
 // it has nothing to say.
 const idleTimeout = 30 * time.Second
 
-// Sink receives what a peer sends. Its methods are called by the goroutine of
+// Sink receives what a peer sends. Its methods but Announced are called by the goroutine of
 // Run, one after the other, and must not block for long: nothing is read
 // meanwhile.
 type Sink interface {
@@ -30,6 +30,11 @@ type Sink interface {
 	// that Block gave is filled; it is false for nil, and when the connection
 	// ended within the block.
 	BlockDone(c *Conn, span, begin, length uint32, kept bool)
+	// Announced is called for a Start or Stop that came by datagram, and comes by
+	// Message, too, as announcement number of the connection, counted from 1 by
+	// wire.Announcements: before that, or after it. Another goroutine calls it, beside
+	// the other methods, and it must not block.
+	Announced(c *Conn, number uint64, m wire.Message)
 }
 
 // Run carries messages both ways until the connection ends and returns why: the
@@ -41,6 +46,10 @@ func (c *Conn) Run(sink Sink) error {
 	writer.Go(func() { c.guard("the writer", c.write) })
 	c.in.timeout = idleTimeout
 	c.greeted = c.dec.Overhead()
+	if c.lane != nil {
+		c.lane.open(sink)
+		defer c.lane.close()
+	}
 	c.guard("the sink", func() error { return c.read(sink) })
 	writer.Wait()
 	return c.reason

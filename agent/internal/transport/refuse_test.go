@@ -18,7 +18,7 @@ import (
 
 // What a stranger says first, and what the log says of it.
 func TestStrangersAreRefused(t *testing.T) {
-	fine := newTransport(Config{Self: "stranger"}).greeting(someDigest)
+	fine := newTransport(Config{Self: "stranger"}).greeting(someDigest, wire.DatagramOffer{})
 	short := someDigest.Short()
 	hello := wire.Handshake{Extensions: wire.Extensions(), InfoHash: short, PeerID: [20]byte([]byte(agentPrefix + "abcdefghijkl"))}
 	head := func(m wire.Message) []byte { return wire.Append(hello.Append(nil), m, 1) }
@@ -81,7 +81,7 @@ func TestSlowHandshakeIsCutOff(t *testing.T) {
 		tr := newTransport(Config{Self: "n2"})
 		var slow sync.WaitGroup
 		slow.Go(func() {
-			for _, b := range tr.greeting(someDigest) {
+			for _, b := range tr.greeting(someDigest, wire.DatagramOffer{}) {
 				time.Sleep(time.Second)
 				if _, err := theirs.Write([]byte{b}); err != nil {
 					return

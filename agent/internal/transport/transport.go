@@ -52,8 +52,11 @@ type Config struct {
 	// Foreign are the addresses from which other BitTorrent clients may connect,
 	// in plain TCP whatever TLS is.
 	Foreign []netip.Prefix
-	Client  string       // name and version of the program, told to peers
-	Logger  *slog.Logger // nil discards
+	// Datagrams has STARTs and STOPs go by UDP as well, at the port of Listen, between
+	// agents that both have it. Without TLS it does nothing.
+	Datagrams bool
+	Client    string       // name and version of the program, told to peers
+	Logger    *slog.Logger // nil discards
 }
 
 // Transport dials and accepts connections. It is safe for concurrent use.
@@ -63,10 +66,12 @@ type Transport struct {
 	listener net.Listener
 	accepted chan *Conn
 	guests   chan *Guest
-	ctx      context.Context // ends with Close
-	stop     context.CancelFunc
-	workers  sync.WaitGroup // the accept loop and its handshakes
-	refused  refusals
+	// datagrams is nil if there are none.
+	datagrams *datagrams
+	ctx       context.Context // ends with Close
+	stop      context.CancelFunc
+	workers   sync.WaitGroup // the accept loop and its handshakes
+	refused   refusals
 }
 
 // ErrClosed is returned by Accept and Dial after Close.
@@ -80,6 +85,7 @@ func Listen(config Config) (*Transport, error) {
 	}
 	t := newTransport(config)
 	t.listener = listener
+	t.openDatagrams()
 	t.workers.Go(t.acceptLoop)
 	return t, nil
 }
@@ -105,6 +111,10 @@ func (t *Transport) Addr() net.Addr { return t.listener.Addr() }
 func (t *Transport) Close() error {
 	t.stop()
 	err := t.listener.Close()
+	if t.datagrams != nil {
+		err = errors.Join(err, t.datagrams.close())
+		t.log.Debug("datagrams", t.datagrams.logCounts()...)
+	}
 	t.workers.Wait()
 	return err
 }

@@ -23,13 +23,18 @@ const (
 
 // Send queues a control message ahead of all data. It never blocks. If more
 // than 4 MiB wait, the peer does not keep up and the connection is closed.
-// Data frames go by SendSpan only.
+// Data frames go by SendSpan only. A Start or Stop is sent by datagram as well, at
+// once, if both sides have datagrams.
 func (c *Conn) Send(m wire.Message) {
 	if wire.Payload(m) > 0 {
 		c.Close(fmt.Errorf("send to peer %s: %T is not a control message", c.peer, m))
 		return
 	}
-	c.closeOn(c.queue.send(m, c.ext))
+	number, err := c.queue.send(m, c.ext)
+	c.closeOn(err)
+	if number > 0 && c.lane != nil {
+		c.lane.send(number, m)
+	}
 }
 
 // SendSpan queues a block. Right before it is written, the writer calls read to

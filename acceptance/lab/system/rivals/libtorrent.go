@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
+	"github.com/rackswarm/rackswarm/core/scenario"
 )
 
 //go:embed libtorrent_peer.py
@@ -57,6 +58,18 @@ func (s *libtorrent) tell(p *peer) error {
 		}
 	}
 	return p.say("fetch %s", strings.Join(others, " "))
+}
+
+// Fault is that of system.System. A seeder that was started again calls the others:
+// they would not call one that was lost for a minute or two.
+func (s *libtorrent) Fault(ctx context.Context, f scenario.Fault) error {
+	if err := s.rival.Fault(ctx, f); err != nil {
+		return err
+	}
+	if f.Action == scenario.Start && s.peers[f.Node].initial {
+		return s.tell(s.peers[f.Node])
+	}
+	return nil
 }
 
 // makeTorrent makes a torrent of the content.

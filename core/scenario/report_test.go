@@ -123,7 +123,30 @@ func TestReportOfAKillThatDidNotHappen(t *testing.T) {
 	}
 }
 
-// A reader of the JSON finds lists and maps, empty ones too, and every key.
+// Programs that read reports know these keys.
+func TestKeysOfAReport(t *testing.T) {
+	text, err := json.Marshal(Report{
+		Nodes: []NodeReport{{}}, Failed: []Failure{{}}, UplinkCopies: map[unit.Location]UpDown{"a": {}}, LinkUse: map[unit.Location]Peak{"a": {}},
+		Overlay: OverlayReport{Representatives: map[unit.Location]int{"a": 2}},
+		Probes:  []ProbeReport{{}}, Background: []FlowReport{{}}, Complete: []Point{{}}, Bytes: []Point{{}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"scenario":"","system":"",` +
+		`"nodes":[{"node":"","finish_s":0,"sha256_ok":false,"bytes_received":0,"bytes_duplicate":0,"max_rss_mib":0,"cpu_s":0}],` +
+		`"failed":[{"node":"","reason":""}],"bound_s":0,"last_s":0,"spread":0,"start_latency_ms":{"p50":0,"p99":0},"median_s":0,` +
+		`"last_over_bound":0,"median_over_bound":0,"seeding_ratio":0,"uplink_copies":{"a":{"down":0,"up":0}},` +
+		`"overlay":{"built_s":0,"representatives":{"a":2},"store_ops":0,"store_ops_peak_per_s":0},` +
+		`"probes":[{"from":"","to":"","idle_p50_ms":0,"idle_p99_ms":0,"run_p50_ms":0,"run_p99_ms":0,"lost":0}],` +
+		`"background":[{"from":"","to":"","asked_bps":0,"got_bps":0}],` +
+		`"link_use":{"a":{"up_peak":0,"down_peak":0}},"cpu_s_per_gib":0,"complete_over_time":[[0,0]],"bytes_over_time":[[0,0]]}`
+	if string(text) != want {
+		t.Errorf("a report is\n%s, not\n%s", text, want)
+	}
+}
+
+// A reader of the JSON finds lists and maps, empty ones too.
 func TestReportIsNeverNull(t *testing.T) {
 	s := mustParse(t, twoRacks)
 	empty, err := s.Report("x", Observed{})

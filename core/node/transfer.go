@@ -105,11 +105,12 @@ func (t *transfer) place(now unit.Time, out []Action) []Action {
 		all[i] = peerInfo(p.Member)
 		all[i].Top = p.Top
 	}
+	t.swarm.Short(v.Short)
 	return t.swarmActions(now, t.swarm.Moved(now, v.Highest, members, all, nil), out)
 }
 
 func peerInfo(m overlay.Member) swarm.PeerInfo {
-	return swarm.PeerInfo{Node: m.Node, Location: m.Location, Initial: m.Initial, Top: m.Location.Depth()}
+	return swarm.PeerInfo{Node: m.Node, Location: m.Location, Initial: m.Initial, Starving: m.Starving, Top: m.Location.Depth()}
 }
 
 // contentReady starts the swarm and takes over what peers announced before.
@@ -187,6 +188,7 @@ func (t *transfer) flush(now unit.Time, out []Action) []Action {
 		return out
 	}
 	t.overlay.Progress(now, t.swarm.Permille(), t.swarm.Complete())
+	t.overlay.Supply(now, func(depth int) bool { return t.swarm.Starves(now, depth) })
 	return t.swarmActions(now, t.swarm.Flush(now, nil), out)
 }
 

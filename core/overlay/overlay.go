@@ -50,6 +50,7 @@ type level struct {
 	seen     bool // a snapshot with ourselves in it has come
 	group    Group
 	slot     int // held slot of this location, or -1
+	supply   supply
 	// countAt is when to count representatives, refreshAt when to refresh the
 	// record, renewAt when to renew the slot. Never when not due at all.
 	countAt, refreshAt, renewAt unit.Time
@@ -95,7 +96,7 @@ func (o *Overlay) join(now unit.Time, i int, out []Action) []Action {
 	l := &o.levels[i]
 	l.joined = true
 	l.refreshAt = now.Add(MemberRefresh)
-	return append(out, Join{Location: l.location, Member: o.self})
+	return append(out, Join{Location: l.location, Member: o.record(i)})
 }
 
 func (o *Overlay) leave(i int, out []Action) []Action {
@@ -115,6 +116,9 @@ func (o *Overlay) GroupChanged(now unit.Time, g Group, out []Action) []Action {
 	}
 	l := &o.levels[i]
 	l.group = g
+	if !l.supply.short && g.starves() {
+		o.short(now, i)
+	}
 	if !slices.ContainsFunc(g.Members, func(m Member) bool { return m.Node == o.self.Node }) {
 		// The record has expired, or the snapshot is from before we joined.
 		if l.seen && !o.down {
@@ -188,13 +192,13 @@ func (o *Overlay) tickLevel(now unit.Time, i int, out []Action) []Action {
 	}
 	if l.renewAt.Reached(now) {
 		l.renewAt = now.Add(slotRenewal)
-		out = append(out, Claim{Location: l.location, Slots: l.group.slots()})
+		out = append(out, Claim{Location: l.location, Slots: max(l.slots(), l.slot+1)})
 	}
 	if l.countAt.Reached(now) {
 		l.countAt = unit.Never
 		if o.wantsSlot(i) {
 			l.countAt = now.Add(claimRetry)
-			out = append(out, Claim{Location: l.location, Slots: l.group.slots()})
+			out = append(out, Claim{Location: l.location, Slots: l.slots()})
 		}
 	}
 	return out

@@ -32,7 +32,7 @@ func (o *Overlay) wantsSlot(i int) bool {
 	if o.self.Permille >= almostDone && holders > 0 {
 		return false
 	}
-	return l.group.faster(o.self)+holders < l.group.slots()
+	return l.group.faster(o.self)+holders < l.slots()
 }
 
 // faster counts the members that could take a slot and whose limits let at least

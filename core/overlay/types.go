@@ -12,6 +12,10 @@ type Member struct {
 	Complete bool          `json:"complete,omitempty"` // has everything: a seeder
 	// Permille of the artifact that the node has, refreshed now and then.
 	Permille int `json:"permille"`
+	// Starving: what the members of the group's location have, and it lacks, they
+	// give it so slowly that it wants more to come in from outside. In the groups
+	// above: that is so below, and it passes little on to others.
+	Starving bool `json:"starving,omitempty"`
 	// Limit is the lower of its limits on what it fetches and gives, in bytes
 	// per second; 0 is none.
 	Limit unit.Rate `json:"limit,omitempty"`

@@ -18,6 +18,9 @@ type View struct {
 	Members []Member
 	// Peers are all peers of all groups, without the node itself, by name.
 	Peers []Peer
+	// Short says by depth of which of the node's locations the members give each
+	// other so little that more than one copy may come in.
+	Short []bool
 }
 
 // Peer is a member of one or more of the node's groups.
@@ -29,13 +32,14 @@ type Peer struct {
 
 // View returns the node's present place in the overlay.
 func (o *Overlay) View() View {
-	v := View{Highest: o.levels[0].location}
+	v := View{Highest: o.levels[0].location, Short: make([]bool, len(o.levels))}
 	peers := map[unit.NodeID]Peer{}
 	for i := range o.levels {
 		l := &o.levels[i]
 		if !l.joined || !l.seen {
 			continue
 		}
+		v.Short[l.location.Depth()] = l.supply.short
 		v.Highest, v.Members = l.location, v.Members[:0:0]
 		for _, m := range l.group.Members {
 			if m.Node != o.self.Node {

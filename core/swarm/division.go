@@ -37,7 +37,7 @@ func (s *Swarm) Moved(now unit.Time, highest unit.Location, members, all []PeerI
 	s.place = newPlace(s.cfg.Location, highest, members)
 	for _, info := range all {
 		if p := s.peers[info.Node]; p != nil {
-			p.Top = info.Top
+			p.Top, p.Starving = info.Top, info.Starving
 		}
 	}
 	for _, p := range s.peers {

@@ -36,14 +36,19 @@ const (
 	// quietWindow is the window that needs no latency to justify it: what a
 	// peer sends in quietTime, within quietWindow.
 	quietWindow = 512 << 10
+	// givenWindow is that of an initial seeder: what it gives one it gives nobody
+	// else, so that more may be under way without its being fetched twice.
+	givenWindow = 768 << 10
 	quietTime   = 200 * time.Millisecond
 	// turnTime is added to the latency: the least that was seen is seen when
 	// neither end's loop has anything else to do.
 	turnTime = time.Millisecond
 	// measureTime is how long a peer has owed something when its rate is taken.
 	measureTime = 100 * time.Millisecond
-	// latencyTTL is how long the latency that was measured is believed.
-	latencyTTL = 10 * time.Second
+	// latencyTTL is how long the latency that was measured is believed at most;
+	// firstRecheck how long at first when all answers take much longer.
+	latencyTTL   = 10 * time.Second
+	firstRecheck = time.Second
 )
 
 // pace is how fast a peer answers, and what it is asked for therefore.
@@ -54,15 +59,23 @@ const (
 // was made when the peer owed nothing measures the latency, any other merely
 // bounds it from above. As a busy peer always owes something, it is asked for
 // nothing more when the measurement is older than latencyTTL, until it owes
-// nothing: that costs one latency every latencyTTL. The time that the block
+// nothing: that costs one latency every latencyTTL. It is done sooner if no answer
+// takes less than three times as long any more: either there is a queue, or the way
+// has become longer, such as that of our requests, when what we send fills our link.
+// A window that is too small for that would let the peer send ever less, and be taken
+// for its rate. If it was the queue, the next such measurement comes later. The time
+// that the block
 // itself takes is part of the measurement, so it is a short one. So is a wait for
 // the sender's upload budget; windowTime bounds what comes of it.
 type pace struct {
 	rate     unit.Rate     // 0: not known
 	latency  time.Duration // 0: not known
 	measured unit.Time     // when the latency was
+	quick    unit.Time     // when an answer came last that took no longer than it lets expect
+	recheck  time.Duration // how long after quick the latency is doubted
 	window   int           // bytes that may be owed
 	largest  int           // bytes of a request that the peer answers
+	quiet    unit.Bytes    // quietWindow, or that of an initial seeder
 
 	// Of the measurement of the rate under way: until when it has come, how long
 	// of that the peer owed something, and what arrived.
@@ -71,12 +84,16 @@ type pace struct {
 	bytes unit.Bytes
 }
 
-func newPace(maxRequest int32) pace {
+func newPace(maxRequest int32, initial bool) pace {
+	quiet := unit.Bytes(quietWindow)
+	if initial {
+		quiet = givenWindow
+	}
 	largest := int(maxRequest)
 	if largest == 0 {
 		largest = defaultRequest
 	}
-	return pace{window: firstWindow, largest: min(max(largest, Grain), MaxRequest)}
+	return pace{recheck: firstRecheck, window: firstWindow, quiet: quiet, largest: min(max(largest, Grain), MaxRequest)}
 }
 
 // request is how many bytes to ask for at a time, a multiple of Grain: little if
@@ -96,18 +113,35 @@ func (p *pace) request(now unit.Time, alone bool) int {
 func (p *pace) ask(now unit.Time) { p.until = now }
 
 // stale reports whether the latency is to be measured again.
-func (p *pace) stale(now unit.Time) bool {
-	return p.latency > 0 && now.Sub(p.measured) >= latencyTTL
+func (p *pace) stale(now unit.Time) bool { return p.latency > 0 && now >= p.staleSince() }
+
+// staleSince is from when on it is.
+func (p *pace) staleSince() unit.Time {
+	return min(p.measured.Add(latencyTTL), p.quick.Add(p.recheck))
 }
+
+// slow reports whether the latency can hardly be what it was if answers take so long.
+func (p *pace) slow(took time.Duration) bool { return took > 3*p.latency }
 
 // received takes data into account that answers a request made at asked. alone
 // says that nothing else was owed then.
 func (p *pace) received(now, asked unit.Time, alone bool) {
 	took := max(now.Sub(asked), 1)
-	if p.latency == 0 || took < p.latency || alone && p.stale(now) {
-		p.latency, p.measured = took, now
-		p.resize()
+	switch {
+	case p.latency == 0 || took < p.latency:
+	case alone && p.stale(now):
+		p.recheck = min(2*p.recheck, latencyTTL)
+		if p.slow(took) {
+			p.recheck = firstRecheck
+		}
+	default:
+		if !p.slow(took) {
+			p.quick = now
+		}
+		return
 	}
+	p.latency, p.measured, p.quick = took, now, now
+	p.resize()
 }
 
 // arrived counts n bytes of payload.
@@ -133,7 +167,7 @@ func (p *pace) resize() {
 		return
 	}
 	product := 2 * p.rate.In(p.latency+turnTime)
-	least := min(p.rate.In(quietTime), quietWindow)
+	least := min(p.rate.In(quietTime), p.quiet)
 	most := min(p.rate.In(windowTime), maxWindow)
 	p.window = int(max(min(max(product, least), most), minWindow))
 }

@@ -102,7 +102,7 @@ func TestMostOwed(t *testing.T) {
 
 // A latency that grows is noticed, though the peer is never idle by itself.
 func TestLatencyThatGrows(t *testing.T) {
-	p := newPace(MaxRequest)
+	p := newPace(MaxRequest, false)
 	p.ask(0)
 	p.received(unit.Time(time.Millisecond), 0, true)
 	later := unit.Time(0).Add(latencyTTL + time.Second)
@@ -119,8 +119,32 @@ func TestLatencyThatGrows(t *testing.T) {
 // To measure again, a busy peer is let run dry once, not more often.
 func TestRunsDryForTheLatency(t *testing.T) {
 	l := &line{rate: 125e6, latency: 200 * time.Microsecond}
-	_, p := drive(l, 25*time.Second)
+	_, p := drive(l, 30*time.Second)
 	if got := p.pace.measured; got < unit.Time(20*time.Second) || p.pace.latency > 2*time.Millisecond {
 		t.Errorf("measured last at %v: %v", time.Duration(got), p.pace.latency)
+	}
+}
+
+// When all answers take much longer the latency is measured again soon; if it was
+// the queue, later and later.
+func TestLatencyIsDoubtedSoon(t *testing.T) {
+	p := newPace(MaxRequest, false)
+	ms := func(n int) unit.Time { return unit.Time(time.Duration(n) * time.Millisecond) }
+	p.received(ms(10), 0, true)
+	p.received(ms(500), ms(400), false)
+	if p.stale(ms(900)) || !p.stale(ms(1100)) {
+		t.Errorf("stale after 890 ms: %v, 1090 ms: %v; want false, true", p.stale(ms(900)), p.stale(ms(1100)))
+	}
+	p.received(ms(1120), ms(1110), true) // it was the queue
+	if p.stale(ms(2500)) || !p.stale(ms(3200)) {
+		t.Error("it is not doubted after two seconds the second time")
+	}
+	p.received(ms(3300), ms(3200), true)
+	if p.latency != 100*time.Millisecond || p.stale(ms(4000)) || !p.stale(ms(4400)) {
+		t.Errorf("a latency of %v that has proved right is doubted at another time than a second later", p.latency)
+	}
+	p.received(ms(4350), ms(4200), false)
+	if p.stale(ms(5300)) {
+		t.Error("it is doubted although an answer was quick")
 	}
 }

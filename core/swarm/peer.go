@@ -17,6 +17,9 @@ type PeerInfo struct {
 	Initial  bool
 	// Foreign: it is a client of plain BitTorrent, which passes nothing on.
 	Foreign bool
+	// Starving: its location is short of what its members can send, so that it
+	// passes little on to others.
+	Starving bool
 	// Top is the depth of the highest location in whose group both are.
 	Top int
 	// MaxRequest is the most that it sends for one request, in bytes; 0 means
@@ -44,6 +47,7 @@ type peer struct {
 	stalled  bool
 	refused  map[int32]refusal // spans that it rejected
 	away     away
+	relay    relay
 	// chokedUntil is until when it serves us nothing, by a reference strategy.
 	chokedUntil unit.Time
 	// met is when it connected, with broughtCount spans.
@@ -126,7 +130,7 @@ func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 		seat:     s.seatOf(info.Node),
 		level:    s.cfg.Location.Common(info.Location).Depth(),
 		have:     newSet(len(s.cfg.Lengths)),
-		pace:     newPace(info.MaxRequest),
+		pace:     newPace(info.MaxRequest, info.Initial),
 		lastData: now,
 		met:      now,
 		refused:  map[int32]refusal{},

@@ -15,6 +15,7 @@ const (
 	rankFree                // STARTed by nobody
 	rankStarted             // STARTed by others, but crossing no shared link again
 	rankStale               // STARTed by others so long ago that we stop waiting
+	rankSecond              // inside our location already, which is short of what it can send
 	rankNever
 )
 
@@ -24,8 +25,11 @@ type shared struct{}
 func (shared) pick(s *Swarm, now unit.Time, p *peer) (x int32, best rank) {
 	s.redivide()
 	best = rankNever
-	if now < p.away.until || !s.candidates(now, p) {
+	if now < p.away.until {
 		return 0, best
+	}
+	if !s.candidates(now, p) {
+		return s.pickSecond(now, p)
 	}
 	length := s.division.runLength
 	for _, run := range s.order {
@@ -45,6 +49,9 @@ func (shared) pick(s *Swarm, now unit.Time, p *peer) (x int32, best rank) {
 				left &= s.startedSet.from(first, length) // others of this rank are no better
 			}
 		}
+	}
+	if best == rankNever {
+		return s.pickSecond(now, p)
 	}
 	return x, best
 }

@@ -53,11 +53,13 @@ func (once) wait(s *Swarm, now unit.Time, p *peer, x int32) (time.Duration, Reje
 	if s.cfg.Initial && s.spreads(now, p, x) {
 		return askAgain, ServedElsewhere
 	}
+	if !s.cfg.Initial { // where upload is short nothing of it leaves while it is wanted inside
+		if s.supplies[min(p.level+1, len(s.supplies)-1)].short && s.nearIsServed(now, p) {
+			return nearFirst, Busy
+		}
+		s.serving(now, p)
+	}
 	return 0, 0
 }
 
-func (once) refused(now unit.Time, p *peer, _ time.Duration) {
-	if p.Initial {
-		p.away.sent(now)
-	}
-}
+func (once) refused(now unit.Time, p *peer, _ time.Duration) { p.away.sent(now) }

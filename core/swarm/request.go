@@ -42,7 +42,7 @@ func (p *peer) accepts(now unit.Time) bool {
 		return true
 	}
 	// Its latency is measured by a request made when it owed nothing.
-	return p.debts[0].alone && p.debts[0].at >= p.pace.measured.Add(latencyTTL)
+	return p.debts[0].alone && p.debts[0].at >= p.pace.staleSince()
 }
 
 // request asks a peer for the first grains of a span in transfer that nobody was
@@ -100,7 +100,8 @@ func (s *Swarm) mayJoin(now unit.Time, p *peer, a *active) bool {
 	if q == nil || !q.have.Has(int(a.span)) || q.evades(now, a.span) || q.overloaded(now) {
 		return true
 	}
-	return p.level >= q.level && (!p.Initial || q.Initial) && !p.doubted() && !q.doubted()
+	near := p.level >= q.level || s.secondCopy(now, p)
+	return near && (!p.Initial || q.Initial) && !p.doubted() && !q.doubted()
 }
 
 // inTransfer returns the first span in transfer of which p has something that

@@ -27,12 +27,15 @@ type served struct {
 	to     unit.NodeID
 	at     unit.Time
 	spread bool // another peer has it, too, or was given it here
+	again  bool // one was given it outside of that peer's location, unless that is ours
+	passed bool // one has it there
 }
 
 // seeding is what an initial seeder remembers.
 type seeding struct {
 	spans   map[int32]served
 	began   unit.Time     // the first span was given away
+	gave    unit.Time     // the last one that nobody had been given
 	near    []unit.Time   // by level of the receiver, when such a peer was served last
 	latency time.Duration // mean from giving a span to its reaching a second peer
 }
@@ -66,7 +69,7 @@ func (s *Swarm) spreads(now unit.Time, p *peer, x int32) bool {
 	q := s.peers[got.to]
 	switch {
 	case !ok || q == nil:
-		if s.relayed(p) && s.nearIsServed(now, p) {
+		if s.relayed(p) && s.nearIsServed(now, p) || s.slowest(now, p) {
 			return true
 		}
 		s.give(now, p, x)
@@ -76,14 +79,30 @@ func (s *Swarm) spreads(now unit.Time, p *peer, x int32) bool {
 		return false
 	case p.level > q.level || p.level < q.level && !s.relayed(p):
 		break // bringing it back in would cost more, or nobody brings it out
-	case len(s.seeding.spans) < len(s.cfg.Lengths):
+	case len(s.seeding.spans) < len(s.cfg.Lengths) && now.Sub(s.seeding.gave) < nearFirst:
 		return true // others wait to be given away for the first time
+	case s.wantsSecond(p, x):
+		break // which is its decision
+	case p.level == q.level && now.Sub(p.met) > giveTime && q.relay.wait(now) > slowRelay && !s.relayed(p):
+		break // nothing else is left to give, and q has more than it can pass on soon
 	case now < got.at.Add(s.spreadTime(now)):
 		return true
 	}
 	got.spread = true // by ourselves: no measure of how copies spread
+	got.again = got.again || outsideOf(q, p)
 	s.seeding.spans[x] = got
 	s.serving(now, p)
+	return false
+}
+
+// wantsSecond reports whether a span is with a peer that is nearer to p than we are:
+// that p asks us for it all the same means that it would take too long from there.
+func (s *Swarm) wantsSecond(p *peer, x int32) bool {
+	for _, r := range s.list {
+		if r != p && r.level == p.level && r.have.Has(int(x)) && r.Location.Common(p.Location).Depth() > p.level {
+			return true
+		}
+	}
 	return false
 }
 
@@ -117,6 +136,7 @@ func (s *Swarm) give(now unit.Time, p *peer, x int32) {
 		s.seeding.began = now
 	}
 	s.seeding.spans[x] = served{to: p.Node, at: now}
+	p.relay.servedAt, s.seeding.gave = now, now
 	s.serving(now, p)
 }
 
@@ -132,19 +152,47 @@ func (s *Swarm) nearIsServed(now unit.Time, p *peer) bool {
 	return false
 }
 
-// noteSpread learns from a peer's HAVE how fast copies spread.
+// noteSpread learns from a peer's HAVE how fast copies spread, and what the
+// peers that were given them pass on.
 func (s *Swarm) noteSpread(now unit.Time, node unit.NodeID, x int32) {
 	got, ok := s.seeding.spans[x]
-	if !ok || got.spread || got.to == node || s.peers[node].Foreign {
+	p, q := s.peers[node], s.peers[got.to]
+	if !ok || p.Foreign {
 		return
 	}
-	got.spread = true
-	s.seeding.spans[x] = got
-	took := now.Sub(got.at)
-	if s.seeding.latency == 0 {
-		s.seeding.latency = took
+	s.noteRelay(now, p, q, x, &got)
+	if got.to != node && !got.spread {
+		got.spread = true
+		took := now.Sub(got.at)
+		if s.seeding.latency == 0 {
+			s.seeding.latency = took
+		}
+		s.seeding.latency += (took - s.seeding.latency) / 8
 	}
-	s.seeding.latency += (took - s.seeding.latency) / 8
+	s.seeding.spans[x] = got
+}
+
+// outsideOf reports whether p is outside of q's location, or both are in ours.
+func outsideOf(q, p *peer) bool { return p.Location.Common(q.Location).Depth() <= q.level }
+
+// noteRelay learns from p's HAVE what q, who was given the span, has to pass on, and
+// did. What stays in q's own location is not passed on, unless that is ours.
+func (s *Swarm) noteRelay(now unit.Time, p, q *peer, x int32, got *served) {
+	n := int(s.cfg.Lengths[x])
+	switch {
+	case got.passed || q == nil:
+	case p == q:
+		q.relay.add(now, n)
+	case outsideOf(q, p):
+		got.passed = true
+		switch {
+		case !q.have.Has(int(x)):
+		case got.again:
+			q.relay.add(now, -n)
+		default:
+			q.relay.passed(now, n)
+		}
+	}
 }
 
 // Sent says that payload was sent to a peer.

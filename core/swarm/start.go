@@ -113,7 +113,8 @@ const (
 	// shared link carries it twice.
 	sameWork
 	// secondCopy: somebody closer to us than that peer brings it in already, or
-	// it would be asked of an initial seeder twice.
+	// it would be asked of an initial seeder twice although that somebody will pass it
+	// on.
 	secondCopy
 )
 
@@ -122,7 +123,7 @@ func (s *Swarm) conflicts(p, q *peer) conflict {
 	switch {
 	case q == p:
 		return noConflict
-	case p.Initial || q.level > p.level:
+	case p.Initial && !q.Starving || q.level > p.level:
 		return secondCopy
 	case q.level == p.level && p.level == s.cfg.Location.Depth():
 		return sameWork

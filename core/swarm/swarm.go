@@ -77,6 +77,7 @@ type Swarm struct {
 	scratch    set               // of candidates
 	evaded     []int32           // to be used again
 	place      place
+	supplies   []supply // by depth of our location
 	picker     picker
 	choker     choker
 	division   division
@@ -114,6 +115,7 @@ func New(c Config) *Swarm {
 		s.maxGrains = max(s.maxGrains, s.grains(int32(x)))
 	}
 	s.seeding = seeding{spans: map[int32]served{}, near: make([]unit.Time, c.Location.Depth()+1)}
+	s.supplies = make([]supply, c.Location.Depth()+1)
 	s.left = n - s.have.Count()
 	s.halted = c.Initial // a published source is read only
 	s.counters.ByLevel = make([]unit.Bytes, c.Location.Depth()+1)

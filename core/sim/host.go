@@ -45,7 +45,6 @@ type host struct {
 	machine *node.Machine // nil while the agent does not run
 	life    int           // counts its starts: what was under way for an earlier one is lost
 	conns   map[unit.NodeID]*stream
-	dialing map[unit.NodeID]bool
 	banned  map[unit.NodeID]unit.Time
 	buffers map[int32][]grain // of the spans being received
 	disk    artifact.Bitset
@@ -55,7 +54,7 @@ type host struct {
 
 	lines trace.Clock // of the trace
 
-	killed   bool
+	killed   bool // and not started again
 	finished bool
 	finish   unit.Time
 	past     swarm.Counters // of earlier lives
@@ -75,7 +74,7 @@ func (h *host) start() {
 	s := h.sim
 	h.life++
 	h.killed = false
-	h.conns, h.dialing, h.banned = map[unit.NodeID]*stream{}, map[unit.NodeID]bool{}, map[unit.NodeID]unit.Time{}
+	h.conns, h.banned = map[unit.NodeID]*stream{}, map[unit.NodeID]unit.Time{}
 	h.buffers = map[int32][]grain{}
 	h.wakeAt = unit.Never
 	h.machine = node.New(s.now, s.config(h))
@@ -88,13 +87,15 @@ func (h *host) start() {
 	}
 }
 
-// kill ends the agent at once; its kernel closes the connections.
+// kill ends the agent at once; its kernel closes the connections. One that has yet to
+// hear of the distribution does not.
 func (h *host) kill() {
+	h.killed = true
 	if h.machine == nil {
 		return
 	}
 	h.past = h.counters()
-	h.machine, h.killed = nil, true
+	h.machine = nil
 	for _, id := range sortedKeys(h.conns) {
 		h.hangup(id)
 	}

@@ -90,6 +90,11 @@ func TestFaults(t *testing.T) {
 				t.Errorf("in both lives it received %d bytes that count", n.Received-n.Duplicate)
 			}
 		}},
+		{"a receiver is killed before it joins", "faults: [{at: 0s, kill: r2/2}, {at: 6s, start: r2/2}]", nil, func(t *testing.T, r scenario.Report) {
+			if r.Last < 6 {
+				t.Errorf("done after %g s, when it was not back", r.Last)
+			}
+		}},
 		{"the seeder is killed too early", "faults: [{at: 100ms, kill: r1/1}]", []scenario.Failure{
 			{Node: "r1/2", Reason: late}, {Node: "r1/3", Reason: late}, {Node: "r1/4", Reason: late},
 			{Node: "r2/1", Reason: late}, {Node: "r2/2", Reason: late}, {Node: "r2/3", Reason: late}, {Node: "r2/4", Reason: late}}, anyhow},

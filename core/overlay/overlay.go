@@ -20,6 +20,9 @@ const (
 	// settleJitter bounds the random wait before a node counts representatives
 	// (requirement 22), so that not everybody claims at once.
 	settleJitter = 100 * time.Millisecond
+	// settleLater is how much longer a node waits that is in an initial seeder's
+	// part of a location which it could represent: see Group.worth.
+	settleLater = 300 * time.Millisecond
 	// claimRetry is when an unanswered or refused claim may be repeated.
 	claimRetry = time.Second
 )
@@ -129,6 +132,9 @@ func (o *Overlay) GroupChanged(now unit.Time, g Group, out []Action) []Action {
 	}
 	if o.wantsSlot(i) && l.countAt == unit.Never {
 		l.countAt = now.Add(o.rand.Jitter(settleJitter))
+		if i > 0 && g.worth(o.self, l.location) == 0 {
+			l.countAt = l.countAt.Add(settleLater) // for better ones to come
+		}
 	}
 	return o.relink(now, out)
 }

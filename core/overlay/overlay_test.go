@@ -263,3 +263,34 @@ func checkInvariants(t *rapid.T, o *Overlay, now unit.Time, out []Action) {
 		t.Fatal(fmt.Sprintf("sleeps until %v at %v", time.Duration(o.NextDeadline()), time.Duration(now)))
 	}
 }
+
+// What the seeder's neighbours send outward shares one uplink with what they send
+// to the rest of the location: members of its other parts represent it.
+func TestNeighboursOfTheSeederLeaveTheSlot(t *testing.T) {
+	at := func(node string, l unit.Location, initial bool) Member {
+		return Member{Node: unit.NodeID(node), Location: l, Initial: initial}
+	}
+	seeder := at("s", "ams/r1", true)
+	for _, c := range []struct {
+		name   string
+		self   Member
+		others []Member
+		slots  []unit.NodeID
+		want   bool
+	}{
+		{"nobody else is there", at("b", "ams/r1", false), []Member{seeder, at("c", "ams/r1", false)}, nil, true},
+		{"members of other racks are", at("b", "ams/r1", false), []Member{seeder, at("c", "ams/r2", false), at("d", "ams/r2", false)}, nil, false},
+		{"who is elsewhere takes it", at("c", "ams/r2", false), []Member{seeder, at("b", "ams/r1", false), at("d", "ams/r2", false)}, nil, true},
+		{"its rack has one, another none", at("c", "ams/r2", false), []Member{at("d", "ams/r2", false), at("e", "ams/r3", false)}, []unit.NodeID{"d"}, false},
+		{"every rack has one", at("c", "ams/r2", false), []Member{at("d", "ams/r2", false), at("b", "ams/r3", false), at("e", "ams/r4", false)}, []unit.NodeID{"d"}, false},
+		{"the other rack's member is slow", at("c", "ams/r2", false), []Member{at("d", "ams/r2", false), {Node: "e", Location: "ams/r3", Limit: 1}}, []unit.NodeID{"d"}, true},
+	} {
+		o := newTest(c.self)
+		l := &o.levels[1]
+		l.joined, l.seen = true, true
+		l.group = Group{Location: "ams", Members: append(c.others, c.self), Slots: c.slots}
+		if got := o.wantsSlot(1); got != c.want {
+			t.Errorf("%s: wants a slot: %t", c.name, got)
+		}
+	}
+}

@@ -32,20 +32,58 @@ func (o *Overlay) wantsSlot(i int) bool {
 	if o.self.Permille >= almostDone && holders > 0 {
 		return false
 	}
-	return l.group.faster(o.self)+holders < l.slots()
+	return l.group.better(o.self, l.location)+holders < l.slots()
 }
 
-// faster counts the members that could take a slot and whose limits let at least
-// twice as much pass as self's: what enters the location would wait for self.
-func (g Group) faster(self Member) int {
+// better counts the members that could take a slot and suit better than self: by
+// their limits at least twice as much can pass, or else by their place.
+func (g Group) better(self Member, at unit.Location) int {
 	n := 0
+	mine := g.worth(self, at)
 	for _, m := range g.Members {
+		if m.Initial || m.Permille >= almostDone || slices.Contains(g.Slots, m.Node) {
+			continue
+		}
 		limited := self.Limit > 0 && (m.Limit == 0 || m.Limit/2 >= self.Limit)
-		if limited && !m.Initial && m.Permille < almostDone && !slices.Contains(g.Slots, m.Node) {
+		slower := m.Limit > 0 && (self.Limit == 0 || self.Limit/2 >= m.Limit)
+		if limited || !slower && g.worth(m, at) > mine {
 			n++
 		}
 	}
 	return n
+}
+
+// worth says how good it is to have a member represent the location by where it
+// is: what an initial seeder and its neighbours send outward shares one uplink with
+// what they send to the rest of the location, so better ones are from its other
+// parts, and from parts that have no slot yet.
+func (g Group) worth(m Member, at unit.Location) int {
+	part := partOf(m.Location, at)
+	if part == at {
+		return 0
+	}
+	worth := 2
+	for _, q := range g.Members {
+		if q.Node == m.Node || !part.Contains(q.Location) {
+			continue
+		}
+		if q.Initial {
+			return 0
+		}
+		if slices.Contains(g.Slots, q.Node) {
+			worth = 1
+		}
+	}
+	return worth
+}
+
+// partOf is the location one level below at that contains l, or at itself.
+func partOf(l, at unit.Location) unit.Location {
+	part := at
+	for ; l != at && l != unit.Root; l = l.Parent() {
+		part = l
+	}
+	return part
 }
 
 // slots is how many representatives the group should have. Initial seeders do

@@ -56,7 +56,7 @@ func (s *Swarm) Flush(now unit.Time, out []Action) []Action {
 	s.pending = announcements{}
 	for _, p := range s.list {
 		out = announce(out, p, DontHave, a.lost)
-		if p.complete(len(s.cfg.Lengths)) && !p.Initial && !p.Foreign {
+		if p.complete(len(s.cfg.Lengths)) && !s.givesOn(p) && !p.Foreign {
 			continue
 		}
 		out = announce(out, p, Have, s.unknownTo(p, a.haves))
@@ -81,6 +81,12 @@ func (s *Swarm) batches(now unit.Time) bool {
 	return false
 }
 
+// givesOn reports whether the peer leaves the spreading of what it has to others:
+// an initial seeder does, and who serves us from another location.
+func (s *Swarm) givesOn(p *peer) bool {
+	return p.Initial || p.level < s.cfg.Location.Depth() && s.cfg.Strategy.Stealing
+}
+
 func announce(out []Action, p *peer, what Announcement, spans []uint32) []Action {
 	if len(spans) == 0 {
 		return out
@@ -92,7 +98,7 @@ func announce(out []Action, p *peer, what Announcement, spans []uint32) []Action
 // everything: it leaves the spreading of a span to who has it. So is a foreign
 // peer, which stays until it hears that nothing is lacking.
 func (s *Swarm) unknownTo(p *peer, spans []uint32) []uint32 {
-	if p.Initial || p.Foreign {
+	if s.givesOn(p) || p.Foreign {
 		return spans
 	}
 	n := 0

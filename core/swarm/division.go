@@ -15,7 +15,8 @@ type place struct {
 	// is its own location represents nobody, and represents is false.
 	inside     unit.Location
 	represents bool
-	members    []PeerInfo // of the highest group, without ourselves
+	members    []PeerInfo               // of the highest group, without ourselves
+	named      map[unit.NodeID]PeerInfo // the members of all groups
 }
 
 func newPlace(self, highest unit.Location, members []PeerInfo) place {
@@ -28,6 +29,9 @@ func newPlace(self, highest unit.Location, members []PeerInfo) place {
 
 // classify sets what depends on the place.
 func (pl *place) classify(p *peer) {
+	if info, named := pl.named[p.Node]; named {
+		p.Top, p.Starving = info.Top, info.Starving
+	}
 	p.inside = pl.represents && pl.inside.Contains(p.Location)
 }
 
@@ -35,10 +39,9 @@ func (pl *place) classify(p *peer) {
 // and of all its groups, without itself.
 func (s *Swarm) Moved(now unit.Time, highest unit.Location, members, all []PeerInfo, out []Action) []Action {
 	s.place = newPlace(s.cfg.Location, highest, members)
+	s.place.named = make(map[unit.NodeID]PeerInfo, len(all))
 	for _, info := range all {
-		if p := s.peers[info.Node]; p != nil {
-			p.Top, p.Starving = info.Top, info.Starving
-		}
+		s.place.named[info.Node] = info
 	}
 	for _, p := range s.peers {
 		s.place.classify(p)

@@ -33,9 +33,10 @@ type PeerInfo struct {
 type peer struct {
 	PeerInfo
 	*acquaintance
-	seat   seat
-	level  int  // depth of the deepest location that contains us both
-	inside bool // inside the part of the network that we represent in our highest group
+	seat    seat
+	level   int  // depth of the deepest location that contains us both
+	outside bool // of our own location, or an initial seeder: it gives each span away once
+	inside  bool // inside the part of the network that we represent in our highest group
 
 	have      set
 	haveCount int
@@ -52,10 +53,11 @@ type peer struct {
 	chokedUntil unit.Time
 	// met is when it connected, with broughtCount spans.
 	met          unit.Time
+	gotAt        unit.Time // its last HAVE, or when it connected
 	broughtCount int
 }
 
-// away is how an initial seeder sends us away: it has given most spans to others.
+// away is how a peer outside sends us away: it has given most spans to others.
 // To ask it for one span after the other would tell everybody START and STOP of
 // each. Until it serves us again we begin new spans with it ever more seldom.
 type away struct {
@@ -113,11 +115,18 @@ func (p *peer) refuses(now unit.Time, x int32) bool {
 	return refused && now < r.until
 }
 
-// evades reports whether the peer has, but does not give a span. An initial
-// seeder sends everybody away for a while; its doing so means less.
+// evades reports whether the peer has, but does not give a span. Who serves us
+// from another location, or an initial seeder, sends everybody away for a while;
+// its doing so means less.
 func (p *peer) evades(now unit.Time, x int32) bool {
 	r, refused := p.refused[x]
-	return refused && (!p.Initial || now.Sub(r.since) > maxGiveTime)
+	switch {
+	case !refused:
+		return false
+	case p.Initial:
+		return now.Sub(r.since) > maxGiveTime
+	}
+	return !p.outside || now.Sub(r.since) > evadeTime
 }
 
 func (p *peer) complete(spans int) bool { return p.haveCount == spans }
@@ -133,8 +142,10 @@ func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 		pace:     newPace(info.MaxRequest, info.Initial),
 		lastData: now,
 		met:      now,
+		gotAt:    now,
 		refused:  map[int32]refusal{},
 	}
+	p.outside = p.Initial || p.level < s.cfg.Location.Depth()
 	p.acquaintance = s.known[p.seat]
 	p.acquaintance.peer = p
 	a := &p.acquaintance.account
@@ -217,6 +228,10 @@ func (s *Swarm) PeerGot(now unit.Time, node unit.NodeID, spans []uint32, out []A
 	if !ok {
 		return s.badRequest(node, out)
 	}
+	p.gotAt = now
+	if p.level < s.cfg.Location.Depth() {
+		s.news = now
+	}
 	for _, u := range spans {
 		x := int32(u)
 		if !p.have.Has(int(x)) {
@@ -268,7 +283,7 @@ func (s *Swarm) badRequest(node unit.NodeID, out []Action) []Action {
 // overloaded reports whether what the peer owes will take it longer than we are
 // ready to wait before asking somebody farther away.
 func (p *peer) overloaded(now unit.Time) bool {
-	return p.stalled || len(p.debts) > 0 && p.clears(now) > patience
+	return p.stalled || len(p.debts) > 0 && p.clears(now) > overload
 }
 
 // clears estimates how long the peer, which owes something, takes for it: by its

@@ -74,6 +74,7 @@ func (s *Swarm) candidates(now unit.Time, p *peer) bool {
 	}
 	if s.cfg.Strategy.Stealing {
 		s.leaveToCloser(now, p)
+		s.leaveToOthers(p)
 	}
 	any = 0
 	for _, w := range s.scratch {
@@ -106,6 +107,46 @@ func (s *Swarm) leaveToCloser(now unit.Time, p *peer) {
 		}
 		s.evaded = kept
 	}
+}
+
+// leaveToOthers takes out of scratch what others than p can give us, while p's
+// uplink has to carry what only its location has: it would refuse, see passesOn.
+func (s *Swarm) leaveToOthers(p *peer) {
+	if p.Initial || p.level == s.cfg.Location.Depth() {
+		return
+	}
+	at := p.Location
+	for depth := at.Depth(); depth > p.level; depth, at = depth-1, at.Parent() {
+		if !s.owes(p, at) {
+			continue
+		}
+		for _, q := range s.list {
+			if q.level == p.level && !at.Contains(q.Location) {
+				for i, w := range q.have {
+					s.scratch[i] &^= w
+				}
+			}
+		}
+	}
+}
+
+// owes reports whether p has what nobody outside of its location has.
+func (s *Swarm) owes(p *peer, at unit.Location) bool {
+	for i, w := range p.have {
+		w &^= s.have[i]
+		for _, q := range s.list {
+			if w == 0 {
+				break
+			}
+			if w&q.have[i] != 0 && !at.Contains(q.Location) {
+				w &^= q.have[i]
+			}
+		}
+		if w != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // rank says how good it is to begin a candidate with p.

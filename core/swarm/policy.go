@@ -50,7 +50,7 @@ func (open) refused(unit.Time, *peer, time.Duration)                            
 type once struct{}
 
 func (once) wait(s *Swarm, now unit.Time, p *peer, x int32) (time.Duration, RejectReason) {
-	if s.cfg.Initial && s.spreads(now, p, x) {
+	if s.passesOn(now, p, x) || s.cfg.Initial && s.spreads(now, p, x) {
 		return askAgain, ServedElsewhere
 	}
 	if !s.cfg.Initial { // where upload is short nothing of it leaves while it is wanted inside

@@ -59,6 +59,9 @@ func (s *Swarm) PeerWants(now unit.Time, node unit.NodeID, b Block, out []Action
 	if wait, why := s.choker.wait(s, now, p, b.Span); wait > 0 {
 		return append(out, Reject{Peer: node, Block: b, Reason: why, RetryAfter: wait})
 	}
+	if p.level < s.cfg.Location.Depth() && s.cfg.Strategy.Stealing {
+		s.noteStart(now, p, b.Span) // which it will tell us presently: others may ask before
+	}
 	return append(out, Upload{Peer: node, Block: b})
 }
 

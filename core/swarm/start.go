@@ -33,8 +33,7 @@ func (s *Swarm) PeerStarted(now unit.Time, node unit.NodeID, spans []uint32, out
 	}
 	for _, u := range spans {
 		x := int32(u)
-		s.removeStart(x, p)
-		s.addStart(x, start{p, now})
+		s.noteStart(now, p, x)
 		if a := s.active[x]; a != nil && s.yields(a, p) {
 			out = s.release(a, out)
 		}
@@ -65,6 +64,17 @@ func (s *Swarm) PeerStopped(now unit.Time, node unit.NodeID, spans []uint32, out
 		s.removeStart(int32(x), p)
 	}
 	return s.fillAll(now, out)
+}
+
+// noteStart takes a START into account. Lists of STARTs are in the order in which
+// they were first heard.
+func (s *Swarm) noteStart(now unit.Time, p *peer, x int32) {
+	list := s.starts[x]
+	if i := slices.IndexFunc(list, func(st start) bool { return st.peer == p }); i >= 0 {
+		list[i].at = now
+		return
+	}
+	s.addStart(x, start{p, now})
 }
 
 func (s *Swarm) addStart(x int32, st start) {
@@ -152,6 +162,11 @@ func (s *Swarm) noteSpanTime(took time.Duration) {
 	s.spanTime = max(s.spanTime+(took-s.spanTime)/8, 1)
 }
 
+// sole reports whether nobody outside of p's location has a span.
+func (s *Swarm) sole(p *peer, x int32) bool {
+	return !slices.ContainsFunc(s.list, func(q *peer) bool { return q.Location != p.Location && q.have.Has(int(x)) })
+}
+
 // started returns the worst conflict of fetching x from p with STARTs that still
 // count, and when the newest START of that kind was heard.
 func (s *Swarm) started(now unit.Time, p *peer, x int32) (worst conflict, at unit.Time) {
@@ -160,6 +175,9 @@ func (s *Swarm) started(now unit.Time, p *peer, x int32) (worst conflict, at uni
 	}
 	for _, st := range s.starts[x] {
 		c := s.conflicts(p, st.peer)
+		if c == noConflict && p.outside && !st.peer.Starving && st.peer.level == p.level && st.peer.Location != p.Location && s.sole(p, x) {
+			c = secondCopy
+		}
 		if now.Sub(st.at) >= startTTL || c < worst || c == noConflict {
 			continue
 		}

@@ -19,8 +19,13 @@ const (
 	// at most what somebody inside the location STARTed is left to him although
 	// there is nothing else to do: see patienceNow.
 	startTTL      = 10 * time.Second
-	patience      = 3 * time.Second
+	patience      = 6 * time.Second
 	leastPatience = 500 * time.Millisecond
+	// overload is how long a nearer peer may take for what it owes, and evadeTime
+	// how long one outside may refuse what it has, before somebody farther away is
+	// asked.
+	overload  = 3 * time.Second
+	evadeTime = time.Second
 	// stallAfter is how long a peer may owe blocks without sending any before
 	// others are asked; silentAfter, before the connection is given up.
 	stallAfter  = 10 * time.Second
@@ -82,6 +87,7 @@ type Swarm struct {
 	choker     choker
 	division   division
 	seeding    seeding
+	news       unit.Time // the last HAVE of a peer outside of our location
 	checks     checks
 	scanAt     unit.Time // when Tick looks for work again
 	halted     bool      // fetch nothing more

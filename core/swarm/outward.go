@@ -1,0 +1,121 @@
+package swarm
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// A span should leave a location once while somebody outside can spread it: the
+// uplink is shared by all who serve outward, the initial seeder, neighbours of
+// his that have everything by now, and representatives (requirement 25). Each of
+// them hears from the peers in its groups what they have and have STARTed.
+
+// relayedBy reports whether q is outside of our location at a depth and can pass
+// on to p what it has: it is no farther from p than we are, and in a group with it.
+func (p *peer) relayedBy(q *peer, depth int) bool {
+	return q != p && q.level < depth && q.level >= p.level && q.Top <= p.level && !q.Foreign && !q.Starving
+}
+
+// passesOn reports whether somebody else outside of one of our locations should
+// give the span to p, because that location's uplink still has to carry what
+// nobody outside has.
+func (s *Swarm) passesOn(now unit.Time, p *peer, x int32) bool {
+	if p.level < s.cfg.Location.Depth() && s.nearerRelays(now, p, x) {
+		return true
+	}
+	if s.cfg.Initial {
+		return false // it knows what it gave, and how that spreads: see spreads
+	}
+	for depth := s.cfg.Location.Depth(); depth > p.level; depth-- {
+		if s.isOutside(now, p, x, depth) && s.owesOutside(now, depth) {
+			return true
+		}
+	}
+	return false
+}
+
+// isOutside reports whether the span has left our location at the depth, or is
+// on its way out to somebody other than p, who asked for it before p did.
+func (s *Swarm) isOutside(now unit.Time, p *peer, x int32, depth int) bool {
+	for _, q := range s.list {
+		if p.relayedBy(q, depth) && q.have.Has(int(x)) {
+			return true
+		}
+	}
+	for _, st := range s.starts[x] {
+		if st.peer == p {
+			break // lists are in the order in which STARTs were heard
+		}
+		if p.relayedBy(st.peer, depth) && now.Sub(st.at) < startTTL {
+			return true
+		}
+	}
+	return false
+}
+
+// owesOutside reports whether we have a span that nobody outside of our location
+// at the depth has, and that nobody has STARTed, or somebody of late: the uplink
+// has something to carry that is not there yet.
+func (s *Swarm) owesOutside(now unit.Time, depth int) bool {
+	for i, w := range s.have {
+		if w == 0 {
+			continue
+		}
+		for _, q := range s.list {
+			if w == 0 {
+				break
+			}
+			if q.level < depth && !q.Foreign {
+				w &^= q.have[i]
+			}
+		}
+		if w&^s.startedSet[i] != 0 {
+			return true
+		}
+		for ; w != 0; w &= w - 1 {
+			if s.underWay(now, int32(i*64+bits.TrailingZeros64(w))) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// nearerRelays reports whether somebody who is nearer to us than p passes on to p
+// what we send. For an initial seeder neighbours do that which have the span, as
+// long as anything comes out. Relays in other locations are given first what only
+// we have, unless they do not keep up with passing it on, or get nothing.
+func (s *Swarm) nearerRelays(now unit.Time, p *peer, x int32) bool {
+	depth := s.cfg.Location.Depth()
+	for _, q := range s.list {
+		switch {
+		case q.level <= p.level || q.Top > p.level || q.Foreign:
+		case q.level == depth:
+			if s.cfg.Initial && q.have.Has(int(x)) && now < s.news.Add(s.spreadTime(now)) {
+				return true
+			}
+		case q.haveCount > p.haveCount+s.backlog() || q.complete(len(s.cfg.Lengths)) || now >= q.gotAt.Add(lively):
+		case s.owesOutside(now, depth):
+			return true
+		}
+	}
+	return false
+}
+
+// lively is how long after its last HAVE a peer is taken to receive something.
+const lively = 2 * time.Second
+
+// backlog is how many spans a relay may be ahead of those whom it passes them on to.
+func (s *Swarm) backlog() int { return max(8, len(s.cfg.Lengths)/16) }
+
+// underWay reports whether somebody has STARTed a span of late.
+func (s *Swarm) underWay(now unit.Time, x int32) bool {
+	for _, st := range s.starts[x] {
+		if now.Sub(st.at) < lively {
+			return true
+		}
+	}
+	return false
+}

@@ -184,6 +184,13 @@ type NodeStatus struct {
 	// Waiting says what the node has waited for these ten seconds, such as "no peer
 	// has 3 of 40 spans"; "" while it gets something, or wants nothing.
 	Waiting string `json:"waiting,omitempty"`
+	// Held is the hold under which the node keeps blocks of this from moving; nil
+	// for none.
+	Held *Hold `json:"held,omitempty"`
+	// Reasons are what the node itself knows of what it waits for, Top the peers
+	// that send it most.
+	Reasons []Reason   `json:"reasons,omitempty"`
+	Top     []PeerRate `json:"top,omitempty"`
 
 	Error     *Error     `json:"error,omitempty"`
 	StartedAt *time.Time `json:"started_at,omitempty"`
@@ -214,6 +221,8 @@ type Status struct {
 	Artifact     *Artifact    `json:"artifact,omitempty"`
 	Nodes        []NodeStatus `json:"nodes"` // sorted by location, then name
 	Summary      Summary      `json:"summary"`
+	// Holds are those of the fleet under which the distribution is.
+	Holds []Hold `json:"holds,omitempty"`
 }
 
 // Summary is what one line says about a distribution.
@@ -228,6 +237,9 @@ type Summary struct {
 	// nodes that they wait for, where the switch is made together and not decided.
 	Staged   int      `json:"staged,omitempty"`
 	Blockers []string `json:"blockers,omitempty"`
+	// Paused and Stopped are nodes that are held and did not converge.
+	Paused  int `json:"paused,omitempty"`
+	Stopped int `json:"stopped,omitempty"`
 	// Seconds is from the first node's start to the last one's installation.
 	Seconds float64 `json:"seconds"`
 	// SeedingRatio is bytes received from initial seeders over the artifact's

@@ -20,7 +20,7 @@ type EmbeddedConfig struct {
 	TLS      *tls.Config // of the server; nil is plain TCP
 	Password string      // "" asks for none
 	// StateFile keeps artifacts, distributions, known nodes, runs with their
-	// reports, backups and schedules across restarts. "" keeps nothing. The rest
+	// reports, backups, schedules, holds and limits across restarts. "" keeps nothing. The rest
 	// expires anyway and comes back by itself.
 	StateFile string
 	Logger    *slog.Logger // nil is slog.Default()

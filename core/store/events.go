@@ -11,6 +11,9 @@ type Event interface{ isEvent() }
 // DistributionsChanged says that the set of distributions is another now.
 type DistributionsChanged struct{}
 
+// ControlsChanged says that holds or limits are others now.
+type ControlsChanged struct{}
+
 // Demand says that an artifact began, or ceased, to be needed by anybody, or by
 // more than one node: read Pending. A node more or less among several is not
 // told; who waits for a particular one reads Pending now and then.
@@ -41,6 +44,7 @@ type Down struct{ Err error }
 type Up struct{}
 
 func (DistributionsChanged) isEvent() {}
+func (ControlsChanged) isEvent()      {}
 func (Demand) isEvent()               {}
 func (GroupChanged) isEvent()         {}
 func (RunMoved) isEvent()             {}

@@ -27,6 +27,8 @@ func (k keys) distributions() string { return k.prefix + ":{distributions}:recor
 func (k keys) backups() string   { return k.prefix + ":{backups}:records" }
 func (k keys) schedules() string { return k.prefix + ":{schedules}:records" }
 func (k keys) runs() string      { return k.prefix + ":{runs}:records" }
+func (k keys) holds() string     { return k.prefix + ":{holds}:records" }
+func (k keys) limits() string    { return k.prefix + ":{limits}:records" }
 
 func (k keys) reports(run string) string { return k.prefix + ":{runs}:reports:" + run }
 func (k keys) lease(name string) string  { return k.prefix + ":{lease/" + name + "}" }
@@ -62,5 +64,6 @@ func (k keys) distributionsChannel() string     { return k.prefix + ":distributi
 func (k keys) statusChannel(dist string) string { return k.status(dist) + ":moved" }
 func (k keys) demandChannel() string            { return k.prefix + ":demand" }
 func (k keys) runsChannel() string              { return k.prefix + ":runs" }
+func (k keys) controlsChannel() string          { return k.prefix + ":controls" }
 func (k keys) reportsChannel(run string) string { return k.prefix + ":{runs}:reported:" + run }
 func (k keys) groupChannel(g GroupKey) string   { return fmt.Sprintf("%s:{%s}:delta", k.prefix, g) }

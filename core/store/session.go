@@ -57,7 +57,7 @@ func (w *Watcher) session(ctx context.Context) (wasUp bool) {
 // begin connects and subscribes to everything that is known now.
 func (s *session) begin(ctx context.Context) error {
 	keys := s.store.keys
-	if err := s.pubsub.Subscribe(ctx, keys.distributionsChannel(), keys.runsChannel(), keys.demandChannel()); err != nil {
+	if err := s.pubsub.Subscribe(ctx, keys.distributionsChannel(), keys.runsChannel(), keys.controlsChannel(), keys.demandChannel()); err != nil {
 		return err
 	}
 	return s.subscribeTopics(ctx)
@@ -104,6 +104,8 @@ func (s *session) published(msg *redis.Message) {
 	switch msg.Channel {
 	case s.store.keys.distributionsChannel():
 		s.out.put(DistributionsChanged{}, DistributionsChanged{})
+	case s.store.keys.controlsChannel():
+		s.out.put(ControlsChanged{}, ControlsChanged{})
 	case s.store.keys.demandChannel():
 		if d, err := artifact.ParseDigest(msg.Payload); err == nil {
 			s.out.put(Demand{d}, Demand{d})

@@ -46,7 +46,7 @@ const (
 	linkDown
 )
 
-// Watch starts to watch distributions, demand and runs, and the groups and the
+// Watch starts to watch distributions, holds, limits, demand and runs, and the groups and the
 // reports on runs that are added.
 // The first event is Up or Down. Events of one kind and subject are merged until
 // they are taken, so a slow receiver gets the latest only. The channel closes

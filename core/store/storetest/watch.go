@@ -23,6 +23,7 @@ type viewer struct {
 	ups    int
 	down   error
 	sets   int // DistributionsChanged
+	turns  int // ControlsChanged
 	demand []artifact.Digest
 	groups map[store.GroupKey]overlay.Group
 	// moved and reported count by run.
@@ -66,6 +67,8 @@ func (v *viewer) take(ev store.Event) {
 		v.up, v.down = false, ev.Err
 	case store.DistributionsChanged:
 		v.sets++
+	case store.ControlsChanged:
+		v.turns++
 	case store.Demand:
 		v.demand = append(v.demand, ev.Digest)
 	case store.RunMoved:

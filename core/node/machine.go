@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/overlay"
 	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -28,7 +27,7 @@ type Config struct {
 type Machine struct {
 	cfg       Config
 	rand      *unit.Rand
-	download  *bandwidth.Bucket
+	download  *limit
 	uploads   uploads
 	transfers map[artifact.Digest]*transfer
 	order     []artifact.Digest // keys of transfers, sorted
@@ -47,8 +46,8 @@ func New(now unit.Time, c Config) *Machine {
 	return &Machine{
 		cfg:       c,
 		rand:      unit.NewRand(c.Seed),
-		download:  bandwidth.NewBucket(now, c.Download),
-		uploads:   uploads{bucket: bandwidth.NewBucket(now, c.Upload)},
+		download:  newLimit(now, c.Download),
+		uploads:   uploads{all: newLimit(now, c.Upload), own: map[artifact.Digest]*limit{}},
 		transfers: map[artifact.Digest]*transfer{},
 	}
 }
@@ -68,6 +67,8 @@ func (m *Machine) Step(now unit.Time, ev Event, out []Action) []Action {
 		m.storeDown = false
 		m.each(func(t *transfer) { t.overlay.StoreUp(now) })
 		return m.wake(now, out)
+	case RatesChanged:
+		return m.ratesChanged(now, ev, out)
 	case Wake:
 		return m.wake(now, out)
 	}
@@ -107,6 +108,8 @@ func (m *Machine) stepTransfer(now unit.Time, ev Event, out []Action) []Action {
 		return t.spanStored(now, ev, out)
 	case SpanVerified:
 		return t.spanVerified(now, ev, out)
+	case TransferLimited:
+		return t.limited(now, ev, out)
 	case LeavesReceived:
 		return t.leavesReceived(now, ev, out)
 	case LeavesWanted:
@@ -145,6 +148,8 @@ func transferOf(ev Event) artifact.Digest {
 		return ev.Transfer
 	case SpanVerified:
 		return ev.Transfer
+	case TransferLimited:
+		return ev.Transfer
 	case LeavesReceived:
 		return ev.Transfer
 	case LeavesWanted:
@@ -159,7 +164,8 @@ func (m *Machine) join(now unit.Time, ev Joined, out []Action) []Action {
 	if m.transfers[ev.Transfer] != nil {
 		return out
 	}
-	t := newTransfer(m, ev)
+	t := newTransfer(now, m, ev)
+	m.uploads.own[ev.Transfer] = t.uploadLimit
 	m.transfers[ev.Transfer] = t
 	i, _ := slices.BinarySearchFunc(m.order, ev.Transfer, cmpDigest)
 	m.order = slices.Insert(m.order, i, ev.Transfer)
@@ -178,7 +184,8 @@ func (m *Machine) leave(ev Left, out []Action) []Action {
 	if i, found := slices.BinarySearchFunc(m.order, ev.Transfer, cmpDigest); found {
 		m.order = slices.Delete(m.order, i, i+1)
 	}
-	m.uploads.dropTransfer(ev.Transfer)
+	m.uploads.takeTransfer(ev.Transfer)
+	delete(m.uploads.own, ev.Transfer)
 	return t.exit(out)
 }
 

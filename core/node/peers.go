@@ -150,6 +150,9 @@ func (t *transfer) cancelled(peer unit.NodeID, b swarm.Block, out []Action) []Ac
 func (t *transfer) rejected(now unit.Time, peer unit.NodeID, msg wire.SpanReject, out []Action) []Action {
 	b := block(msg.Span, msg.Begin, msg.Length)
 	retry := time.Duration(min(msg.RetryAfterMs, 60_000)) * time.Millisecond
+	if msg.Reason == wire.ReasonPaused {
+		t.swarm.PeerPaused(now, peer, retry)
+	}
 	out = t.swarmActions(now, t.swarm.Refused(now, peer, b, retry, nil), out)
 	if msg.Reason == wire.ReasonNotHeld || msg.Reason == wire.ReasonReadFailed {
 		return t.swarmActions(now, t.swarm.PeerLost(now, peer, []uint32{msg.Span}, nil), out)

@@ -18,6 +18,8 @@ type transfer struct {
 	manifest *manifestFetch
 	known    bool // the manifest is known and can be served
 	peers    map[unit.NodeID]*early
+	// What TransferLimited says.
+	download, uploadLimit *limit
 }
 
 // early is what is known of a connected peer beside the swarm: what it announced
@@ -28,7 +30,7 @@ type early struct {
 	maxRequest int32
 }
 
-func newTransfer(m *Machine, ev Joined) *transfer {
+func newTransfer(now unit.Time, m *Machine, ev Joined) *transfer {
 	self := m.member(ev.Initial)
 	if ev.Initial {
 		self.Permille, self.Complete = 1000, true
@@ -38,6 +40,7 @@ func newTransfer(m *Machine, ev Joined) *transfer {
 		overlay:  overlay.New(overlay.Config{Self: self, Rand: m.rand}),
 		manifest: newManifestFetch(ev.ManifestSize),
 		peers:    map[unit.NodeID]*early{},
+		download: newLimit(now, unit.Unlimited), uploadLimit: newLimit(now, unit.Unlimited),
 	}
 }
 
@@ -121,7 +124,7 @@ func (t *transfer) contentReady(now unit.Time, ev ContentReady, out []Action) []
 	t.manifest, t.known = nil, true
 	t.swarm = swarm.New(swarm.Config{
 		Self: t.m.cfg.Self, Location: t.m.cfg.Location, Initial: t.initial,
-		Lengths: ev.Lengths, Have: ev.Have, Download: t.m.download,
+		Lengths: ev.Lengths, Have: ev.Have, Download: requests{t.download, t.m.download},
 		Strategy: t.m.cfg.Strategy.swarm(),
 	})
 	for _, peer := range sortedKeys(t.peers) {
@@ -196,6 +199,9 @@ func (t *transfer) nextDeadline(now unit.Time) unit.Time {
 	next := t.overlay.NextDeadline()
 	if t.swarm != nil {
 		return min(next, t.swarm.NextDeadline(now))
+	}
+	if t.download.closed() {
+		return next
 	}
 	return min(next, t.manifest.nextDeadline(len(t.peers)))
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -24,10 +23,11 @@ const (
 // block each, so that none starves the others; who has waited longest comes first
 // in each turn.
 type uploads struct {
-	bucket *bandwidth.Bucket
-	queue  []upload // in the order of sending
-	bytes  int64    // what the queue counts as
-	turn   int      // of the block that was admitted last
+	all   *limit
+	own   map[artifact.Digest]*limit // of each transfer
+	queue []upload                   // in the order of sending
+	bytes int64                      // what the queue counts as
+	turn  int                        // of the block that was admitted last
 }
 
 // upload is a block that waits. A peer's blocks have turns one after the other.
@@ -59,11 +59,11 @@ func (u *uploads) add(b SendBlock) bool {
 	return true
 }
 
-// retryAfter is when a peer may ask again that was refused: when half of what
-// waits will have been sent.
-func (u *uploads) retryAfter() time.Duration {
+// retryAfter is when a peer of the transfer may ask again that was refused: when
+// half of what waits will have been sent.
+func (u *uploads) retryAfter(d artifact.Digest) time.Duration {
 	const least, most = 50 * time.Millisecond, 2 * time.Second
-	return min(max(unit.Bytes(u.bytes/2).Over(u.bucket.Rate()), least), most)
+	return min(max(unit.Bytes(u.bytes/2).Over(min(u.all.Rate(), u.own[d].Rate())), least), most)
 }
 
 // cancel takes a block out of the queue; false if it was admitted before.
@@ -77,8 +77,15 @@ func (u *uploads) dropPeer(d artifact.Digest, peer unit.NodeID) {
 	u.drop(func(b SendBlock) bool { return b.Transfer == d && b.Peer == peer })
 }
 
-func (u *uploads) dropTransfer(d artifact.Digest) {
-	u.drop(func(b SendBlock) bool { return b.Transfer == d })
+// takeTransfer takes a transfer's blocks out of the queue.
+func (u *uploads) takeTransfer(d artifact.Digest) (taken []SendBlock) {
+	u.drop(func(b SendBlock) bool {
+		if b.Transfer == d {
+			taken = append(taken, b)
+		}
+		return b.Transfer == d
+	})
+	return taken
 }
 
 func (u *uploads) drop(which func(SendBlock) bool) {
@@ -91,18 +98,28 @@ func (u *uploads) drop(which func(SendBlock) bool) {
 	})
 }
 
-// admit appends what may be sent now.
+// admit appends what may be sent now. A block that its transfer's limit holds back
+// lets those of others pass.
 func (u *uploads) admit(now unit.Time, out []Action) []Action {
-	n := 0
-	for n < len(u.queue) && u.bucket.Allows(now) {
-		b := u.queue[n]
-		n++
+	left := u.queue[:0]
+	for i, b := range u.queue {
+		own := u.own[b.Transfer]
+		if !own.Allows(now) {
+			left = append(left, b)
+			continue
+		}
+		if !u.all.Allows(now) {
+			left = append(left, u.queue[i:]...)
+			break
+		}
 		u.turn = b.turn
 		u.bytes -= weight(b.SendBlock)
-		u.bucket.Take(now, unit.Bytes(b.Block.Length))
+		own.Take(now, unit.Bytes(b.Block.Length))
+		u.all.Take(now, unit.Bytes(b.Block.Length))
 		out = append(out, b.SendBlock)
 	}
-	u.queue = slices.Delete(u.queue, 0, n)
+	clear(u.queue[len(left):])
+	u.queue = left
 	return out
 }
 
@@ -110,15 +127,24 @@ func (u *uploads) nextDeadline(now unit.Time) unit.Time {
 	if len(u.queue) == 0 {
 		return unit.Never
 	}
-	return u.bucket.ReadyAt(now)
+	next, all := unit.Never, u.all.ReadyAt(now)
+	for _, b := range u.queue {
+		if next = min(next, max(all, u.own[b.Transfer].ReadyAt(now))); next <= all {
+			break // no other can be sooner
+		}
+	}
+	return next
 }
 
 // upload queues a block until the budget admits it. Whoever asks for more than
 // may wait is told to ask again.
 func (t *transfer) upload(a swarm.Upload, out []Action) []Action {
 	u := &t.m.uploads
+	if t.uploadLimit.closed() {
+		return t.send(a.Peer, pausedRejection(a.Block), out)
+	}
 	if u.add(SendBlock{t.digest, a.Peer, a.Block}) {
 		return out
 	}
-	return t.send(a.Peer, rejection(swarm.Reject{Peer: a.Peer, Block: a.Block, Reason: swarm.Busy, RetryAfter: u.retryAfter()}), out)
+	return t.send(a.Peer, rejection(swarm.Reject{Peer: a.Peer, Block: a.Block, Reason: swarm.Busy, RetryAfter: u.retryAfter(t.digest)}), out)
 }

@@ -51,6 +51,8 @@ type peer struct {
 	relay    relay
 	// chokedUntil is until when it serves us nothing, by a reference strategy.
 	chokedUntil unit.Time
+	// pausedUntil is until when it serves nobody anything.
+	pausedUntil unit.Time
 	// met is when it connected, with broughtCount spans.
 	met          unit.Time
 	gotAt        unit.Time // its last HAVE, or when it connected
@@ -280,10 +282,17 @@ func (s *Swarm) badRequest(node unit.NodeID, out []Action) []Action {
 	return append(out, Hangup{Peer: node, Reason: BadRequest})
 }
 
+// PeerPaused says that a peer serves nothing for a while.
+func (s *Swarm) PeerPaused(now unit.Time, node unit.NodeID, wait time.Duration) {
+	if p := s.peers[node]; p != nil {
+		p.pausedUntil = now.Add(wait)
+	}
+}
+
 // overloaded reports whether what the peer owes will take it longer than we are
-// ready to wait before asking somebody farther away.
+// ready to wait before asking somebody farther away. One that is paused counts.
 func (p *peer) overloaded(now unit.Time) bool {
-	return p.stalled || len(p.debts) > 0 && p.clears(now) > overload
+	return p.stalled || now < p.pausedUntil || len(p.debts) > 0 && p.clears(now) > overload
 }
 
 // clears estimates how long the peer, which owes something, takes for it: by its

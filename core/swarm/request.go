@@ -36,7 +36,7 @@ func (s *Swarm) mayRequest(now unit.Time, p *peer) bool {
 // accepts reports whether a peer is to be asked for more now.
 func (p *peer) accepts(now unit.Time) bool {
 	switch {
-	case p.stalled, p.owed >= p.pace.window, p.suspect.suspected(), now < p.chokedUntil:
+	case p.stalled, p.owed >= p.pace.window, p.suspect.suspected(), now < p.chokedUntil, now < p.pausedUntil:
 		return false
 	case len(p.debts) == 0 || !p.pace.stale(now):
 		return true

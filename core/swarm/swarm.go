@@ -233,6 +233,19 @@ func (s *Swarm) Halt(out []Action) []Action {
 	return out
 }
 
+// Withdraw takes back all that is requested. What was received is kept, and the rest
+// is requested again when the budget allows it.
+func (s *Swarm) Withdraw(out []Action) []Action {
+	for _, p := range s.list {
+		for len(p.debts) > 0 {
+			b := p.debts[0].block
+			out = s.cancel(p, b, out)
+			s.unrequest(b, p.seat)
+		}
+	}
+	return s.releaseEmpty(out)
+}
+
 // valid reports whether a block lies within its span.
 func (s *Swarm) valid(b Block) bool {
 	return b.Span >= 0 && int(b.Span) < len(s.cfg.Lengths) &&

@@ -55,6 +55,7 @@ const (
 	ReasonBusy       Reason = 1 // no budget or too many requests: ask later
 	ReasonNotHeld    Reason = 2 // the sender does not have the span
 	ReasonReadFailed Reason = 3 // the sender's disk did not deliver it, or it changed there
+	ReasonPaused     Reason = 4 // the sender sends nothing of the transfer for now
 )
 
 // SpanData is the head of a data frame; Length bytes of payload follow it.

@@ -1,12 +1,15 @@
 package loop
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/node"
+	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -62,6 +65,20 @@ func (l *Loop) SpansLost(d artifact.Digest, have artifact.Bitset) {
 	})
 }
 
+// SetRates implements swarmapi.Swarm.
+func (l *Loop) SetRates(download, upload unit.Rate) {
+	l.post(func(unit.Time) { l.step(node.RatesChanged{Download: download, Upload: upload}) })
+}
+
+// Limit implements swarmapi.Swarm.
+func (l *Loop) Limit(d artifact.Digest, download, upload unit.Rate) {
+	l.post(func(unit.Time) {
+		if l.transfers[d] != nil {
+			l.step(node.TransferLimited{Transfer: d, Download: download, Upload: upload})
+		}
+	})
+}
+
 // Notices implements swarmapi.Swarm.
 func (l *Loop) Notices() <-chan swarmapi.Notice { return l.out }
 
@@ -104,7 +121,26 @@ func (l *Loop) stats(now unit.Time, d artifact.Digest) (swarmapi.Stats, bool) {
 			st.BytesDone += int64(t.lengths[i])
 		}
 	}
+	down, up := l.machine.Bounds(now, d)
+	st.DownBound, st.UpBound = bounds[down], bounds[up]
+	st.Top = top(s.Accounts)
 	return st, true
+}
+
+var bounds = map[node.Bound]swarmapi.Bound{node.NodeBound: swarmapi.NodeBound, node.TransferBound: swarmapi.TransferBound}
+
+// topPeers is how many of the fastest peers are told.
+const topPeers = 3
+
+// top are the connected peers that send most.
+func top(accounts []swarm.Account) (list []api.PeerRate) {
+	for _, a := range accounts {
+		if a.Connected && a.Owed > 0 && a.Rate > 0 {
+			list = append(list, api.PeerRate{Name: string(a.Node), Location: string(a.Location), Initial: a.Initial, Rate: int64(a.Rate)})
+		}
+	}
+	slices.SortFunc(list, func(a, b api.PeerRate) int { return cmp.Or(cmp.Compare(b.Rate, a.Rate), cmp.Compare(a.Name, b.Name)) })
+	return list[:min(len(list), topPeers)]
 }
 
 // meter measures a rate over the last second, in slots.

@@ -11,6 +11,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // network moves bytes between the nodes of a test in place of real peers: what a
@@ -60,6 +61,7 @@ type membership struct {
 	failed   bool
 	received int64
 	sent     int64
+	rates    *[2]unit.Rate // that Limit set; nil: none
 	cancel   context.CancelFunc
 }
 
@@ -71,6 +73,7 @@ type memSwarm struct {
 	entered map[artifact.Digest]int // times; guarded by the network's mu
 	// visitors is how many other BitTorrent clients lack something.
 	visitors atomic.Int32
+	rates    [2]unit.Rate // guarded by the network's mu
 }
 
 func (n *network) join(ctx context.Context) *memSwarm {
@@ -224,4 +227,18 @@ func (s *memSwarm) fetch(d artifact.Digest, m *membership, mf *artifact.Manifest
 		return nil
 	}
 	return nil
+}
+
+func (s *memSwarm) SetRates(download, upload unit.Rate) {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	s.rates = [2]unit.Rate{download, upload}
+}
+
+func (s *memSwarm) Limit(d artifact.Digest, download, upload unit.Rate) {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	if m := s.net.members[d][s]; m != nil {
+		m.rates = &[2]unit.Rate{download, upload}
+	}
 }

@@ -3,6 +3,7 @@ package swarmapi
 import (
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // Swarm moves the bytes of transfers. A transfer is named by its artifact's
@@ -22,6 +23,13 @@ type Swarm interface {
 	// SpansLost replaces what is known of the provided content's spans by have,
 	// which has shrunk: peers are told, and what is missing is fetched again.
 	SpansLost(d artifact.Digest, have artifact.Bitset)
+	// SetRates bounds the block payload of all transfers together, in place of what
+	// the loop was configured with. Neither rate is zero.
+	SetRates(download, upload unit.Rate)
+	// Limit bounds the block payload of one transfer, until the next call. Zero lets
+	// nothing pass, and withdraws what was requested; unit.Unlimited, as after Join,
+	// is no bound.
+	Limit(d artifact.Digest, download, upload unit.Rate)
 	// Notices is what happens in transfers, in order. It has one reader, who must
 	// keep reading.
 	Notices() <-chan Notice
@@ -62,4 +70,18 @@ type Stats struct {
 	Missing   int          // of these, not on disk
 	Unserved  int          // of those missing, that no connected peer has
 	Role      string       // "representative of ams1, root", "initial seeder", "member"
+	// DownBound and UpBound say which limit binds now.
+	DownBound, UpBound Bound
+	// Top are the connected peers that send most, fastest first, at most three.
+	Top []api.PeerRate
 }
+
+// Bound is a limit that binds.
+type Bound uint8
+
+// The bounds: none, that of SetRates or the configuration, that of Limit.
+const (
+	Unbound Bound = iota
+	NodeBound
+	TransferBound
+)

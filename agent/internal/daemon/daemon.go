@@ -244,7 +244,7 @@ func (d *daemon) openSwarm(context.Context) (err error) {
 	d.budget = quota.New(d.cfg.Storage.Quota)
 	d.reconcile, err = reconcile.New(reconcile.Config{
 		Self: d.self, Store: d.store, Swarm: d.loop, Storage: d.storage, StateDir: d.cfg.StateDir,
-		Trust: d.trust, Hooks: d.cfg.Hooks, Budget: d.budget, CheckInterval: d.cfg.CheckInterval, Logger: d.log,
+		Trust: d.trust, Hooks: d.cfg.Hooks, Budget: d.budget, Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload, CheckInterval: d.cfg.CheckInterval, Logger: d.log,
 	})
 	return err
 }
@@ -282,7 +282,7 @@ func (d *daemon) openControl(context.Context) (err error) {
 		return err
 	}
 	c.Publisher, c.Torrent, c.Collector, c.Transfers = d.publisher, d.torrent, collector{d}, d.loop.Transfers
-	c.Databases = d.runner
+	c.Databases, c.Node = d.runner, d.reconcile
 	d.budget.OnFull(func(ctx context.Context) {
 		if _, err := (collector{d}).Collect(ctx, false); err != nil {
 			d.log.Warn("not all that nothing needs is deleted", "error", err)

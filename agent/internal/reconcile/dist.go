@@ -42,7 +42,7 @@ func recall(rec *Record) *dist {
 // any more.
 func (r *Reconciler) replan() {
 	w := World{Node: r.cfg.Self, Store: r.desired.Store, Distributions: r.desired.Distributions,
-		Records: map[string]*Record{}, Artifacts: r.desired.Artifacts, Trust: r.cfg.Trust, Hooks: r.cfg.Hooks}
+		Records: map[string]*Record{}, Artifacts: r.desired.Artifacts, Trust: r.cfg.Trust, Hooks: r.cfg.Hooks, Holds: r.holds()}
 	for name, x := range r.dists {
 		w.Records[name] = x.rec
 	}
@@ -135,6 +135,8 @@ func (r *Reconciler) begin(ctx context.Context, x *dist) {
 		r.adopt(x, t)
 	case Wait:
 		r.await(x, t)
+	case Stopped:
+		r.stopped(x, t)
 	case Check:
 		if !x.nextCheck.After(r.cfg.Now()) && !r.openingSource(x.rec.Standing.Digest) {
 			r.start(ctx, x)

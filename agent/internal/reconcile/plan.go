@@ -20,6 +20,7 @@ type World struct {
 	Artifacts     map[string]api.Artifact // by digest; those that are known
 	Trust         []ed25519.PublicKey
 	Hooks         hook.Set
+	Holds         []api.Hold
 }
 
 // Plan says what is to be done, by distribution: for each that selects this
@@ -32,7 +33,7 @@ func Plan(w World) map[string]Task {
 	}
 	claims := newClaims()
 	for _, d := range inOrder(w) {
-		plan[d.Name] = w.planOne(&d, claims)
+		plan[d.Name] = w.unlessStopped(&d, w.planOne(&d, claims))
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.Records)) {
 		if w.lost(name) && claims.addAll(name, w.Records[name].paths()) {
@@ -40,6 +41,18 @@ func Plan(w World) map[string]Task {
 		}
 	}
 	return plan
+}
+
+// unlessStopped returns the task, or what is done in its place where an operator has
+// stopped what it would fetch.
+func (w World) unlessStopped(d *api.Distribution, t Task) Task {
+	if _, fetches := needs(t); !fetches {
+		return t
+	}
+	if h := api.HeldBy(w.Holds, *d, w.Node.Name); h != nil && h.Kind == api.HoldStop {
+		return Stopped{d.Generation}
+	}
+	return t
 }
 
 // lost reports whether the record of a distribution is not there since it is

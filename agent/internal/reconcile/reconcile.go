@@ -34,6 +34,9 @@ type Config struct {
 	Trust    []ed25519.PublicKey // publishers whose artifacts are accepted
 	Hooks    hook.Set            // commands that distributions may name
 	Budget   *quota.Budget       // of this node's disk; nil is no limit
+	// Download and Upload are the limits of the configuration, which the swarm began
+	// with. The lowest of these and of those that operators set counts.
+	Download, Upload unit.Rate
 	// CheckInterval is how often placements are looked at for drift; 10 s if 0.
 	CheckInterval time.Duration
 	Now           func() time.Time // time.Now if nil
@@ -51,6 +54,7 @@ type Reconciler struct {
 
 	reader      *desiredReader
 	reporter    *reporter
+	turner      *controlsReader
 	pending     *pendingKeeper
 	demand      *demandPoller
 	activator   *activator
@@ -59,6 +63,9 @@ type Reconciler struct {
 
 	rng       *unit.Rand
 	desired   desired
+	controls  controls
+	here      []api.Hold   // pauses of this node alone
+	rates     [2]unit.Rate // down and up, that the swarm was told
 	dists     map[string]*dist
 	published map[artifact.Digest]string // path of each published source, opened or not
 	opening   map[artifact.Digest]bool   // of these, being opened
@@ -114,6 +121,8 @@ func New(cfg Config) (*Reconciler, error) {
 		r.dists[name] = recall(rec)
 		r.account(r.dists[name])
 	}
+	r.rates = [2]unit.Rate{cfg.Download, cfg.Upload}
+	r.controls, r.here = state.loadControls(), state.loadHere()
 	for _, rec := range state.loadSources() {
 		r.published[rec.Digest] = rec.Path
 	}
@@ -127,6 +136,7 @@ func (r *Reconciler) buildHelpers() {
 	r.pending = newPendingKeeper(r.cfg.Store, node, loc, r.log)
 	r.reader = &desiredReader{store: r.cfg.Store, node: r.cfg.Self, send: r.mail.put,
 		rng: unit.NewRand(r.rng.Uint64()), wake: make(chan struct{}, 1)}
+	r.turner = &controlsReader{store: r.cfg.Store, send: r.mail.put, rng: unit.NewRand(r.rng.Uint64()), wake: make(chan struct{}, 1)}
 	r.activator = &activator{store: r.cfg.Store, self: r.cfg.Self.Name, log: r.log, rng: unit.NewRand(r.rng.Uint64())}
 	r.demand = &demandPoller{store: r.cfg.Store, self: node, send: r.mail.put, log: r.log,
 		rng: unit.NewRand(r.rng.Uint64()), held: map[artifact.Digest]*heldArtifact{}, wake: make(chan struct{}, 1)}
@@ -187,7 +197,7 @@ func (r *Reconciler) pumpNotices(ctx context.Context) *mailbox[swarmapi.Notice] 
 func (r *Reconciler) startHelpers(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
-	for _, run := range []func(context.Context){r.register, r.reader.run, r.reporter.run, r.pending.run, r.demand.run, r.activator.run, r.collectNowAndThen} {
+	for _, run := range []func(context.Context){r.register, r.turner.run, r.reader.run, r.reporter.run, r.pending.run, r.demand.run, r.activator.run, r.collectNowAndThen} {
 		wg.Go(func() { run(ctx) })
 	}
 	return func() { cancel(); wg.Wait() }
@@ -221,6 +231,8 @@ func (r *Reconciler) handleStore(ev store.Event, ok bool) {
 	switch ev := ev.(type) {
 	case store.DistributionsChanged:
 		r.reader.kick()
+	case store.ControlsChanged:
+		r.turner.kick()
 	case store.Demand:
 		r.demand.ask(&ev.Digest)
 	case store.Down:
@@ -234,6 +246,7 @@ func (r *Reconciler) handleStore(ev store.Event, ok bool) {
 // store held may be lost.
 func (r *Reconciler) handleUp() {
 	r.log.Info("the store is reachable")
+	r.turner.kick()
 	r.reader.kick()
 	r.demand.ask(nil)
 	r.pending.refresh()
@@ -290,7 +303,7 @@ func (e desiredRead) apply(r *Reconciler) {
 			r.log.Error("desired state is not kept for a restart", "error", err)
 		}
 	}
-	r.replan()
+	r.controlsMoved()
 }
 
 // recallAll begins with what was known before the restart, as the store may be
@@ -299,7 +312,7 @@ func (r *Reconciler) recallAll(ctx context.Context) {
 	r.openSources()
 	if d, ok := r.state.loadDesired(); ok {
 		r.desired = d
-		r.replan()
+		r.controlsMoved()
 		r.advance(ctx)
 	}
 }

@@ -35,10 +35,15 @@ type milestone struct {
 	generation, verified int64
 	drifted              bool
 	waiting              string
+	held                 string
 }
 
 func milestoneOf(s api.NodeStatus) milestone {
-	return milestone{s.Phase, s.Generation, s.Verified, s.Drifted, s.Waiting}
+	m := milestone{phase: s.Phase, generation: s.Generation, verified: s.Verified, drifted: s.Drifted, waiting: s.Waiting}
+	if s.Held != nil {
+		m.held = s.Held.String()
+	}
+	return m
 }
 
 func newReporter(s *store.Store, log *slog.Logger) *reporter {

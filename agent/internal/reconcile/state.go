@@ -56,6 +56,19 @@ func (s *stateDir) saveSources(list []sourceRecord) error {
 	return writeJSON(s.file("sources"), list)
 }
 
+func (s *stateDir) saveControls(c controls) error   { return writeJSON(s.file("controls"), c) }
+func (s *stateDir) saveHere(holds []api.Hold) error { return writeJSON(s.file("holds"), holds) }
+
+func (s *stateDir) loadControls() (c controls) {
+	s.load("controls", &c)
+	return c
+}
+
+func (s *stateDir) loadHere() (holds []api.Hold) {
+	s.load("holds", &holds)
+	return holds
+}
+
 func (s *stateDir) file(name string) string { return filepath.Join(s.dir, name+".json") }
 
 func (s *stateDir) dropRecord(name string) error {

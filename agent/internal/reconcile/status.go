@@ -2,7 +2,9 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
 	"github.com/rackswarm/rackswarm/core/api"
@@ -130,6 +132,8 @@ func (r *Reconciler) report(x *dist, urgent bool) {
 	s.Generation, s.Digest = about.Generation, about.Digest
 	s.Installed = x.rec.installed(about)
 	s.Rate, s.Role, s.Peers, s.Waiting = 0, "", 0, "" // of the moment: without a transfer there are none
+	s.Held, s.Top = r.heldNow(x), nil
+	s.Reasons = r.reasons(x, nil, nil)
 	r.credit(r.transferOf(x))
 	r.reporter.put(x.name, clone(s), urgent)
 }
@@ -138,6 +142,11 @@ func (r *Reconciler) report(x *dist, urgent bool) {
 func clone(s *api.NodeStatus) api.NodeStatus {
 	c := *s
 	c.Received.ByLevel = append([]int64{}, s.Received.ByLevel...)
+	c.Reasons, c.Top = slices.Clone(s.Reasons), slices.Clone(s.Top)
+	if s.Held != nil {
+		held := *s.Held
+		c.Held = &held
+	}
 	return c
 }
 
@@ -161,7 +170,7 @@ func (r *Reconciler) reportTraffic() {
 		before := x.rec.Status
 		r.credit(t)
 		if s := &x.rec.Status; s.Sent != before.Sent || s.Rate != before.Rate || s.BytesDone != before.BytesDone ||
-			s.Role != before.Role || s.Peers != before.Peers || s.Waiting != before.Waiting {
+			s.Role != before.Role || s.Peers != before.Peers || s.Waiting != before.Waiting || !slices.Equal(s.Reasons, before.Reasons) {
 			r.report(x, s.Waiting != before.Waiting)
 		}
 	}
@@ -225,6 +234,13 @@ func (r *Reconciler) credit(t *transfer) {
 	if s.Phase == api.PhaseFetching && t.content != nil {
 		s.Rate = stats.Rate
 		s.BytesDone = max(s.BytesDone, stats.BytesDone)
+	}
+	if s.Held != nil {
+		s.Waiting, t.starving = "", time.Time{} // for the operator alone
+	}
+	s.Top, s.Reasons = nil, r.reasons(x, t, &stats)
+	if s.Phase == api.PhaseFetching {
+		s.Top = stats.Top
 	}
 }
 

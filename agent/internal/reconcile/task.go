@@ -50,6 +50,9 @@ type (
 	Keep struct{}
 	// Forget drops what is recorded and leaves the content.
 	Forget struct{}
+	// Stopped leaves all as it is: an operator has stopped the transfer. What is
+	// staged stays on the disk.
+	Stopped struct{ Generation int64 }
 	// Refuse reports why nothing can be done.
 	Refuse struct {
 		Generation int64
@@ -69,6 +72,7 @@ func (Remove) task()  {}
 func (Removed) task() {}
 func (Keep) task()    {}
 func (Forget) task()  {}
+func (Stopped) task() {}
 func (Refuse) task()  {}
 
 // needs returns the artifact that the task may have to fetch.

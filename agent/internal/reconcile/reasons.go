@@ -1,0 +1,70 @@
+package reconcile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// reasons says what this node knows of why it does not have what is wanted, or not
+// sooner, the most important first. stats is nil without a transfer.
+func (r *Reconciler) reasons(x *dist, t *transfer, stats *swarmapi.Stats) []api.Reason {
+	s := &x.rec.Status
+	switch {
+	case s.Held != nil:
+		return []api.Reason{s.Held.Reason()}
+	case s.Error != nil:
+		return []api.Reason{s.Error.Reason()}
+	}
+	var all []api.Reason
+	switch s.Phase {
+	case api.PhaseStaged:
+		all = append(all, api.Reason{Code: api.ReasonOthers, Message: "it has staged the content and waits for the others",
+			Fix: "mend the others, or switch without them: rackswarm activate " + x.name})
+	case api.PhaseReusing, api.PhaseInstalling, api.PhaseVerifying:
+		all = append(all, api.Reason{Code: api.ReasonDisk, Message: "it reads and writes its own disk (" + string(s.Phase) + ")"})
+	case api.PhaseManifest, api.PhaseFetching:
+		if stats != nil {
+			all = append(all, r.waitsFor(x, t, stats))
+		}
+	}
+	if stats != nil && stats.UpBound != swarmapi.Unbound {
+		all = append(all, r.limitReason(t, stats.UpBound, func(c ceilings) ceiling { return c.up }, api.ReasonSenderLimit, "what it sends to others is limited to %s by %s"))
+	}
+	return all
+}
+
+const seedsFix = "see which seeds and nodes hold it: rackswarm artifacts, rackswarm nodes; their data port must be reachable"
+
+// waitsFor says what a node that fetches waits for.
+func (r *Reconciler) waitsFor(x *dist, t *transfer, stats *swarmapi.Stats) api.Reason {
+	initial := func(p api.PeerRate) bool { return p.Initial }
+	switch {
+	case stats.Peers == 0:
+		return api.Reason{Code: api.ReasonNoPeer, Message: "it is connected to no peer that takes part", Fix: seedsFix}
+	case x.rec.Status.Phase == api.PhaseManifest:
+		return api.Reason{Code: api.ReasonManifest, Message: fmt.Sprintf("it fetches the manifest from one of %d peers", stats.Peers)}
+	case stats.Missing > 0 && stats.Unserved == stats.Missing:
+		return api.Reason{Code: api.ReasonUnserved, Message: fmt.Sprintf("no peer has %d of %d spans that it lacks", stats.Missing, stats.Spans), Fix: seedsFix}
+	case stats.DownBound != swarmapi.Unbound:
+		return r.limitReason(t, stats.DownBound, func(c ceilings) ceiling { return c.down }, api.ReasonLimit, "what it receives is limited to %s by %s")
+	case len(stats.Top) > 0 && !slices.ContainsFunc(stats.Top, func(p api.PeerRate) bool { return !initial(p) }):
+		return api.Reason{Code: api.ReasonSeeds, Message: "only initial seeders give it anything now", Fix: "wait: other nodes pass on what they get; else raise the seeder's upload limit"}
+	}
+	return api.Reason{Code: api.ReasonFetching, Message: fmt.Sprintf("it fetches from %d peers, and no limit of ours binds", stats.Peers)}
+}
+
+// limitReason names the limit that binds.
+func (r *Reconciler) limitReason(t *transfer, bound swarmapi.Bound, of func(ceilings) ceiling, code api.ReasonCode, text string) api.Reason {
+	all := r.nodeCeilings()
+	if bound == swarmapi.TransferBound {
+		all = r.transferCeilings(t.digest)
+	}
+	c := of(all)
+	by := cmp.Or(c.by, "a limit that was just taken away")
+	return api.Reason{Code: code, Subject: by, Message: fmt.Sprintf(text, c.rate, by), Rate: int64(c.rate),
+		Fix: "raise it in agent.yaml and restart the agent, or see: rackswarm limits"}
+}

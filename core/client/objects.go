@@ -19,6 +19,8 @@ const (
 	pathDistributions = "/v1/distributions"
 	pathCollect       = "/v1/gc"
 	pathTransfers     = "/v1/transfers"
+	pathHolds         = "/v1/holds"
+	pathLimits        = "/v1/limits"
 	pathRuns          = "/v1/runs"
 	pathBackups       = "/v1/backups"
 	pathSchedules     = "/v1/schedules"

@@ -21,6 +21,7 @@ const (
 // caller is who sent a request. It has a role, or err says why it has none.
 type caller struct {
 	name, role string
+	socket     bool // on this machine
 	err        error
 }
 
@@ -45,7 +46,7 @@ func (s *Server) withPeer(ctx context.Context, c net.Conn) context.Context {
 func socketCaller(p peer, self, group uint32) caller {
 	name := fmt.Sprintf("user %d", p.uid)
 	if p.uid == 0 || p.uid == self || p.gid == group || slices.Contains(p.groups, group) {
-		return caller{name: name, role: roleOperator}
+		return caller{name: name, role: roleOperator, socket: true}
 	}
 	return caller{name: name, err: fmt.Errorf("%s is neither root nor the agent's user nor in group %d of the socket", name, group)}
 }
@@ -59,7 +60,7 @@ func (s *Server) callerOf(r *http.Request) caller {
 		return caller{err: fmt.Errorf("neither a unix socket nor TLS")}
 	}
 	name, role, err := s.cfg.Identify(*r.TLS)
-	return caller{name, role, err}
+	return caller{name: name, role: role, err: err}
 }
 
 // authorize returns an error unless the caller may use the method.

@@ -26,6 +26,8 @@ type Config struct {
 	// Transfers lists those in which this agent takes part, sorted by digest; nil
 	// knows none.
 	Transfers func() []api.Transfer
+	// Node may be nil: then nothing is done without the store.
+	Node Node
 	// Collector may be nil.
 	Collector Collector
 	// Databases may be nil: then runs and schedules are only read.
@@ -72,4 +74,17 @@ func (c Config) withDefaults() Config {
 		c.Now = time.Now
 	}
 	return c
+}
+
+// Node is what this agent does, and knows, without the store. Its methods are called
+// concurrently.
+type Node interface {
+	// PauseHere pauses a distribution, or all for "", on this node alone.
+	PauseHere(h api.Hold) (api.Hold, error)
+	// ResumeHere ends such a pause, and returns what it ended.
+	ResumeHere(distribution string) ([]api.Hold, error)
+	// OperatorHolds are the holds that the node knows, of the fleet and its own.
+	OperatorHolds() []api.Hold
+	// Report is what the node says of a distribution; false if it knows none.
+	Report(name string) (api.Distribution, api.NodeStatus, bool)
 }

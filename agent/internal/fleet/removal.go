@@ -111,7 +111,12 @@ func (f *Fleet) StatusOf(ctx context.Context, d api.Distribution) (api.Status, e
 	if err != nil {
 		return api.Status{}, err
 	}
+	holds, err := f.store.Holds(ctx)
+	if err != nil {
+		return api.Status{}, err
+	}
 	st := Aggregate(d, known, nodes, reports)
+	hold(&st, holds)
 	if removalOver(st, f.removals.age(d, f.now())) {
 		st.Summary.Done = true
 		return st, f.finish(ctx, d)

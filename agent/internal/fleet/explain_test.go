@@ -1,0 +1,39 @@
+package fleet
+
+import (
+	"testing"
+
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// What only the whole shows is added to what a node says.
+func TestExplain(t *testing.T) {
+	d := api.Distribution{Name: "site", Digest: "x", State: api.StatePresent, Generation: 1}
+	limited := []api.Reason{{Code: api.ReasonLimit}, {Code: api.ReasonSenderLimit}}
+	node := func(name string, phase api.Phase, reasons ...api.Reason) api.NodeStatus {
+		return api.NodeStatus{Node: name, Phase: phase, Digest: "x", Generation: 1, Reasons: reasons}
+	}
+	done := node("done", api.PhaseInstalled, limited...)
+	done.Installed = "x"
+	down := node("down", api.PhaseFetching)
+	down.Unreachable = true
+	st := api.Status{Distribution: d, Summary: api.Summary{Blockers: []string{"down"}}, Nodes: []api.NodeStatus{
+		done, down, node("fetches", api.PhaseFetching, limited...), node("new", api.PhasePending),
+		node("staged", api.PhaseStaged, api.Reason{Code: api.ReasonOthers}),
+		node("starves", api.PhaseFetching, api.Reason{Code: api.ReasonUnserved}),
+	}, Artifact: &api.Artifact{Troubles: []api.SeedTrouble{{Node: "src", Error: api.Error{Message: "changed", Fix: "publish it again"}}}}}
+	want := map[string]api.ReasonCode{"done": api.ReasonSenderLimit, "down": api.ReasonDown, "fetches": api.ReasonLimit,
+		"new": api.ReasonUnheard, "staged": api.ReasonOthers, "starves": api.ReasonUnserved}
+	subjects := map[string]string{"staged": "down", "starves": "src", "down": "down"}
+	for _, n := range Explain(st).Nodes {
+		if len(n.Reasons) == 0 || n.Reasons[0].Code != want[n.Node] || n.Reasons[0].Subject != subjects[n.Node] {
+			t.Errorf("%s: %+v, want %s about %q", n.Node, n.Reasons, want[n.Node], subjects[n.Node])
+		}
+	}
+	st.Holds = []api.Hold{{Kind: api.HoldPause}}
+	for _, n := range Explain(st).Nodes {
+		if n.Node == "new" && n.Reasons[0].Code != api.ReasonPaused {
+			t.Errorf("before it has heard of a pause: %+v", n.Reasons)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -56,7 +57,7 @@ func (b *bars) show(st api.Status) {
 	}
 	done, total, rate := sums(st)
 	text := fmt.Sprintf("%d of %d nodes  %s of %s  %s", st.Summary.Converged, st.Summary.Targets, percent(done, total), size(total), unit.Rate(rate))
-	b.all.set(done, total, strings.Join(append([]string{text}, troubles(st)...), "  "))
+	b.all.set(done, total, strings.Join(slices.Concat([]string{text}, heldLines(st), troubles(st)), "  "))
 }
 
 func (b *bars) showNode(d api.Distribution, n api.NodeStatus, priority int) {

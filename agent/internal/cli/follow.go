@@ -84,6 +84,10 @@ func verdict(ctx context.Context, st api.Status, g goal) error {
 		again = "mend that, or switch the others with: rackswarm activate " + name
 	}
 	next := "the agents go on trying; " + again
+	for _, h := range st.Holds {
+		message += "; it is " + h.String()
+		next = h.Reason().Fix
+	}
 	if refusedForGood(st) {
 		next = "see to what the hook asks for, then: rackswarm activate " + name
 	}

@@ -21,6 +21,7 @@ type lines struct {
 	phases map[string]string
 	last   time.Time // when the whole was last shown
 	wrong  string    // troubles of the source that were shown
+	held   string    // what was shown of holds
 }
 
 func newLines(w io.Writer, now func() time.Time) *lines {
@@ -32,6 +33,12 @@ func (l *lines) show(st api.Status) {
 		if l.wrong = wrong; wrong != "" {
 			fmt.Fprintln(l.w, wrong)
 		}
+	}
+	if held := strings.Join(heldLines(st), "\n"); held != l.held {
+		if l.held = held; held == "" {
+			held = st.Distribution.Name + ": goes on"
+		}
+		fmt.Fprintln(l.w, held)
 	}
 	for _, n := range st.Nodes {
 		state := string(n.Phase)
@@ -65,6 +72,18 @@ func troubles(st api.Status) []string {
 	return all
 }
 
+// heldLines say who keeps a distribution from moving that is still wanted somewhere.
+func heldLines(st api.Status) []string {
+	if st.Summary.Done {
+		return nil
+	}
+	var all []string
+	for _, h := range st.Holds {
+		all = append(all, clean(st.Distribution.Name+": "+h.String()+"; "+h.Reason().Fix))
+	}
+	return all
+}
+
 // sums adds up what the nodes have and are to have, and their rates.
 func sums(st api.Status) (done, total, rate int64) {
 	for _, n := range st.Nodes {
@@ -82,6 +101,8 @@ func remarks(n api.NodeStatus) string {
 		return n.Error.Subject + ": " + n.Error.Message
 	case n.Error != nil:
 		return n.Error.Message
+	case n.Held != nil:
+		return n.Held.String()
 	case n.Waiting != "":
 		return "waiting: " + n.Waiting
 	case n.Drifted:

@@ -25,8 +25,9 @@ type globals struct {
 
 func (r *run) rootCommand() *cobra.Command {
 	return r.program("rackswarm", "Distribute large content inside data centers", rootHelp,
-		r.agentCommand(), r.publishCommand(), r.distributeCommand(), r.statusCommand(), r.watchCommand(), r.peersCommand(), r.nodesCommand(),
-		r.artifactsCommand(), r.torrentCommand(), r.verifyCommand(), r.activateCommand(), r.rollbackCommand(), r.rmCommand(), r.gcCommand(), r.planCommand(), r.simCommand(), r.pkiCommand(), r.versionCommand("rackswarm"),
+		r.agentCommand(), r.publishCommand(), r.distributeCommand(), r.statusCommand(), r.watchCommand(), r.explainCommand(), r.peersCommand(), r.nodesCommand(),
+		r.artifactsCommand(), r.torrentCommand(), r.verifyCommand(), r.activateCommand(), r.rollbackCommand(),
+		r.pauseTransfers(), r.resumeTransfers(), r.stopTransfers(), r.limitCommand(), r.limitsCommand(), r.rmCommand(), r.gcCommand(), r.planCommand(), r.simCommand(), r.pkiCommand(), r.versionCommand("rackswarm"),
 	)
 }
 

@@ -12,6 +12,15 @@ func holding(d api.Distribution, n api.NodeStatus) bool {
 // waits before it tries again, or is down.
 func stuck(n api.NodeStatus) bool { return n.Phase == api.PhaseFailed || n.Unreachable }
 
+// stopped reports whether an operator has ended what the node would fetch.
+func stopped(st api.Status, n api.NodeStatus) bool {
+	h := n.Held
+	if h == nil {
+		h = api.HeldBy(st.Holds, st.Distribution, n.Node)
+	}
+	return h != nil && h.Kind == api.HoldStop && n.Phase != api.PhaseStaged
+}
+
 // settled reports whether every node either meets the condition or is stuck, or
 // hopeless (nil for none), or waits for one that is.
 func settled(st api.Status, ok, hopeless func(api.NodeStatus) bool) bool {
@@ -19,7 +28,7 @@ func settled(st api.Status, ok, hopeless func(api.NodeStatus) bool) bool {
 	for _, n := range st.Nodes {
 		switch {
 		case ok(n):
-		case stuck(n), st.Starves(n), hopeless != nil && hopeless(n):
+		case stuck(n), stopped(st, n), st.Starves(n), hopeless != nil && hopeless(n):
 			anyStuck = true
 		case n.Phase == api.PhaseStaged && len(st.Summary.Blockers) > 0:
 			waiting = true

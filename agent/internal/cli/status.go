@@ -77,6 +77,10 @@ func state(st api.Status) string {
 	switch {
 	case st.Distribution.State == api.StateAbsent:
 		return "being removed"
+	case s.Stopped > 0:
+		return "stopped"
+	case s.Paused > 0:
+		return "paused"
 	case s.Failed > 0:
 		return fmt.Sprintf("%d failed", s.Failed)
 	case s.Done:

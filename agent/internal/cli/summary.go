@@ -83,6 +83,9 @@ func writeSummary(w io.Writer, st api.Status) {
 	if d.State == api.StateAbsent {
 		rows = append(rows, []string{"State", "being removed"})
 	}
+	for _, h := range st.Holds {
+		rows = append(rows, []string{"Held", h.String()})
+	}
 	for _, t := range troubles(st) {
 		rows = append(rows, []string{"Trouble", t})
 	}
@@ -142,7 +145,7 @@ func progress(s api.Summary) string {
 	for _, part := range []struct {
 		n    int
 		word string
-	}{{s.Staged, "staged"}, {s.Failed, "failed"}, {s.Drifted, "repairing"}, {s.Offline, "down"}} {
+	}{{s.Staged, "staged"}, {s.Paused, "paused"}, {s.Stopped, "stopped"}, {s.Failed, "failed"}, {s.Drifted, "repairing"}, {s.Offline, "down"}} {
 		if part.n > 0 {
 			text += fmt.Sprintf(", %d %s", part.n, part.word)
 		}

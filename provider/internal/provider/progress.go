@@ -31,11 +31,13 @@ func logPublishing(ctx context.Context, source string) func(api.Progress) {
 type distributionLog struct {
 	last      time.Time
 	converged int
+	held      string
 }
 
 // show logs the status if nodes have become ready, or from time to time.
 func (l *distributionLog) show(ctx context.Context, st api.Status) {
 	s := st.Summary
+	l.showHolds(ctx, st)
 	if s.Converged == l.converged && time.Since(l.last) < logInterval {
 		return
 	}
@@ -48,6 +50,24 @@ func (l *distributionLog) show(ctx context.Context, st api.Status) {
 		"distribution": st.Distribution.Name, "nodes_done": s.Converged, "nodes": s.Targets, "failed": s.Failed, "down": s.Offline,
 		"bytes_done": done, "bytes_total": total, "bytes_per_second": rate,
 	})
+}
+
+// showHolds warns that an operator has paused or stopped what is waited for, once, and
+// says when it goes on.
+func (l *distributionLog) showHolds(ctx context.Context, st api.Status) {
+	held := ""
+	for _, h := range st.Holds {
+		held += h.String() + "; " + h.Reason().Fix + ". "
+	}
+	if held == l.held {
+		return
+	}
+	l.held = held
+	if held == "" {
+		tflog.Info(ctx, "the distribution goes on", map[string]any{"distribution": st.Distribution.Name})
+		return
+	}
+	tflog.Warn(ctx, "the distribution is held; waiting goes on while it is paused", map[string]any{"distribution": st.Distribution.Name, "held": strings.TrimSpace(held)})
 }
 
 // within reports whether path is dir or below it.

@@ -116,7 +116,7 @@ func (w *waiter) count(st api.Status) (holding, waiting int) {
 		switch {
 		case holds(w.want, n):
 			holding++
-		case n.Unreachable, st.Starves(n), failed && !n.UpdatedAt.Equal(w.before[n.Node]):
+		case n.Unreachable, stopped(st, n), st.Starves(n), failed && !n.UpdatedAt.Equal(w.before[n.Node]):
 			stuck++
 		case n.Phase == api.PhaseStaged:
 			staged++
@@ -130,11 +130,29 @@ func (w *waiter) count(st api.Status) (holding, waiting int) {
 	return holding, waiting
 }
 
+// stopped reports whether an operator has ended what the node would fetch. A node
+// that is paused is waited for.
+func stopped(st api.Status, n api.NodeStatus) bool {
+	h := heldBy(st, n)
+	return h != nil && h.Kind == api.HoldStop && n.Phase != api.PhaseStaged
+}
+
+// heldBy is the hold under which a node is that does not hold the content, nil for
+// none.
+func heldBy(st api.Status, n api.NodeStatus) *api.Hold {
+	if n.Held != nil {
+		return n.Held
+	}
+	return api.HeldBy(st.Holds, st.Distribution, n.Node)
+}
+
 // reason says why a node does not hold the content.
 func reason(n api.NodeStatus) string {
 	switch {
 	case n.Unreachable:
 		return "the node is down"
+	case n.Held != nil:
+		return n.Held.String() + "; " + n.Held.Reason().Fix
 	case n.Error != nil:
 		return n.Error.Error()
 	case n.Phase == api.PhaseStaged:

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/client"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+func (r *run) explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain DISTRIBUTION [NODE]",
+		Short: "Say what each node waits for, and which limit binds",
+		Long: `Say for each node of a distribution, or for one, where it is, what it waits for,
+how fast it receives, which limit binds, which peers send it most, and what to do.
+Without the store the agent that is asked answers for its own node.`,
+		Args: cobra.RangeArgs(1, 2), ValidArgsFunction: r.completeExplain,
+		RunE: r.command(func(ctx context.Context, args []string) error {
+			c, err := r.connect()
+			if err != nil {
+				return err
+			}
+			e, err := c.Explain(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if len(args) == 2 {
+				e.Nodes = slices.DeleteFunc(e.Nodes, func(n api.NodeExplanation) bool { return n.Node != args[1] })
+				if len(e.Nodes) == 0 {
+					return &api.Error{Code: api.CodeNotFound, Subject: args[1], Message: "this node is no target of " + args[0] + ", or not known now",
+						Fix: "see 'rackswarm status " + args[0] + "' for the nodes"}
+				}
+			}
+			return r.print(e, func(w io.Writer) { writeExplanation(w, e) })
+		}),
+	}
+}
+
+func (r *run) completeExplain(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) == 1 {
+		return r.offer(func(ctx context.Context, c *client.Client) ([]string, error) {
+			st, err := c.Status(ctx, args[0])
+			var names []string
+			for _, n := range st.Nodes {
+				names = append(names, n.Node)
+			}
+			return names, err
+		})
+	}
+	return r.completeDistribution(cmd, args, begun)
+}
+
+func writeExplanation(w io.Writer, e api.Explanation) {
+	if e.StoreDown {
+		fmt.Fprintf(w, "The store does not answer: this is what the agent that was asked knows of its own node.\n\n")
+	}
+	done := 0
+	for _, n := range e.Nodes {
+		if len(n.Reasons) == 0 {
+			done++
+			continue
+		}
+		writeNodeExplanation(w, n)
+	}
+	if done > 0 {
+		fmt.Fprintf(w, "%d of %d nodes have what is wanted, and wait for nothing.\n", done, len(e.Nodes))
+	}
+}
+
+func writeNodeExplanation(w io.Writer, n api.NodeExplanation) {
+	head := fmt.Sprintf("%s %s: %s, %s of %s", n.Node, place(n.Location), n.Phase, percent(n.BytesDone, n.Bytes), size(n.Bytes))
+	if n.Rate > 0 {
+		head += ", receives " + unit.Rate(n.Rate).String()
+	}
+	fmt.Fprintln(w, clean(head))
+	for _, reason := range n.Reasons {
+		fmt.Fprintln(w, "  "+clean(sentence(reason.Message)))
+		if reason.Fix != "" {
+			fmt.Fprintln(w, "  Fix: "+clean(reason.Fix))
+		}
+	}
+	if len(n.Top) > 0 {
+		var peers []string
+		for _, p := range n.Top {
+			text := p.Name + " " + unit.Rate(p.Rate).String()
+			if p.Initial {
+				text += " (initial seeder)"
+			}
+			peers = append(peers, text)
+		}
+		fmt.Fprintln(w, "  Fastest peers: "+clean(strings.Join(peers, ", ")))
+	}
+	fmt.Fprintln(w)
+}
+
+// sentence begins text with a capital letter.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}

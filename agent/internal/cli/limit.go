@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/client"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+const limitHelp = `Limit what each node that matches receives and sends, within a second and until it
+is cleared. Without --location, --label and --node that is every node. The limit is
+of all transfers of a node together, or with --distribution of that one. What is left
+out of --download and --upload stays as it is.
+
+A limit of a location is for each node in it, not for its uplink: ten nodes of a rack
+with --upload 10MiB/s send 100 MiB/s together. The lowest of all limits that apply to
+a node counts, that of its agent.yaml among them: unlimited takes a limit away, and
+lifts no other.`
+
+type limitFlags struct {
+	selector         api.Selector
+	labels           []string
+	distribution     string
+	download, upload string
+	clear            bool
+}
+
+func (r *run) limitCommand() *cobra.Command {
+	var f limitFlags
+	cmd := &cobra.Command{
+		Use:   "limit [--location LOC] [--label KEY=VALUE] [--node NAME] [--distribution NAME] (--download RATE | --upload RATE | --clear)",
+		Short: "Limit what nodes receive and send",
+		Long:  limitHelp, Args: cobra.NoArgs,
+		RunE: r.command(func(ctx context.Context, _ []string) error { return r.limit(ctx, f) }),
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.selector.Locations, "location", nil, "each node in this location, at any depth; repeat it to name several")
+	flags.StringArrayVar(&f.labels, "label", nil, "each node with this label, key=value; repeat it to ask for several at once")
+	flags.StringArrayVar(&f.selector.NodeNames, "node", nil, "this node; repeat it to name several")
+	flags.StringVar(&f.distribution, "distribution", "", "only the transfer of this distribution")
+	flags.StringVar(&f.download, "download", "", "what a node receives, such as 10MiB/s, 200Mbit or unlimited")
+	flags.StringVar(&f.upload, "upload", "", "what a node sends")
+	flags.BoolVar(&f.clear, "clear", false, "take the limit away")
+	cmd.MarkFlagsOneRequired("download", "upload", "clear")
+	cmd.MarkFlagsMutuallyExclusive("download", "clear")
+	cmd.MarkFlagsMutuallyExclusive("upload", "clear")
+	_ = cmd.RegisterFlagCompletionFunc("node", r.completeNode)
+	_ = cmd.RegisterFlagCompletionFunc("location", r.completeLocation)
+	_ = cmd.RegisterFlagCompletionFunc("label", r.completeLabel)
+	_ = cmd.RegisterFlagCompletionFunc("distribution", r.completeDistribution)
+	return cmd
+}
+
+func (r *run) limit(ctx context.Context, f limitFlags) error {
+	var err error
+	if f.selector.Labels, err = parseLabels(f.labels); err != nil {
+		return err
+	}
+	name := api.LimitName(f.selector, f.distribution)
+	c, err := r.connect()
+	if err != nil {
+		return err
+	}
+	if f.clear {
+		return r.clearLimit(ctx, c, name)
+	}
+	l, err := standing(ctx, c, name)
+	if err != nil {
+		return err
+	}
+	l.Name, l.Selector, l.Distribution = name, f.selector, f.distribution
+	if err := setRate(&l.Download, "--download", f.download); err != nil {
+		return err
+	}
+	if err := setRate(&l.Upload, "--upload", f.upload); err != nil {
+		return err
+	}
+	if l.Download == nil && l.Upload == nil {
+		return r.clearLimit(ctx, c, name)
+	}
+	if l, err = c.PutLimit(ctx, l); err != nil {
+		return err
+	}
+	return r.print(l, func(w io.Writer) {
+		fmt.Fprintln(w, clean(fmt.Sprintf("%s: each node receives %s and sends %s at most. See: rackswarm limits", l.Name, limitOf(l.Download), limitOf(l.Upload))))
+	})
+}
+
+func (r *run) clearLimit(ctx context.Context, c *client.Client, name string) error {
+	if err := c.DeleteLimit(ctx, name); err != nil {
+		return err
+	}
+	return r.print(struct{}{}, func(w io.Writer) { fmt.Fprintln(w, clean(name+": no limit any more")) })
+}
+
+// standing is the limit of that name, empty if there is none.
+func standing(ctx context.Context, c *client.Client, name string) (api.Limit, error) {
+	all, err := c.Limits(ctx)
+	for _, l := range all {
+		if l.Name == name {
+			return l, err
+		}
+	}
+	return api.Limit{}, err
+}
+
+// setRate sets a direction to what a flag says; "" leaves it as it is.
+func setRate(into **int64, flag, text string) error {
+	if text == "" {
+		return nil
+	}
+	rate, err := unit.ParseRate(text)
+	switch {
+	case err != nil:
+		return usage(flag, err.Error(), "write for example 10MiB/s, 200Mbit or unlimited")
+	case rate == 0:
+		zero := api.ZeroRate(flag)
+		return &exitError{exitUsage, zero}
+	case rate == unit.Unlimited:
+		*into = nil
+		return nil
+	}
+	n := int64(rate)
+	*into = &n
+	return nil
+}
+
+func limitOf(n *int64) string {
+	if n == nil {
+		return unit.Unlimited.String()
+	}
+	return unit.Rate(*n).String()
+}
+
+func (r *run) limitsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "limits",
+		Short: "List the limits that operators have set, and what is paused or stopped",
+		Args:  cobra.NoArgs,
+		RunE: r.command(func(ctx context.Context, _ []string) error {
+			c, err := r.connect()
+			if err != nil {
+				return err
+			}
+			all, err := c.Limits(ctx)
+			if err != nil {
+				return err
+			}
+			held, err := c.Holds(ctx)
+			if err != nil {
+				return err
+			}
+			out := controlList{Limits: all, Holds: held.Holds}
+			return r.print(out, func(w io.Writer) { r.writeControls(w, out) })
+		}),
+	}
+}
+
+// controlList is printed by limits.
+type controlList struct {
+	Limits []api.Limit `json:"limits"`
+	Holds  []api.Hold  `json:"holds"`
+}
+
+func (r *run) writeControls(w io.Writer, c controlList) {
+	if len(c.Limits) == 0 {
+		fmt.Fprintln(w, "No limits but those of the agents' own configuration.")
+	} else {
+		rows := [][]string{{"LIMIT, FOR EACH NODE", "DOWNLOAD", "UPLOAD", "BY", "FROM", "SET"}}
+		for _, l := range c.Limits {
+			rows = append(rows, []string{l.Name, limitOf(l.Download), limitOf(l.Upload), l.By, l.From, l.At.In(r.zone).Format(time.DateTime)})
+		}
+		table(w, rows)
+	}
+	for _, h := range c.Holds {
+		fmt.Fprintln(w, clean(heldName(h)+": "+h.String()))
+	}
+}

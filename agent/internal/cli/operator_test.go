@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/agent/internal/control"
+	"github.com/rackswarm/rackswarm/core/api"
+)
+
+// atNoon has the agent's clock stand at noon, so that golden files can name times.
+func atNoon(c *control.Config) { c.Now = func() time.Time { return noon } }
+
+// askers hides who runs the tests.
+var askers = regexp.MustCompile(`by \S+ on web1`)
+
+func anonymous(text string) string { return askers.ReplaceAllString(text, "by alice on web1") }
+
+func TestPauseAndResume(t *testing.T) {
+	f := newFleet(t, atNoon)
+	f.nodes()
+	f.ok("distribute", "site", "--artifact", f.artifact("site"), "--path", "/srv/site", "--label", "role=web")
+	f.golden("pause", anonymous(f.ok("pause", "site")))
+	f.golden("status-paused", anonymous(f.ok("status", "site")))
+	if out := f.ok("status"); !strings.Contains(out, "paused") {
+		t.Errorf("status of all: %s", out)
+	}
+	f.ok("stop", "--all")
+	f.golden("resume-all", anonymous(f.ok("resume", "--all")))
+	f.golden("resume", anonymous(f.ok("resume", "site")))
+	if out := f.ok("resume", "site"); !strings.Contains(out, "Nothing was held") {
+		t.Errorf("again: %s", out)
+	}
+	if list := decode[api.HoldList](f, f.ok("pause", "--all", "--json")); len(list.Holds) != 1 || !list.Holds[0].All {
+		t.Errorf("as JSON: %+v", list)
+	}
+	f.fails(exitUsage, []string{"--all"}, "pause")
+	f.fails(exitUsage, []string{"--all"}, "stop", "site", "--all")
+	f.fails(exitFailed, []string{"nothing"}, "pause", "nothing")
+}
+
+// Whoever waits for a paused distribution is told, and waits; for a stopped one the
+// wait ends.
+func TestWaitWhileHeld(t *testing.T) {
+	f := newFleet(t, atNoon)
+	c := f.distributing()
+	f.report("site", "web1", api.PhaseInstalled)
+	f.ok("pause", "site")
+	f.eventually("who waits is told", func() bool { return strings.Contains(c.errOut.String(), "site: paused by") })
+	select {
+	case code := <-c.ended:
+		t.Fatalf("the wait ended with %d", code)
+	case <-time.After(time.Second): // longer than the time after which nodes that are stuck are given up
+	}
+	f.ok("resume", "site")
+	f.eventually("who waits is told that it goes on", func() bool { return strings.Contains(c.errOut.String(), "site: goes on") })
+	f.ok("stop", "site")
+	f.failed(f.wait(c), exitPartial, "1 of 2 nodes are done", "stopped by", "rackswarm resume site")
+}
+
+func TestLimits(t *testing.T) {
+	f := newFleet(t, atNoon)
+	f.nodes()
+	f.ok("distribute", "site", "--artifact", f.artifact("site"), "--path", "/srv/site")
+	if out := f.ok("limits"); !strings.Contains(out, "No limits") {
+		t.Errorf("without limits: %s", out)
+	}
+	f.golden("limit", f.ok("limit", "--location", "ams1/r1", "--download", "10MiB/s"))
+	f.ok("limit", "--location", "ams1/r1", "--upload", "200Mbit") // leaves the download as it is
+	f.ok("limit", "--distribution", "site", "--label", "role=web", "--node", "web1", "--upload", "5MiB/s")
+	f.ok("pause", "site")
+	out := f.ok("limits")
+	f.golden("limits", anonymous(regexp.MustCompile(`(?m)(/s\s+)\S+(\s+web1 )`).ReplaceAllString(out, "${1}alice${2}")))
+	f.ok("limit", "--location", "ams1/r1", "--download", "unlimited")
+	l := decode[controlList](f, f.ok("limits", "--json")).Limits
+	if len(l) != 2 || l[1].Name != "location ams1/r1" || l[1].Download != nil || *l[1].Upload != 25_000_000 {
+		t.Errorf("limits %+v", l)
+	}
+	f.ok("limit", "--location", "ams1/r1", "--upload", "unlimited")
+	f.fails(exitFailed, []string{"no such limit"}, "limit", "--location", "ams1/r1", "--clear")
+	f.fails(exitUsage, []string{"--download", "never means unlimited", "rackswarm pause"}, "limit", "--download", "0")
+	f.fails(exitUsage, []string{"--upload", "fast"}, "limit", "--upload", "fast")
+	f.fails(exitUsage, nil, "limit")
+	f.fails(exitFailed, []string{"none"}, "limit", "--distribution", "none", "--upload", "1MiB/s")
+}
+
+func TestExplain(t *testing.T) {
+	f := newFleet(t, atNoon)
+	f.nodes()
+	f.ok("distribute", "site", "--artifact", f.artifact("site"), "--path", "/srv/site")
+	f.report("site", "web1", api.PhaseInstalled)
+	f.report("site", "web2", api.PhaseFetching, func(s *api.NodeStatus) {
+		s.BytesDone, s.Rate = 1<<20, 900<<10
+		s.Reasons = []api.Reason{{Code: api.ReasonLimit, Subject: `limit "all"`, Message: `what it receives is limited to 1.0 MiB/s by limit "all", set by alice on web1`, Fix: "see: rackswarm limits", Rate: 1 << 20}}
+		s.Top = []api.PeerRate{{Name: "web1\x1b[2J", Location: "ams1/r1", Initial: true, Rate: 800 << 10}, {Name: "db1", Location: "ams1/r2", Rate: 100 << 10}}
+	})
+	f.golden("explain", f.ok("explain", "site"))
+	e := decode[api.Explanation](f, f.ok("explain", "site", "web2", "--json"))
+	if len(e.Nodes) != 1 || e.Nodes[0].Reasons[0].Rate != 1<<20 || len(e.Nodes[0].Top) != 2 {
+		t.Errorf("as JSON: %+v", e)
+	}
+	if out := f.ok("explain", "site", "web1"); !strings.Contains(out, "wait for nothing") {
+		t.Errorf("of a node that is done: %s", out)
+	}
+	f.fails(exitFailed, []string{"db9", "no target"}, "explain", "site", "db9")
+	f.fails(exitFailed, []string{"nothing"}, "explain", "nothing")
+	if out := f.ok("__complete", "explain", "site", ""); !strings.Contains(out, "web2") {
+		t.Errorf("completes %q", out)
+	}
+}

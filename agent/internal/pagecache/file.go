@@ -15,19 +15,14 @@ type Range struct{ Off, Len int64 }
 // needed for that, it begins to read on until end, and returns what it brings into
 // the page cache.
 func ReadAt(fd int, buf []byte, off, end int64) (brought []Range, err error) {
-	n, err := readCached(fd, buf, off)
-	switch {
-	case err == nil && n == len(buf):
-		return nil, nil
-	case err == nil, errors.Is(err, unix.EAGAIN):
-	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL): // all of it is memory, or the kernel is older than 4.14
-		return nil, readAll(fd, buf[n:], off+int64(n))
-	default:
-		return nil, err
-	}
-	buf, off = buf[n:], off+int64(n)
 	page := int64(unix.Getpagesize())
-	brought = Missing(fd, Range{off / page * page, end - off/page*page})
+	first := off / page * page
+	// A read with RWF_NOWAIT would tell, too, but begins to read what is missing,
+	// and a fast disk is done before anybody can look.
+	if Missing(fd, Range{first, off + int64(len(buf)) - first}) == nil {
+		return nil, readAll(fd, buf, off)
+	}
+	brought = Missing(fd, Range{first, end - first})
 	quietly(func() {
 		if rest := off + int64(len(buf)); rest < end {
 			willNeed(fd, Range{rest, end - rest})
@@ -35,12 +30,6 @@ func ReadAt(fd int, buf []byte, off, end int64) (brought []Range, err error) {
 		err = readAll(fd, buf, off)
 	})
 	return brought, err
-}
-
-// readCached reads what takes no waiting for the disk.
-func readCached(fd int, buf []byte, off int64) (int, error) {
-	n, err := unix.Preadv2(fd, [][]byte{buf}, off, unix.RWF_NOWAIT)
-	return max(n, 0), err
 }
 
 func readAll(fd int, buf []byte, off int64) error {

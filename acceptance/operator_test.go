@@ -197,10 +197,10 @@ func TestLimitsAtRuntime(t *testing.T) {
 	t.Parallel()
 	f := fleet.Start(t, fleet.Options{Nodes: fleet.Racks("ams1/r1", 3)})
 	src, dest := filepath.Join(t.TempDir(), "data"), filepath.Join(f.Root, "data")
-	random(t, src, 96<<20, 0o644)
+	random(t, src, 24<<20, 0o644)
 	wantError(t, f.TryCLI("limit", "--location", "ams1", "--download", "0"), "--download", "never means unlimited", "rackswarm pause")
 	slow, fast := f.Agents()[1], f.Agents()[2]
-	f.CLI("limit", "--node", slow.Name, "--download", "1MiB/s")
+	f.CLI("limit", "--node", slow.Name, "--download", "128KiB/s")
 	f.CLI("distribute", "data", "--source", src, "--path", dest)
 	awaitSame(t, src, dest, fast)
 	if n := on(t, f, "data", slow); n.Phase == api.PhaseInstalled {
@@ -208,21 +208,21 @@ func TestLimitsAtRuntime(t *testing.T) {
 	}
 	fleet.Eventually(t, patience, "the limit is explained", func() error {
 		text := f.CLI("explain", "data", slow.Name)
-		if !strings.Contains(text, `limited to 1.0 MiB/s by limit "node `+slow.Name+`"`) {
+		if !strings.Contains(text, `limited to 128.0 KiB/s by limit "node `+slow.Name+`"`) {
 			return fmt.Errorf("it says:\n%s", text)
 		}
 		return nil
 	})
-	if text := f.CLI("limits"); !strings.Contains(text, "node "+slow.Name) || !strings.Contains(text, "1.0 MiB/s") {
+	if text := f.CLI("limits"); !strings.Contains(text, "node "+slow.Name) || !strings.Contains(text, "128.0 KiB/s") {
 		t.Errorf("limits lists:\n%s", text)
 	}
 	f.CLI("limit", "--node", slow.Name, "--clear")
 	awaitInstalled(t, f, "data")
 
 	more := filepath.Join(t.TempDir(), "more")
-	random(t, more, 64<<20, 0o644)
+	random(t, more, 24<<20, 0o644)
 	f.CLI("distribute", "more", "--source", more, "--path", dest+"-more", "--node", f.Agents()[0].Name, "--wait")
-	f.CLI("limit", "--distribution", "more", "--location", "ams1/r1", "--upload", "1MiB/s")
+	f.CLI("limit", "--distribution", "more", "--location", "ams1/r1", "--upload", "128KiB/s")
 	f.CLI("distribute", "more", "--source", more, "--path", dest+"-more")
 	f.CLI("distribute", "other", "--source", src, "--path", dest+"-other", "--wait")
 	if st := status(f, "more"); st.Summary.Done {

@@ -13,6 +13,9 @@
 // the overlay has the shape of the real network. Initial seeders enter every
 // group up to the root (requirement 25).
 //
+// A location whose members cannot give each other soon what they have is short:
+// those who starve take further slots, so that more comes in (requirement 23).
+//
 // # Failure
 //
 // Membership and slots are leases that the node refreshes; a dead

@@ -20,8 +20,8 @@ type EmbeddedConfig struct {
 	TLS      *tls.Config // of the server; nil is plain TCP
 	Password string      // "" asks for none
 	// StateFile keeps artifacts, distributions, known nodes, runs with their
-	// reports, backups, schedules, holds and limits across restarts. "" keeps nothing. The rest
-	// expires anyway and comes back by itself.
+	// reports, backups, schedules, holds and limits across restarts. "" keeps
+	// nothing. The rest expires anyway and comes back by itself.
 	StateFile string
 	Logger    *slog.Logger // nil is slog.Default()
 }

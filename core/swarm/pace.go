@@ -61,12 +61,14 @@ const (
 // nothing more when the measurement is older than latencyTTL, until it owes
 // nothing: that costs one latency every latencyTTL. It is done sooner if no answer
 // takes less than three times as long any more: either there is a queue, or the way
-// has become longer, such as that of our requests, when what we send fills our link.
-// A window that is too small for that would let the peer send ever less, and be taken
-// for its rate. If it was the queue, the next such measurement comes later. The time
-// that the block
-// itself takes is part of the measurement, so it is a short one. So is a wait for
-// the sender's upload budget; windowTime bounds what comes of it.
+// has become longer, such as that of our requests, when what we send fills our
+// link. A window that is too small for that would let the peer send ever less, and
+// be taken for its rate. If it was the queue, the next such measurement comes
+// later.
+//
+// The time that the block itself takes is part of the measurement, so it is a short
+// one. So is a wait for the sender's upload budget; windowTime bounds what comes of
+// it.
 type pace struct {
 	rate     unit.Rate     // 0: not known
 	latency  time.Duration // 0: not known

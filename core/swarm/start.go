@@ -24,8 +24,8 @@ func (s *Swarm) Started() []uint32 {
 }
 
 // PeerStarted takes a peer's START. If we have STARTed the same span, have
-// received nothing of it, and it would come in twice, one of us yields: the one that is farther from owning
-// it by the division's hash (requirement 16).
+// received nothing of it, and it would come in twice, one of us yields: the one
+// that is farther from owning it by the division's hash (requirement 16).
 func (s *Swarm) PeerStarted(now unit.Time, node unit.NodeID, spans []uint32, out []Action) []Action {
 	p, ok := s.sane(node, spans)
 	if !ok {
@@ -123,8 +123,8 @@ const (
 	// shared link carries it twice.
 	sameWork
 	// secondCopy: somebody closer to us than that peer brings it in already, or
-	// it would be asked of an initial seeder twice although that somebody will pass it
-	// on.
+	// it would be asked of an initial seeder twice although that somebody will pass
+	// it on.
 	secondCopy
 )
 

@@ -44,9 +44,7 @@ func (o *order) byDatagram(number uint64, m wire.Message) (wire.Message, bool) {
 
 // byTCP returns what is new of the next message by TCP; false is nothing.
 func (o *order) byTCP(m wire.Message) (wire.Message, bool) {
-	if n := wire.Announcements(m); n > 0 {
-		o.told += n
-	}
+	o.told += wire.Announcements(m)
 	switch m := m.(type) {
 	case wire.SpanHave:
 		o.forget(m.Spans)

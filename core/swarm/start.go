@@ -162,6 +162,12 @@ func (s *Swarm) noteSpanTime(took time.Duration) {
 	s.spanTime = max(s.spanTime+(took-s.spanTime)/8, 1)
 }
 
+// bringsOut reports whether q fetches a span out of p's location that nobody outside
+// of it has: we can have it of q.
+func (s *Swarm) bringsOut(p, q *peer, x int32) bool {
+	return p.outside && !q.Starving && q.level == p.level && q.Location != p.Location && s.sole(p, x)
+}
+
 // sole reports whether nobody outside of p's location has a span.
 func (s *Swarm) sole(p *peer, x int32) bool {
 	return !slices.ContainsFunc(s.list, func(q *peer) bool { return q.Location != p.Location && q.have.Has(int(x)) })
@@ -175,7 +181,7 @@ func (s *Swarm) started(now unit.Time, p *peer, x int32) (worst conflict, at uni
 	}
 	for _, st := range s.starts[x] {
 		c := s.conflicts(p, st.peer)
-		if c == noConflict && p.outside && !st.peer.Starving && st.peer.level == p.level && st.peer.Location != p.Location && s.sole(p, x) {
+		if c == noConflict && s.bringsOut(p, st.peer, x) {
 			c = secondCopy
 		}
 		if now.Sub(st.at) >= startTTL || c < worst || c == noConflict {

@@ -54,15 +54,19 @@ func (r *run) holdCommand(name, short, long, kind string, here *bool) *cobra.Com
 			if err := r.print(list, func(w io.Writer) { writeHeld(w, list) }); err != nil {
 				return err
 			}
-			if !list.StoreDown {
-				return nil
+			if list.StoreDown {
+				return hereOnly(name, "only this node is paused, the rest of the fleet goes on", "do the same on other nodes, or again when the store is back")
 			}
-			return &exitError{exitPartial, &api.Error{Code: api.CodeStoreDown, Subject: name, Message: "the store does not answer: only this node is paused, the rest of the fleet goes on",
-				Fix: "do the same on other nodes, or again when the store is back"}}
+			return nil
 		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "every distribution")
 	return cmd
+}
+
+// hereOnly is how a command ends that did without the store what it could.
+func hereOnly(command, done, fix string) error {
+	return &exitError{exitPartial, &api.Error{Code: api.CodeStoreDown, Subject: command, Message: "the store does not answer: " + done, Fix: fix}}
 }
 
 // oneOrAll is the distribution that is named, "" for all.
@@ -83,9 +87,8 @@ func writeHeld(w io.Writer, list api.HoldList) {
 	for _, h := range list.Holds {
 		fmt.Fprintln(w, clean(heldName(h)+": "+h.String()))
 	}
-	for _, h := range list.Holds {
-		fmt.Fprintln(w, clean(sentence(h.Reason().Fix)))
-		break
+	if len(list.Holds) > 0 {
+		fmt.Fprintln(w, clean(sentence(list.Holds[0].Reason().Fix)))
 	}
 }
 
@@ -121,11 +124,10 @@ agent that is asked had paused on its own node alone goes on, too.`,
 			if err := r.print(out, func(w io.Writer) { writeReleased(w, out) }); err != nil {
 				return err
 			}
-			if !out.StoreDown {
-				return nil
+			if out.StoreDown {
+				return hereOnly("resume", "only what this node held alone is lifted", "resume again when the store is back")
 			}
-			return &exitError{exitPartial, &api.Error{Code: api.CodeStoreDown, Subject: "resume", Message: "the store does not answer: only what this node held alone is lifted",
-				Fix: "resume again when the store is back"}}
+			return nil
 		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "all that was paused or stopped with --all")

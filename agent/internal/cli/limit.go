@@ -120,8 +120,7 @@ func setRate(into **int64, flag, text string) error {
 	case err != nil:
 		return usage(flag, err.Error(), "write for example 10MiB/s, 200Mbit or unlimited")
 	case rate == 0:
-		zero := api.ZeroRate(flag)
-		return &exitError{exitUsage, zero}
+		return &exitError{exitUsage, api.ZeroRate(flag)}
 	case rate == unit.Unlimited:
 		*into = nil
 		return nil

@@ -2,6 +2,8 @@ package fleet
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/rackswarm/rackswarm/core/api"
 )
@@ -51,7 +53,8 @@ func holdsOf(req api.HoldRequest, mark api.Hold, all []api.Distribution) (made [
 // just now.
 func outdated(now map[string]api.Hold, all []api.Distribution, made []api.Hold) (gone []string) {
 	for key, h := range now {
-		if !holdsAny(h, all) && !keyed(made, key) {
+		anew := func(m api.Hold) bool { return m.Key() == key }
+		if !holdsAny(h, all) && !slices.ContainsFunc(made, anew) {
 			gone = append(gone, key)
 		}
 	}
@@ -59,39 +62,25 @@ func outdated(now map[string]api.Hold, all []api.Distribution, made []api.Hold) 
 }
 
 func holdsAny(h api.Hold, all []api.Distribution) bool {
-	if h.Distribution == "" {
-		return true
-	}
-	for _, d := range all {
-		if h.Holds(d) {
-			return true
-		}
-	}
-	return false
+	return h.Distribution == "" || slices.ContainsFunc(all, h.Holds)
 }
 
-func keyed(list []api.Hold, key string) bool {
-	for _, h := range list {
-		if h.Key() == key {
-			return true
-		}
-	}
-	return false
-}
-
-// Release lifts what the request names, and returns that and what still holds it.
+// Release lifts what the request names, and returns that and what still holds it,
+// by key.
 func (f *Fleet) Release(ctx context.Context, req api.Release) (released, left []api.Hold, err error) {
 	all, err := f.store.Distributions(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := f.Distribution(ctx, req.Distribution); !req.All && err != nil {
-		return nil, nil, err
+	named := func(d api.Distribution) bool { return d.Name == req.Distribution }
+	if !req.All && !slices.ContainsFunc(all, named) {
+		return nil, nil, missing("distribution", req.Distribution, listFix)
 	}
 	err = f.store.UpdateHolds(ctx, func(now map[string]api.Hold) ([]api.Hold, []string, error) {
 		released, left = nil, nil
 		del := outdated(now, all, nil)
-		for key, h := range now {
+		for _, key := range slices.Sorted(maps.Keys(now)) {
+			h := now[key]
 			switch {
 			case !holdsAny(h, all):
 			case h.All == req.All && (req.All || h.Distribution == req.Distribution):

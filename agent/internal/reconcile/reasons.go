@@ -41,7 +41,7 @@ const seedsFix = "see which seeds and nodes hold it: rackswarm artifacts, racksw
 
 // waitsFor says what a node that fetches waits for.
 func (r *Reconciler) waitsFor(x *dist, t *transfer, stats *swarmapi.Stats) api.Reason {
-	initial := func(p api.PeerRate) bool { return p.Initial }
+	passesOn := func(p api.PeerRate) bool { return !p.Initial }
 	switch {
 	case stats.Peers == 0:
 		return api.Reason{Code: api.ReasonNoPeer, Message: "it is connected to no peer that takes part", Fix: seedsFix}
@@ -51,7 +51,7 @@ func (r *Reconciler) waitsFor(x *dist, t *transfer, stats *swarmapi.Stats) api.R
 		return api.Reason{Code: api.ReasonUnserved, Message: fmt.Sprintf("no peer has %d of %d spans that it lacks", stats.Missing, stats.Spans), Fix: seedsFix}
 	case stats.DownBound != swarmapi.Unbound:
 		return r.limitReason(t, stats.DownBound, func(c ceilings) ceiling { return c.down }, api.ReasonLimit, "what it receives is limited to %s by %s")
-	case len(stats.Top) > 0 && !slices.ContainsFunc(stats.Top, func(p api.PeerRate) bool { return !initial(p) }):
+	case len(stats.Top) > 0 && !slices.ContainsFunc(stats.Top, passesOn):
 		return api.Reason{Code: api.ReasonSeeds, Message: "only initial seeders give it anything now", Fix: "wait: other nodes pass on what they get; else raise the seeder's upload limit"}
 	}
 	return api.Reason{Code: api.ReasonFetching, Message: fmt.Sprintf("it fetches from %d peers, and no limit of ours binds", stats.Peers)}

@@ -1,10 +1,12 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/overlay"
 	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
 	"github.com/rackswarm/rackswarm/core/wire"
@@ -113,6 +115,7 @@ func (m *Machine) ratesChanged(now unit.Time, ev RatesChanged, out []Action) []A
 	m.cfg.Download, m.cfg.Upload = ev.Download, ev.Upload
 	m.download.SetRate(now, ev.Download)
 	m.uploads.all.SetRate(now, ev.Upload)
+	m.each(func(t *transfer) { t.overlay.Limit(now, t.passes()) })
 	return m.wake(now, out)
 }
 
@@ -121,6 +124,7 @@ func (m *Machine) ratesChanged(now unit.Time, ev RatesChanged, out []Action) []A
 func (t *transfer) limited(now unit.Time, ev TransferLimited, out []Action) []Action {
 	t.download.SetRate(now, ev.Download)
 	t.uploadLimit.SetRate(now, ev.Upload)
+	t.overlay.Limit(now, t.passes())
 	if t.uploadLimit.closed() {
 		out = t.refuseQueued(out)
 	}
@@ -128,6 +132,20 @@ func (t *transfer) limited(now unit.Time, ev TransferLimited, out []Action) []Ac
 		return t.swarmActions(now, t.swarm.Withdraw(nil), out)
 	}
 	return t.tick(now, out)
+}
+
+// passes is what the limits let pass of the transfer, as its groups are told.
+func (t *transfer) passes() unit.Rate {
+	return passes(t.m.cfg.Download, t.m.cfg.Upload, t.download.Rate(), t.uploadLimit.Rate())
+}
+
+// passes is the lowest limit, as members of groups are told; 0 is none.
+func passes(limits ...unit.Rate) unit.Rate {
+	least := slices.Min(limits)
+	if least == unit.Unlimited {
+		return 0
+	}
+	return max(least, overlay.Paused)
 }
 
 // pausedFor is after what time a peer asks again of a transfer that sends nothing.

@@ -262,9 +262,6 @@ func (m *Machine) Status(d artifact.Digest) (Status, bool) {
 
 // member is the node's own record in a transfer.
 func (m *Machine) member(initial bool) overlay.Member {
-	self := overlay.Member{Node: m.cfg.Self, Addr: m.cfg.Addr, Location: m.cfg.Location, Initial: initial}
-	if limit := min(m.cfg.Download, m.cfg.Upload); limit != unit.Unlimited {
-		self.Limit = max(limit, 1)
-	}
-	return self
+	return overlay.Member{Node: m.cfg.Self, Addr: m.cfg.Addr, Location: m.cfg.Location, Initial: initial,
+		Limit: passes(m.cfg.Download, m.cfg.Upload)}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -83,7 +84,7 @@ func (s *scenario) line(w []string) error {
 		return err
 	case "strategy": // strategy without overlay division stealing latency, or: strategy picker rarest
 		return s.set(w[1:])
-	case "at": // at 2s kill a
+	case "at": // at 2s kill a; pause a holds its transfer, free a ends that
 		return s.at(w)
 	case "until": // until 60s
 		d, err := time.ParseDuration(w[1])
@@ -181,12 +182,19 @@ func (s *scenario) at(w []string) error {
 		"change": func() { s.change(s.hosts[subject], w[4:]) },
 		"stop":   func() { s.storeDown() },
 		"resume": func() { s.storeUp() },
+		"pause":  func() { s.hold(s.hosts[subject], 0) },
+		"free":   func() { s.hold(s.hosts[subject], unit.Unlimited) },
 	}[w[2]]
 	if !ok {
 		return fmt.Errorf("unknown event %q", w[2])
 	}
 	s.after(d, do)
 	return nil
+}
+
+// hold has a host's transfer limited, as by its operator.
+func (s *scenario) hold(h *host, rate unit.Rate) {
+	s.step(h, node.TransferLimited{Transfer: s.digest, Download: rate, Upload: rate})
 }
 
 // change changes spans on a host's disk in place, unseen by its agent.

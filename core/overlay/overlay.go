@@ -55,13 +55,14 @@ type level struct {
 	slot     int // held slot of this location, or -1
 	supply   supply
 	// countAt is when to count representatives, refreshAt when to refresh the
-	// record, renewAt when to renew the slot. Never when not due at all.
-	countAt, refreshAt, renewAt unit.Time
+	// record, renewAt when to renew the slot, yieldAt when to leave it to others.
+	// Never when not due at all.
+	countAt, refreshAt, renewAt, yieldAt unit.Time
 }
 
 // outside is a group that the node is not a member of.
 func outside(l unit.Location) level {
-	return level{location: l, slot: -1, countAt: unit.Never, refreshAt: unit.Never, renewAt: unit.Never}
+	return level{location: l, slot: -1, countAt: unit.Never, refreshAt: unit.Never, renewAt: unit.Never, yieldAt: unit.Never}
 }
 
 // New returns the overlay of a node that is in no group yet.
@@ -196,6 +197,9 @@ func (o *Overlay) tickLevel(now unit.Time, i int, out []Action) []Action {
 	if l.refreshAt.Reached(now) {
 		out = o.join(now, i, out)
 	}
+	if l.yieldAt.Reached(now) {
+		out = o.yield(now, i, out)
+	}
 	if l.renewAt.Reached(now) {
 		l.renewAt = now.Add(slotRenewal)
 		out = append(out, Claim{Location: l.location, Slots: max(l.slots(), l.slot+1)})
@@ -220,7 +224,7 @@ func (o *Overlay) NextDeadline() unit.Time {
 		next = min(next, o.keepUntil)
 	}
 	for _, l := range o.levels {
-		next = min(next, l.countAt, l.refreshAt, l.renewAt)
+		next = min(next, l.countAt, l.refreshAt, l.renewAt, l.yieldAt)
 	}
 	return next
 }

@@ -119,6 +119,9 @@ func (o *Overlay) Claimed(now unit.Time, at unit.Location, slot int, ok bool, ou
 	case ok:
 		fresh := l.slot < 0
 		l.slot, l.renewAt, l.countAt = slot, now.Add(slotRenewal), unit.Never
+		if fresh && o.self.Limit == Paused {
+			l.yieldAt = now.Add(yieldAfter)
+		}
 		if fresh && !o.levels[i+1].joined {
 			out = o.join(now, i+1, out)
 		}
@@ -133,7 +136,7 @@ func (o *Overlay) Claimed(now unit.Time, at unit.Location, slot int, ok bool, ou
 // loseSlot leaves every group above level i. An initial seeder stays: it is in
 // the higher groups by its own right.
 func (o *Overlay) loseSlot(now unit.Time, i int, out []Action) []Action {
-	o.levels[i].slot, o.levels[i].renewAt = -1, unit.Never
+	o.levels[i].slot, o.levels[i].renewAt, o.levels[i].yieldAt = -1, unit.Never, unit.Never
 	if o.self.Initial {
 		return out
 	}

@@ -90,14 +90,18 @@ func (s *Server) hold(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// makeHolds makes the holds that are asked for. down says that the store does not
+// answer, and that this node alone is held therefore.
 func (s *Server) makeHolds(r *http.Request, req api.HoldRequest) (made []api.Hold, down bool, err error) {
 	if !req.Here {
 		made, err = s.fleet.Hold(r.Context(), req, s.mark(r))
-		down = storeDown(err)
+		if down = storeDown(err); !down || !s.callerOf(r).socket {
+			return made, false, err
+		}
 	}
 	switch {
-	case s.cfg.Node == nil, !req.Here && !down, down && !s.callerOf(r).socket:
-		return made, false, err
+	case s.cfg.Node == nil:
+		return nil, false, err
 	case req.Kind == api.HoldStop:
 		return nil, down, &api.Error{Code: api.CodeStoreDown, Subject: "stop", Message: "the store does not answer, and a node cannot stop a transfer for itself alone",
 			Fix: "pause this node until the store is back: rackswarm pause"}

@@ -88,14 +88,10 @@ func (r *Reconciler) controlsMoved() {
 	r.replan()
 	r.steer()
 	for _, x := range r.sortedDists() {
-		if x.rec.Status.Phase != "" && x.wanted != nil && !sameHold(x.rec.Status.Held, r.heldNow(x)) {
+		if x.rec.Status.Phase != "" && x.wanted != nil && !reflect.DeepEqual(x.rec.Status.Held, r.heldNow(x)) {
 			r.report(x, true)
 		}
 	}
-}
-
-func sameHold(a, b *api.Hold) bool {
-	return a == nil && b == nil || a != nil && b != nil && reflect.DeepEqual(*a, *b)
 }
 
 // holds are those of the fleet and of this node alone.

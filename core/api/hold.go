@@ -50,6 +50,13 @@ func (h Hold) Key() string {
 	return h.Distribution
 }
 
+// Sound reports whether h is a hold of the fleet as a server makes them: without a
+// kind it would say nothing, and all that is stopped is what was there.
+func (h Hold) Sound() bool {
+	pause, stop := h.Kind == HoldPause, h.Kind == HoldStop
+	return h.Node == "" && (pause || stop && h.Distribution != "")
+}
+
 // Holds reports whether h is about what d wants now.
 func (h Hold) Holds(d Distribution) bool {
 	switch {

@@ -25,7 +25,7 @@ func (s *Store) UpdateHolds(ctx context.Context, fn func(all map[string]api.Hold
 			return err
 		}
 		all := map[string]api.Hold{}
-		for _, h := range decodeSound(ctx, "hold", records, api.Hold.Key) {
+		for _, h := range decodeHolds(ctx, records) {
 			all[h.Key()] = h
 		}
 		put, del, err := fn(all)
@@ -52,14 +52,18 @@ func (s *Store) UpdateHolds(ctx context.Context, fn func(all map[string]api.Hold
 	})
 }
 
-// Holds returns all holds, by distribution. A record that does not decode is left
-// out.
+// Holds returns all holds, by distribution. A record that does not decode, or holds
+// nothing that could be held so, is left out.
 func (s *Store) Holds(ctx context.Context) ([]api.Hold, error) {
 	records, err := s.client.HGetAll(ctx, s.keys.holds()).Result()
 	if err != nil {
 		return nil, s.wrap(err, "list holds")
 	}
-	all := decodeSound(ctx, "hold", records, api.Hold.Key)
+	all := decodeHolds(ctx, records)
 	slices.SortFunc(all, func(a, b api.Hold) int { return cmp.Compare(a.Key(), b.Key()) })
 	return all, nil
+}
+
+func decodeHolds(ctx context.Context, records map[string]string) []api.Hold {
+	return slices.DeleteFunc(decodeSound(ctx, "hold", records, api.Hold.Key), func(h api.Hold) bool { return !h.Sound() })
 }

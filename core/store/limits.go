@@ -38,14 +38,19 @@ func (s *Store) DeleteLimit(ctx context.Context, name string) error {
 	return s.tellLimits(ctx)
 }
 
-// Limits returns all limits, sorted by name. A record that does not decode is left
-// out.
+// Limits returns all limits, sorted by name. A record that does not decode, or is no
+// limit, such as one of zero, is left out.
 func (s *Store) Limits(ctx context.Context) ([]api.Limit, error) {
 	records, err := s.client.HGetAll(ctx, s.keys.limits()).Result()
 	if err != nil {
 		return nil, s.wrap(err, "list limits")
 	}
-	all := decodeSound(ctx, "limit", records, func(l api.Limit) string { return l.Name })
+	all := decodeLimits(ctx, records)
 	slices.SortFunc(all, func(a, b api.Limit) int { return cmp.Compare(a.Name, b.Name) })
 	return all, nil
+}
+
+func decodeLimits(ctx context.Context, records map[string]string) []api.Limit {
+	all := decodeSound(ctx, "limit", records, func(l api.Limit) string { return l.Name })
+	return slices.DeleteFunc(all, func(l api.Limit) bool { return l.Validate() != nil })
 }

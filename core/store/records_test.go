@@ -22,3 +22,31 @@ func TestUnsoundRecordsAreLeftOut(t *testing.T) {
 		t.Errorf("nodes %q, want a and b", names)
 	}
 }
+
+// Records that no server makes neither hold nor limit anybody.
+func TestControlsThatAreNoneAreLeftOut(t *testing.T) {
+	holds := decodeHolds(t.Context(), map[string]string{
+		"*":     `{}`,
+		"a":     `{"kind":"later","distribution":"a"}`,
+		"b":     `{"kind":"pause","distribution":"b","node":"n"}`,
+		"sound": `{"kind":"stop","distribution":"sound"}`,
+	})
+	if len(holds) != 1 || holds[0].Distribution != "sound" {
+		t.Errorf("holds %v", holds)
+	}
+	if all := decodeHolds(t.Context(), map[string]string{"*": `{"kind":"stop","all":true}`}); len(all) != 0 {
+		t.Errorf("holds %v", all)
+	}
+	if all := decodeHolds(t.Context(), map[string]string{"*": `{"kind":"pause","all":true}`}); len(all) != 1 {
+		t.Errorf("holds %v", all)
+	}
+	limits := decodeLimits(t.Context(), map[string]string{
+		"zero":     `{"name":"zero","download":0}`,
+		"negative": `{"name":"negative","upload":-1}`,
+		"none":     `{"name":"none"}`,
+		"sound":    `{"name":"sound","upload":1}`,
+	})
+	if len(limits) != 1 || limits[0].Name != "sound" {
+		t.Errorf("limits %v", limits)
+	}
+}

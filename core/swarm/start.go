@@ -33,7 +33,9 @@ func (s *Swarm) PeerStarted(now unit.Time, node unit.NodeID, spans []uint32, out
 	}
 	for _, u := range spans {
 		x := int32(u)
-		s.noteStart(now, p, x)
+		if !s.hasStarted(p, x) {
+			s.noteStart(now, p, x) // to say it again and again makes it no newer
+		}
 		if a := s.active[x]; a != nil && s.yields(a, p) {
 			out = s.release(a, out)
 		}
@@ -66,7 +68,11 @@ func (s *Swarm) PeerStopped(now unit.Time, node unit.NodeID, spans []uint32, out
 	return s.fillAll(now, out)
 }
 
-// noteStart takes a START into account. Lists of STARTs are in the order in which
+func (s *Swarm) hasStarted(p *peer, x int32) bool {
+	return slices.ContainsFunc(s.starts[x], func(st start) bool { return st.peer == p })
+}
+
+// noteStart takes a START, or a request, into account. Lists of STARTs are in the order in which
 // they were first heard.
 func (s *Swarm) noteStart(now unit.Time, p *peer, x int32) {
 	list := s.starts[x]

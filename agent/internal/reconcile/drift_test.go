@@ -33,9 +33,7 @@ func TestLostAndChangedFilesAreRepaired(t *testing.T) {
 		t.Errorf("a repair counts %d bytes as reused", s.BytesReused)
 	}
 
-	if err := os.RemoveAll(d.Path); err != nil {
-		t.Fatal(err)
-	}
+	takeAway(t, d.Path)
 	f.eventually("the whole tree is back", func() bool { return maps.Equal(at(t, d.Path), tree) })
 	web.until("site", "installed again", func(s api.NodeStatus) bool {
 		return s.Repaired >= 3 && s.Phase == api.PhaseInstalled && !s.Drifted

@@ -230,15 +230,15 @@ func (s *Swarm) PeerGot(now unit.Time, node unit.NodeID, spans []uint32, out []A
 	if !ok {
 		return s.badRequest(node, out)
 	}
-	p.gotAt = now
-	if p.level < s.cfg.Location.Depth() {
-		s.news = now
-	}
 	for _, u := range spans {
 		x := int32(u)
-		if !p.have.Has(int(x)) {
+		if !p.have.Has(int(x)) { // else it is no news
 			p.have.Set(int(x))
 			p.haveCount++
+			p.gotAt = now
+			if p.level < s.cfg.Location.Depth() {
+				s.news = now
+			}
 		}
 		s.removeStart(x, p)
 		s.answered(now, p, x, true)

@@ -31,3 +31,17 @@ func TestRepeatedStartHoldsNothingBack(t *testing.T) {
 		t.Errorf("nothing is asked for in %v", startTTL)
 	}
 }
+
+// Nor does a HAVE that is said again make it seem that copies spread.
+func TestRepeatedHaveIsNoNews(t *testing.T) {
+	s := New(Config{
+		Self: "self", Location: "r", Initial: true, Lengths: []int32{Grain, Grain}, Have: artifact.All(2),
+		Download: bandwidth.NewBucket(0, unit.Unlimited),
+	})
+	s.PeerJoined(0, PeerInfo{Node: "liar", Location: "other"})
+	s.PeerGot(seconds(1), "liar", []uint32{0}, nil)
+	s.PeerGot(seconds(2), "liar", []uint32{0}, nil)
+	if p := s.peers["liar"]; s.news != seconds(1) || p.gotAt != seconds(1) {
+		t.Errorf("news at %v, the last HAVE at %v", s.news, p.gotAt)
+	}
+}

@@ -19,7 +19,8 @@
 // # Failure
 //
 // Membership and slots are leases that the node refreshes; a dead
-// representative's slot frees itself and another member takes it. While the
+// representative's slot frees itself and another member takes it. One that is
+// paused alone leaves its slot to a member that goes on. While the
 // store is down the overlay is frozen: nobody joins, leaves or is
 // disconnected, and when it is back everything is joined again (requirement
 // 30).

@@ -37,7 +37,7 @@ func (r *run) holdCommand(name, short, long, kind string, here *bool) *cobra.Com
 	var all bool
 	cmd := &cobra.Command{
 		Use: name + " NAME | --all", Short: short, Long: long,
-		Args: cobra.MaximumNArgs(1), ValidArgsFunction: r.completeDistribution,
+		Args: cobra.ArbitraryArgs, ValidArgsFunction: r.completeDistribution,
 		RunE: r.command(func(ctx context.Context, args []string) error {
 			distribution, err := oneOrAll(args, all)
 			if err != nil {
@@ -77,7 +77,7 @@ func oneOrAll(args []string, all bool) (string, error) {
 	case len(args) == 0 && all:
 		return "", nil
 	}
-	return "", usage("NAME", "name a distribution, or all of them", "write NAME or --all, not both")
+	return "", usage("NAME", "name one distribution, or all of them", "write NAME or --all, one of them and not both")
 }
 
 func writeHeld(w io.Writer, list api.HoldList) {
@@ -107,7 +107,7 @@ func (r *run) resumeTransfers() *cobra.Command {
 		Long: `Have a distribution go on that was paused or stopped by its name. --all lifts what
 pause --all and stop --all did; what was held by name stays, and is listed. What the
 agent that is asked had paused on its own node alone goes on, too.`,
-		Args: cobra.MaximumNArgs(1), ValidArgsFunction: r.completeDistribution,
+		Args: cobra.ArbitraryArgs, ValidArgsFunction: r.completeDistribution,
 		RunE: r.command(func(ctx context.Context, args []string) error {
 			distribution, err := oneOrAll(args, all)
 			if err != nil {

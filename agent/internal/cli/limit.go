@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +24,9 @@ A limit of a location is for each node in it, not for its uplink: ten nodes of a
 with --upload 10MiB/s send 100 MiB/s together. The lowest of all limits that apply to
 a node counts, that of its agent.yaml among them: unlimited takes a limit away, and
 lifts no other.`
+
+// rateFix is what to write for a rate.
+const rateFix = "write for example 10MiB/s, 200Mbit or unlimited"
 
 type limitFlags struct {
 	selector         api.Selector
@@ -87,8 +92,16 @@ func (r *run) limit(ctx context.Context, f limitFlags) error {
 	if l, err = c.PutLimit(ctx, l); err != nil {
 		return err
 	}
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	matches := func(n api.Node) bool { return l.Selector.Matches(n) }
 	return r.print(l, func(w io.Writer) {
 		fmt.Fprintln(w, clean(fmt.Sprintf("%s: each node receives %s and sends %s at most. See: rackswarm limits", l.Name, limitOf(l.Download), limitOf(l.Upload))))
+		if !slices.ContainsFunc(nodes, matches) {
+			fmt.Fprintln(w, "No node that is known matches that; it holds for nodes that come. See: rackswarm nodes")
+		}
 	})
 }
 
@@ -118,9 +131,11 @@ func setRate(into **int64, flag, text string) error {
 	rate, err := unit.ParseRate(text)
 	switch {
 	case err != nil:
-		return usage(flag, err.Error(), "write for example 10MiB/s, 200Mbit or unlimited")
+		return usage(flag, fmt.Sprintf("%q is no rate", text), rateFix)
 	case rate == 0:
 		return &exitError{exitUsage, api.ZeroRate(flag)}
+	case isNumber(text): // bytes in a file, but who types 10 hardly means 10 B/s
+		return usage(flag, fmt.Sprintf("%s of what?", text), rateFix)
 	case rate == unit.Unlimited:
 		*into = nil
 		return nil
@@ -128,6 +143,11 @@ func setRate(into **int64, flag, text string) error {
 	n := int64(rate)
 	*into = &n
 	return nil
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
 }
 
 func limitOf(n *int64) string {

@@ -68,6 +68,10 @@ func TestLimits(t *testing.T) {
 		t.Errorf("without limits: %s", out)
 	}
 	f.golden("limit", f.ok("limit", "--location", "ams1/r1", "--download", "10MiB/s"))
+	if out := f.ok("limit", "--node", "nobody", "--upload", "1MiB/s"); !strings.Contains(out, "No node that is known") {
+		t.Errorf("a limit of no node: %s", out)
+	}
+	f.ok("limit", "--node", "nobody", "--clear")
 	f.ok("limit", "--location", "ams1/r1", "--upload", "200Mbit") // leaves the download as it is
 	f.ok("limit", "--distribution", "site", "--label", "role=web", "--node", "web1", "--upload", "5MiB/s")
 	f.ok("pause", "site")
@@ -82,6 +86,7 @@ func TestLimits(t *testing.T) {
 	f.fails(exitFailed, []string{"no such limit"}, "limit", "--location", "ams1/r1", "--clear")
 	f.fails(exitUsage, []string{"--download", "never means unlimited", "rackswarm pause"}, "limit", "--download", "0")
 	f.fails(exitUsage, []string{"--upload", "fast"}, "limit", "--upload", "fast")
+	f.fails(exitUsage, []string{"--upload", "10MiB/s"}, "limit", "--upload", "10")
 	f.fails(exitUsage, nil, "limit")
 	f.fails(exitFailed, []string{"none"}, "limit", "--distribution", "none", "--upload", "1MiB/s")
 }

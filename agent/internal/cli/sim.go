@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -20,8 +21,19 @@ import (
 
 const simHelp = `Run a scenario of the lab in virtual time, in which the agents' own logic decides
 and the network is a model: no agent, no privilege and no network is needed. The
-format is that of acceptance/lab/scenarios. The same scenario and seed give the
-same result; --reps takes as many seeds, one after the other.`
+same scenario and seed give the same result; --reps takes as many seeds, one after
+the other. A scenario is a YAML file:
+
+  artifact: {size: 2GB}
+  locations:                  # by path; uplink: the link to the location above
+    ams1:    {uplink: 1Gbit}
+    ams1/r1: {uplink: {up: 10Gbit, down: 10Gbit}, hosts: 20}
+    fra1:    {uplink: 1Gbit, hosts: 5}
+  host: {up: 1Gbit, down: 1Gbit}
+  initial: ams1/r1/1          # the first host of ams1/r1 has the artifact
+  receivers: all
+
+All keys are in acceptance/lab/scenarios/README.md.`
 
 // simulated is what "rackswarm sim" was asked for.
 type simulated struct {
@@ -188,7 +200,14 @@ func worstUplink(r scenario.Report) (loc, copies string) {
 
 func inSeconds(s float64) string { return fmt.Sprintf("%.1f s", s) }
 func times(x float64) string     { return fmt.Sprintf("%.2f", x) }
-func ofLink(x float64) string    { return fmt.Sprintf("%.0f%%", 100*x) }
+
+// ofLink is a share of a link's capacity; a link without capacity has none.
+func ofLink(x float64) string {
+	if math.IsNaN(x) {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f%%", 100*x)
+}
 
 func completeScenario(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {

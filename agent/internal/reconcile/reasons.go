@@ -66,5 +66,5 @@ func (r *Reconciler) limitReason(t *transfer, bound swarmapi.Bound, of func(ceil
 	c := of(all)
 	by := cmp.Or(c.by, "a limit that was just taken away")
 	return api.Reason{Code: code, Subject: by, Message: fmt.Sprintf(text, c.rate, by), Rate: int64(c.rate),
-		Fix: "raise it in agent.yaml and restart the agent, or see: rackswarm limits"}
+		Fix: "a limit of agent.yaml is raised there, and the agent restarted; another with: rackswarm limit, see: rackswarm limits"}
 }

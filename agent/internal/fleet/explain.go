@@ -33,7 +33,7 @@ func Explain(st api.Status) api.Explanation {
 func ExplainNode(n api.NodeStatus) api.NodeExplanation {
 	return api.NodeExplanation{
 		Node: n.Node, Location: n.Location, Phase: n.Phase, BytesDone: n.BytesDone, Bytes: n.BytesTotal, Rate: n.Rate,
-		Reasons: slices.Concat([]api.Reason{}, n.Reasons), Top: slices.Concat([]api.PeerRate{}, n.Top),
+		Reasons: append([]api.Reason{}, n.Reasons...), Top: append([]api.PeerRate{}, n.Top...), // never null
 	}
 }
 
@@ -64,7 +64,7 @@ func reasonsFor(st api.Status, n api.NodeStatus) []api.Reason {
 			reasons[i].Message += "; the source on " + trouble.Node + ": " + trouble.Error.Message
 		}
 	}
-	return slices.Concat([]api.Reason{}, reasons)
+	return append([]api.Reason{}, reasons...)
 }
 
 // only keeps the reasons of one code.

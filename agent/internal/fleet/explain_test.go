@@ -37,3 +37,11 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// Who reads JSON finds a list, also when there is nothing to tell.
+func TestExplainNodeHasNoNulls(t *testing.T) {
+	x := ExplainNode(api.NodeStatus{Node: "web1"})
+	if x.Reasons == nil || x.Top == nil {
+		t.Errorf("%+v has lists that are null", x)
+	}
+}

@@ -54,8 +54,10 @@ func (t *Traffic) Idle(ctx context.Context, d time.Duration) error {
 	if len(t.probes) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, d)
+	// Not a deadline, which would end a page before the context says so.
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer time.AfterFunc(d, cancel).Stop()
 	var running sync.WaitGroup
 	errs := make([]error, len(t.probes))
 	for i, p := range t.probes {

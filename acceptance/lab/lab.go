@@ -57,12 +57,15 @@ type lab struct {
 	results []result // by number of the job; those that did not begin have no report
 }
 
+// errScenarios is what is wrong before any run.
+var errScenarios = errors.New("read scenarios")
+
 // experiment makes all runs, and writes and prints what came of them. An error
 // says what failed otherwise than by being killed.
 func experiment(ctx context.Context, o options, stdout io.Writer, p *progress) (err error) {
 	scenarios, err := readScenarios(o)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w:\n%w", errScenarios, err)
 	}
 	if err := network.Unsupported(); err != nil {
 		return fmt.Errorf("make networks: %w", err)

@@ -115,7 +115,8 @@ func set[T any](into, from *T) {
 	}
 }
 
-// run returns the exit code: 0, 1 after a failure, 130 after an interrupt.
+// run returns the exit code: 0, 1 after a failure, 2 if scenarios are wrong, 130 after
+// an interrupt.
 func run(o options) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -130,6 +131,9 @@ func run(o options) int {
 		return 130
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "lab:", err)
+		if errors.Is(err, errScenarios) {
+			return 2
+		}
 		return 1
 	}
 	return 0

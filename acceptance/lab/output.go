@@ -17,7 +17,8 @@ func (l *lab) reportFile(j job) string {
 	return filepath.Join(l.out, fmt.Sprintf("%s.%s.%d.json", j.trial.scenario.Name, j.system, j.rep))
 }
 
-// conclude writes summary.json and the plots, and prints the tables.
+// conclude writes summary.json and the plots, prints the tables, and says where the
+// reports are.
 func (l *lab) conclude() error {
 	var all []scenario.Report
 	var errs []error
@@ -29,7 +30,9 @@ func (l *lab) conclude() error {
 		all = append(all, reports...)
 		errs = append(errs, printTables(l.stdout, t.scenario, reports), l.draw(t, reports))
 	}
-	return errors.Join(append(errs, writeJSON(filepath.Join(l.out, "summary.json"), scenario.Summarize(all)))...)
+	errs = append(errs, writeJSON(filepath.Join(l.out, "summary.json"), scenario.Summarize(all)))
+	fmt.Fprintf(l.stdout, "\nThe reports are in %s.\n", l.out)
+	return errors.Join(errs...)
 }
 
 // draw draws the plot of a scenario. With several scenarios, the name of each is

@@ -19,7 +19,7 @@ will cross each uplink. See "rackswarm sim" for the format.
 
 Rates are those of the links; the times count that of 1514 bytes on a link 1448 are
 payload. "within" is what all hosts and links below a location can pass on together;
-/ is the root.`
+/ is the root. The exit codes are those of "rackswarm sim".`
 
 // tightest is how many limits a plan names.
 const tightest = 5
@@ -71,7 +71,10 @@ func (r *run) planCommand() *cobra.Command {
 				return err
 			}
 			p := newPlan(s, bound, report)
-			return r.print(p, p.show)
+			if err := r.print(p, p.show); err != nil {
+				return err
+			}
+			return allFinished([]scenario.Report{report})
 		}),
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "what is left to chance")

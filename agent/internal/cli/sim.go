@@ -33,7 +33,10 @@ the other. A scenario is a YAML file:
   initial: ams1/r1/1          # the first host of ams1/r1 has the artifact
   receivers: all
 
-All keys are in acceptance/lab/scenarios/README.md.`
+All keys are in acceptance/lab/scenarios/README.md.
+
+The exit code is 0 if all receivers finished that no fault kills for good, 1 if not,
+and 2 if the file or a flag is wrong.`
 
 // simulated is what "rackswarm sim" was asked for.
 type simulated struct {
@@ -81,7 +84,27 @@ func (r *run) simulate(ctx context.Context, file string, o simulated) error {
 	if err != nil {
 		return err
 	}
-	return r.print(reports, func(w io.Writer) { showReports(w, s, o.seed, reports) })
+	if err := r.print(reports, func(w io.Writer) { showReports(w, s, o.seed, reports) }); err != nil {
+		return err
+	}
+	return allFinished(reports)
+}
+
+// allFinished is an error if receivers failed that no fault kills for good.
+func allFinished(reports []scenario.Report) error {
+	failed := 0
+	for _, r := range reports {
+		failed += r.Unexpected()
+	}
+	if failed == 0 {
+		return nil
+	}
+	message := fmt.Sprintf("%d of %d receivers do not finish", failed, len(reports[0].Nodes)+len(reports[0].Failed))
+	if len(reports) > 1 {
+		message = fmt.Sprintf("%d receivers do not finish, in %d repetitions", failed, len(reports))
+	}
+	return &api.Error{Code: api.CodeCanceled, Subject: reports[0].Scenario, Message: message,
+		Fix: "see the reasons above; rackswarm plan says how long the links need at least"}
 }
 
 // repeatSim runs the repetitions that were asked for.
@@ -117,13 +140,18 @@ func simulateOnce(s *scenario.Scenario, seed uint64, traced string) (r scenario.
 	return r, errors.Join(err, lines.end())
 }
 
-// readScenario reads a scenario's file.
+// readScenario reads a scenario's file. What is wrong with it is an error in the
+// command line, as a wrong flag is.
 func readScenario(file string) (*scenario.Scenario, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, &api.Error{Code: api.CodeIO, Subject: file, Message: err.Error(), Fix: "name a scenario file that can be read"}
+		return nil, &exitError{exitUsage, &api.Error{Code: api.CodeIO, Subject: file, Message: err.Error(), Fix: "name a scenario file that can be read"}}
 	}
-	return scenario.Parse(file, text)
+	s, err := scenario.Parse(file, text)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return s, nil
 }
 
 // change applies settings such as "overlay=false" to a strategy.

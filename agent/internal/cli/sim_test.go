@@ -73,12 +73,36 @@ func TestSimRefuses(t *testing.T) {
 		{"sim " + good + " --strategy overlay=perhaps", exitUsage, "overlay=false"},
 		{"sim " + good + " --strategy picker=best", exitUsage, "stealing, random, rarest"},
 		{"sim " + good + " --trace /nonexistent/trace", exitFailed, "/nonexistent/trace"},
-		{"sim /nonexistent.yaml", exitFailed, "/nonexistent.yaml"},
-		{"sim " + bad, exitFailed, "artifact.sede"},
-		{"plan " + bad, exitFailed, bad + ":2:"},
+		{"sim /nonexistent.yaml", exitUsage, "/nonexistent.yaml"},
+		{"plan /nonexistent.yaml", exitUsage, "/nonexistent.yaml"},
+		{"sim " + bad, exitUsage, "artifact.sede"},
+		{"plan " + bad, exitUsage, bad + ":2:"},
 	} {
 		r := alone(t, App{}, strings.Fields(c.args)...)
 		if r.code != c.code || !strings.Contains(r.errOut, c.says) {
+			t.Errorf("%s: %+v", c.args, r)
+		}
+	}
+}
+
+// The exit code says whether all receivers finish that no fault kills for good.
+func TestSimAndPlanSayByExitCodeWhoFinishes(t *testing.T) {
+	tooShort := scenarioFile(t, strings.Replace(twoRacks, "deadline: 1m", "deadline: 300ms", 1))
+	killed := scenarioFile(t, twoRacks+"faults: [{at: 1ms, kill: r2/2}]\n")
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"sim " + killed, exitOK, ""},
+		{"plan " + killed, exitOK, ""},
+		{"sim " + tooShort, exitFailed, "two-racks: 3 of 3 receivers do not finish"},
+		{"sim " + tooShort + " --json", exitFailed, "3 of 3"},
+		{"sim " + tooShort + " --reps 2", exitFailed, "6 receivers do not finish, in 2 repetitions"},
+		{"plan " + tooShort, exitFailed, "3 of 3"},
+	} {
+		r := alone(t, App{}, strings.Fields(c.args)...)
+		if r.code != c.code || !strings.Contains(r.errOut, c.says) || r.out == "" {
 			t.Errorf("%s: %+v", c.args, r)
 		}
 	}

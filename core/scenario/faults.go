@@ -16,6 +16,9 @@ const storeName = "store"
 // missing stands in a fault for a time or rate that the file does not give.
 const missing = -1
 
+// stands is what to write where nothing is to pass from now on.
+const stands = "write for example 5Mbit; for no traffic write partition: LOCATION, for a host that is gone kill: HOST"
+
 // written is a fault and where it stands in the file.
 type written struct {
 	Fault
@@ -63,9 +66,9 @@ func (p *parse) faultFields(f *Fault) []field {
 		{"slow", act(Slow, p.node(&f.Node))},
 		{"move", act(Move, p.node(&f.Node))},
 		{"for", p.only(f, p.duration(&f.For), Partition)},
-		{"rate", p.only(f, p.rate(&f.Rate), SetLink, Slow)},
-		{"up", p.only(f, p.rate(&f.Link.Up), SetLink)},
-		{"down", p.only(f, p.rate(&f.Link.Down), SetLink)},
+		{"rate", p.only(f, p.capacity(&f.Rate, stands), SetLink, Slow)},
+		{"up", p.only(f, p.capacity(&f.Link.Up, stands), SetLink)},
+		{"down", p.only(f, p.capacity(&f.Link.Down, stands), SetLink)},
 		{"to", p.only(f, p.place(&f.To), Move)},
 	}
 }

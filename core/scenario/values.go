@@ -125,16 +125,29 @@ func choice[T ~string](r *reader, into *T, words ...T) func(string, ast.Node) {
 	})
 }
 
+// capacity reads the rate of a link: one of 0 is none, and never means unlimited.
+// fix says what to write instead.
+func (r *reader) capacity(into *unit.Rate, fix string) func(string, ast.Node) {
+	return func(key string, n ast.Node) {
+		r.sound(func() { r.rate(into)(key, n) }, func() {
+			if *into == 0 {
+				r.fail(n, key, fix, "0 lets nothing pass")
+			}
+		})
+	}
+}
+
 // link reads one rate for both directions, or up and down; what is not written
 // stays as it is.
 func (r *reader) link(into *topo.Link) func(string, ast.Node) {
+	const fix = "write for example 10Mbit, or unlimited; what is cut off for a time is a fault, such as {at: 0s, partition: ams/r1}"
 	return func(key string, n ast.Node) {
 		if _, ok := n.(ast.MapNode); ok {
-			r.mapping(key, n, []field{{"up", r.rate(&into.Up)}, {"down", r.rate(&into.Down)}})
+			r.mapping(key, n, []field{{"up", r.capacity(&into.Up, fix)}, {"down", r.capacity(&into.Down, fix)}})
 			return
 		}
 		var both unit.Rate
-		r.rate(&both)(key, n)
+		r.capacity(&both, fix)(key, n)
 		*into = topo.Link{Up: both, Down: both}
 	}
 }

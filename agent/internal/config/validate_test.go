@@ -73,6 +73,7 @@ func TestInvalid(t *testing.T) {
 		{"PUBLISH_CA_FILE=" + f.at("publisher.key"), "publish.ca_file", "no PEM certificate"},
 		{"TRUST=" + f.at("publisher.key"), "trust", "no PEM block PUBLIC KEY"},
 		{"TRUST=" + f.at("none"), "trust", "does not exist"},
+		{"LIMITS_DOWNLOAD=0", "limits.download", "0 never means unlimited"},
 		{"STORAGE_QUOTA=much", "storage.quota", "not a number followed by a unit"},
 		{"HOOKS=drain", "hooks", "not a YAML mapping"},
 		{"HOOKS={drain:[x]}", "hooks", "every hook needs a name"},
@@ -143,7 +144,6 @@ func TestNotes(t *testing.T) {
 		"TRUST=":                                  "accepts no content",
 		"STORE_EMBEDDED=true STORE_URL=":          "store.embedded is true",
 		"STORE_URL=redis://user:secret@127.0.0.1": "store.password_file",
-		"LIMITS_DOWNLOAD=0B":                      "fetches nothing",
 		"LIMITS_UPLOAD=0B":                        "gives nothing",
 	} {
 		vars := f.valid()

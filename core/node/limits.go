@@ -12,20 +12,35 @@ import (
 	"github.com/rackswarm/rackswarm/core/wire"
 )
 
-// RatesChanged replaces Config.Download and Config.Upload.
-type RatesChanged struct{ Download, Upload unit.Rate }
+// BudgetsChanged says what block payload the node may move over each hop of its way
+// to the root from now on, of all transfers together; see bandwidth.Nested. Hop 0 is
+// its own link: what was Config.Download and Config.Upload before. A rate of zero
+// lets nothing pass; a hop that is not listed has no limit of its own.
+type BudgetsChanged struct{ Download, Upload []bandwidth.Budget }
 
-// TransferLimited bounds the block payload of one transfer beside that of all of
-// them, until the next such event. Zero lets nothing pass: what was requested is
-// withdrawn, and what peers request is refused until it ends. unit.Unlimited is no
-// bound, as at first.
+// TransferLimited says how urgent one transfer is, and bounds its block payload
+// beside that of all of them, until the next such event. Zero lets nothing pass:
+// what was requested is withdrawn, and what peers request is refused until it ends.
+// At first it is bandwidth.Normal and has no bound.
 type TransferLimited struct {
 	Transfer         artifact.Digest
-	Download, Upload unit.Rate
+	Rank             bandwidth.Rank
+	Download, Upload bandwidth.Budget
 }
 
-func (RatesChanged) isEvent()    {}
+func (BudgetsChanged) isEvent()  {}
 func (TransferLimited) isEvent() {}
+
+// HopDemand is what transfers of one rank want of one direction of one hop.
+type HopDemand struct {
+	Hop  int
+	Up   bool
+	Rank bandwidth.Rank
+	// Wants: more would be moved over the hop now if the budgets allowed it.
+	Wants bool
+	// Moved is the block payload that has crossed the hop since the machine began.
+	Moved unit.Bytes
+}
 
 // bindTime is how long a limit counts as binding after it held something back.
 const bindTime = time.Second
@@ -111,10 +126,16 @@ func (r requests) ReadyAt(now unit.Time) unit.Time {
 
 var _ swarm.Budget = requests{}
 
-func (m *Machine) ratesChanged(now unit.Time, ev RatesChanged, out []Action) []Action {
-	m.cfg.Download, m.cfg.Upload = ev.Download, ev.Upload
-	m.download.SetRate(now, ev.Download)
-	m.uploads.all.SetRate(now, ev.Upload)
+func (m *Machine) budgetsChanged(now unit.Time, ev BudgetsChanged, out []Action) []Action {
+	m.cfg.Download, m.cfg.Upload = unit.Unlimited, unit.Unlimited
+	if len(ev.Download) > 0 {
+		m.cfg.Download = ev.Download[0].Rate
+	}
+	if len(ev.Upload) > 0 {
+		m.cfg.Upload = ev.Upload[0].Rate
+	}
+	m.download.SetRate(now, m.cfg.Download)
+	m.uploads.all.SetRate(now, m.cfg.Upload)
 	m.each(func(t *transfer) { t.overlay.Limit(now, t.passes()) })
 	return m.wake(now, out)
 }
@@ -122,8 +143,8 @@ func (m *Machine) ratesChanged(now unit.Time, ev RatesChanged, out []Action) []A
 // limited applies limits to a transfer, and takes back what a closed one does not
 // let through.
 func (t *transfer) limited(now unit.Time, ev TransferLimited, out []Action) []Action {
-	t.download.SetRate(now, ev.Download)
-	t.uploadLimit.SetRate(now, ev.Upload)
+	t.download.SetRate(now, ev.Download.Rate)
+	t.uploadLimit.SetRate(now, ev.Upload.Rate)
 	t.overlay.Limit(now, t.passes())
 	if t.uploadLimit.closed() {
 		out = t.refuseQueued(out)

@@ -67,8 +67,8 @@ func (m *Machine) Step(now unit.Time, ev Event, out []Action) []Action {
 		m.storeDown = false
 		m.each(func(t *transfer) { t.overlay.StoreUp(now) })
 		return m.wake(now, out)
-	case RatesChanged:
-		return m.ratesChanged(now, ev, out)
+	case BudgetsChanged:
+		return m.budgetsChanged(now, ev, out)
 	case Wake:
 		return m.wake(now, out)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/overlay"
 	"github.com/rackswarm/rackswarm/core/swarm"
@@ -103,7 +104,7 @@ func TestPause(t *testing.T) {
 	if k.asked[two] == others {
 		t.Error("the other transfer was paused, too")
 	}
-	k.step(node.TransferLimited{Transfer: one, Download: unit.Unlimited, Upload: unit.Unlimited})
+	k.step(limited(one, unit.Unlimited, unit.Unlimited))
 	if k.asked[one] == before {
 		t.Error("nothing was requested when the pause ended")
 	}
@@ -137,7 +138,7 @@ func TestPauseOfASender(t *testing.T) {
 	if refused != 2 {
 		t.Errorf("%d requests refused, want both", refused)
 	}
-	m.Step(0, node.TransferLimited{Transfer: d, Download: unit.Unlimited, Upload: unit.Unlimited}, nil)
+	m.Step(0, limited(d, unit.Unlimited, unit.Unlimited), nil)
 	want(m, d, "modest", 0, 256<<10)
 	if out := m.Flush(unit.Time(time.Minute), nil); len(out) != 1 {
 		t.Errorf("after the pause: %v", out)
@@ -168,8 +169,8 @@ func TestPauseOfAPeer(t *testing.T) {
 // one binds.
 func TestLimitsChange(t *testing.T) {
 	k := newTaker(t)
-	k.step(node.TransferLimited{Transfer: one, Download: 1e6, Upload: unit.Unlimited})
-	k.step(node.TransferLimited{Transfer: two, Download: 1e5, Upload: unit.Unlimited})
+	k.step(limited(one, 1e6, unit.Unlimited))
+	k.step(limited(two, 1e5, unit.Unlimited))
 	k.run(2 * time.Second) // what was under way
 	rates := func(wantOne, wantTwo int64, bound node.Bound) {
 		t.Helper()
@@ -186,7 +187,7 @@ func TestLimitsChange(t *testing.T) {
 		}
 	}
 	rates(1e6, 1e5, node.TransferBound)
-	k.step(node.RatesChanged{Download: 6e5, Upload: unit.Unlimited})
+	k.step(node.BudgetsChanged{Download: []bandwidth.Budget{limit(6e5)}})
 	k.run(2 * time.Second)
 	rates(5e5, 1e5, node.NodeBound)
 }
@@ -203,7 +204,7 @@ func TestUploadLimitOfOneTransfer(t *testing.T) {
 		}}}, nil)
 		m.Step(0, node.PeerConnected{Transfer: d, Peer: "greedy"}, nil)
 	}
-	m.Step(0, node.TransferLimited{Transfer: one, Download: unit.Unlimited, Upload: 1e5}, nil)
+	m.Step(0, limited(one, unit.Unlimited, 1e5), nil)
 	for i := range uint32(15) {
 		for _, d := range []artifact.Digest{one, two} {
 			want(m, d, "greedy", i*256<<10, 256<<10)

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -194,7 +193,7 @@ func (s *scenario) at(w []string) error {
 
 // hold has a host's transfer limited, as by its operator.
 func (s *scenario) hold(h *host, rate unit.Rate) {
-	s.step(h, node.TransferLimited{Transfer: s.digest, Download: rate, Upload: rate})
+	s.step(h, limited(s.digest, rate, rate))
 }
 
 // change changes spans on a host's disk in place, unseen by its agent.

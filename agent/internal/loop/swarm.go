@@ -8,8 +8,10 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/swarm"
+	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -67,14 +69,29 @@ func (l *Loop) SpansLost(d artifact.Digest, have artifact.Bitset) {
 
 // SetRates implements swarmapi.Swarm.
 func (l *Loop) SetRates(download, upload unit.Rate) {
-	l.post(func(unit.Time) { l.step(node.RatesChanged{Download: download, Upload: upload}) })
+	l.post(func(unit.Time) { l.step(l.budgets(download, upload)) })
+}
+
+// budgets are those of the node's own link.
+func (l *Loop) budgets(download, upload unit.Rate) node.BudgetsChanged {
+	of := func(up bool, rate unit.Rate) []bandwidth.Budget {
+		c := l.cfg.Machine
+		return []bandwidth.Budget{bandwidth.NoLimit(topo.Hop{Location: c.Location, Node: c.Self, Up: up}).AtMost(rate, bandwidth.Group)}
+	}
+	return node.BudgetsChanged{Download: of(false, download), Upload: of(true, upload)}
+}
+
+// transferBudget is that of a transfer.
+func transferBudget(up bool, rate unit.Rate) bandwidth.Budget {
+	b := bandwidth.NewBudget(bandwidth.Binding{Reason: bandwidth.Open, OfTransfer: true, Hop: topo.Hop{Up: up}, Rate: unit.Unlimited})
+	return bandwidth.Least(b, bandwidth.NewBudget(bandwidth.Binding{Reason: bandwidth.Distribution, OfTransfer: true, Hop: topo.Hop{Up: up}, Rate: rate}))
 }
 
 // Limit implements swarmapi.Swarm.
 func (l *Loop) Limit(d artifact.Digest, download, upload unit.Rate) {
 	l.post(func(unit.Time) {
 		if l.transfers[d] != nil {
-			l.step(node.TransferLimited{Transfer: d, Download: download, Upload: upload})
+			l.step(node.TransferLimited{Transfer: d, Download: transferBudget(false, download), Upload: transferBudget(true, upload)})
 		}
 	})
 }

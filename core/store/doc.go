@@ -25,6 +25,9 @@
 //	{schedules}:records            hash   name → api.Schedule
 //	{holds}:records                hash   api.Hold.Key → api.Hold
 //	{limits}:records               hash   name → api.Limit
+//	{links}:records                hash   location → api.Link
+//	{links}:readings               hash   location → "<measured, ms> <LinkReading>"
+//	{link/<location>}:claims       hash   node → "<claimed, ms> <LinkClaim>", gone a minute after the last
 //	{runs}:records                 hash   ID → "<generation> <api.Run>", without reports of its parts
 //	{runs}:reports:<ID>            hash   node → api.PartReport, deleted with the run
 //	{lease/<name>}                 string owner, expires with the lease
@@ -45,7 +48,7 @@
 //	<prefix>:distributions                a changed set of distributions
 //	<prefix>:runs                         the ID of a run that was created, changed or deleted
 //	<prefix>:{runs}:reported:<ID>         the node whose part in the run reports
-//	<prefix>:controls                     changed holds or limits
+//	<prefix>:controls                     changed holds, limits or links
 //	<prefix>:demand                       a digest that began or ceased to be needed
 //	<prefix>:{status/<distribution>}:moved  a report whose phase is another
 //	<prefix>:{<digest>/<location>}:delta  a change of a group, with its version

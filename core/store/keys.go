@@ -30,6 +30,12 @@ func (k keys) runs() string      { return k.prefix + ":{runs}:records" }
 func (k keys) holds() string     { return k.prefix + ":{holds}:records" }
 func (k keys) limits() string    { return k.prefix + ":{limits}:records" }
 
+func (k keys) links() string    { return k.prefix + ":{links}:records" }
+func (k keys) readings() string { return k.prefix + ":{links}:readings" }
+func (k keys) claims(l unit.Location) string {
+	return k.prefix + ":{link/" + string(l) + "}:claims"
+}
+
 func (k keys) reports(run string) string { return k.prefix + ":{runs}:reports:" + run }
 func (k keys) lease(name string) string  { return k.prefix + ":{lease/" + name + "}" }
 

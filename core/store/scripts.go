@@ -48,6 +48,10 @@ var (
 	partReport   = script("part_report")
 	leaseTake    = script("lease_take")
 	leaseRelease = script("lease_release")
+
+	readingPut   = script("clock", "reading_put")
+	readingsList = script("clock", "readings_list")
+	linkClaim    = script("clock", "link_claim")
 )
 
 // idle is how long the keys of a transfer outlive the last touch.

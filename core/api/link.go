@@ -1,0 +1,89 @@
+package api
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// Link is what an operator says of the link between a location and what is above
+// it. It counts for the whole fleet, and more than what agents' files say.
+type Link struct {
+	Location string `json:"location"`
+	// Up and Down are what the link carries out of the location and into it, in bytes
+	// per second; nil leaves it to the configuration and to what the device tells.
+	Up   *int64 `json:"up,omitempty"`
+	Down *int64 `json:"down,omitempty"`
+	// Reserve is the part of the capacity that stays free, from 0 to less than 1; nil
+	// is that of the agents' configuration.
+	Reserve *float64  `json:"reserve,omitempty"`
+	By      string    `json:"by"`   // who set it; set by the server
+	From    string    `json:"from"` // from where; set by the server
+	At      time.Time `json:"at"`   // set by the server
+}
+
+// Validate checks what the user wrote. The error is an *Error.
+func (l Link) Validate() error {
+	loc, err := unit.ParseLocation(l.Location)
+	switch {
+	case err != nil:
+		return invalid("location", err.Error(), "write the way from the root down, such as ams1/rsn-27")
+	case loc == unit.Root:
+		return invalid("location", "the root has no link: nothing is above it", "name a location below it, such as ams1")
+	case string(loc) != l.Location:
+		return invalid("location", fmt.Sprintf("%q is not how the location is written", l.Location), "write "+string(loc))
+	case l.Up == nil && l.Down == nil && l.Reserve == nil:
+		return invalid("up", "nothing is said of the link", "set up, down or reserve, or delete the link")
+	case l.Reserve != nil && !(*l.Reserve >= 0 && *l.Reserve < 1):
+		return invalid("reserve", fmt.Sprintf("%v is not a part of the capacity", *l.Reserve), "write a number from 0 to less than 1, such as 0.2")
+	}
+	if err := checkCapacity("up", l.Up); err != nil {
+		return err
+	}
+	return checkCapacity("down", l.Down)
+}
+
+func checkCapacity(field string, n *int64) error {
+	if n == nil || *n > 0 {
+		return nil
+	}
+	return invalid(field, fmt.Sprintf("a link of %d bytes per second carries nothing", *n), "write what it carries in bytes per second; to keep everything from moving: rackswarm pause --all")
+}
+
+// LinkDirection is one direction of a link, in bytes per second on the wire.
+type LinkDirection struct {
+	Capacity int64  `json:"capacity"` // 0 if it is not known
+	Others   int64  `json:"others"`   // what others than the fleet use, as it was measured last
+	Ours     int64  `json:"ours"`     // what the fleet moves
+	Budget   int64  `json:"budget"`   // what the fleet may move
+	Reason   string `json:"reason"`   // what sets the budget
+	Why      string `json:"why"`      // the same in words
+}
+
+// LinkWarning is what is wrong with a link's readings, or with what is said of it.
+type LinkWarning struct {
+	Fault   string `json:"fault"`
+	Message string `json:"message"`
+}
+
+// LinkStatus is what is known of a link that somebody declared.
+type LinkStatus struct {
+	Location string `json:"location"`
+	Declared *Link  `json:"declared,omitempty"` // by this interface
+	// Source is who measures the link, "" for nobody: then its capacity counts alone.
+	Source string `json:"source,omitempty"`
+	Node   string `json:"node,omitempty"` // that asks the source
+	// Measured: the use by others was measured, Age ago (in seconds).
+	Measured bool          `json:"measured"`
+	Age      float64       `json:"age"`
+	Up       LinkDirection `json:"up"`
+	Down     LinkDirection `json:"down"`
+	Users    int           `json:"users"` // nodes that move something over it
+	Warnings []LinkWarning `json:"warnings"`
+}
+
+// LinkList answers GET /v1/links, sorted by location.
+type LinkList struct {
+	Links []LinkStatus `json:"links"`
+}

@@ -210,6 +210,16 @@ func (l links) courses(reserve float64) map[topo.Hop]topo.Course {
 }
 
 func (l *link) spare(reserve float64) topo.Course {
+	var course topo.Course
+	for _, at := range l.changes() {
+		course = append(course, topo.Step{From: at, Rate: l.at(at, reserve)})
+	}
+	return course
+}
+
+// changes are the times at which the capacity changes or somebody's use of it, from
+// 0 on.
+func (l *link) changes() []time.Duration {
 	times := map[time.Duration]bool{}
 	for _, step := range l.capacity {
 		times[step.From] = true
@@ -218,21 +228,26 @@ func (l *link) spare(reserve float64) topo.Course {
 		times[t.from], times[t.to] = true, true
 	}
 	delete(times, forever)
-	var course topo.Course
-	for _, at := range slices.Sorted(maps.Keys(times)) {
-		course = append(course, topo.Step{From: at, Rate: l.at(at, reserve)})
-	}
-	return course
+	return slices.Sorted(maps.Keys(times))
 }
 
-// at is what is spare at a time.
-func (l *link) at(now time.Duration, reserve float64) unit.Rate {
-	var capacity unit.Rate
+func (l *link) capacityAt(now time.Duration) (capacity unit.Rate) {
 	for _, step := range l.capacity {
 		if step.From <= now {
 			capacity = step.Rate
 		}
 	}
+	return capacity
+}
+
+// takenAt reports whether others have something of it.
+func (l *link) takenAt(now time.Duration) bool {
+	return slices.ContainsFunc(l.taken, func(t taking) bool { return t.from <= now && now < t.to })
+}
+
+// at is what is spare at a time.
+func (l *link) at(now time.Duration, reserve float64) unit.Rate {
+	capacity := l.capacityAt(now)
 	spare := capacity
 	if capacity != unit.Unlimited {
 		spare = unit.Rate(math.Round(float64(capacity) * (1 - reserve)))

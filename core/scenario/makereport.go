@@ -35,10 +35,12 @@ func (s *Scenario) Report(system string, o Observed) (Report, error) {
 	r.Overlay.Built, r.Overlay.StoreOps, r.Overlay.StoreOpsPeak = o.Overlay.Built, o.Overlay.StoreOps, o.Overlay.StoreOpsPeak
 	maps.Copy(r.Overlay.Representatives, o.Overlay.Representatives)
 	maps.Copy(r.LinkUse, o.LinkUse)
+	maps.Copy(r.Devices, o.Devices)
+	r.IdleCPU = o.IdleCPU
 	r.Probes = append(r.Probes, o.Probes...)
 	r.Background = append(r.Background, o.Background...)
 	r.Bytes = append(r.Bytes, o.Bytes...)
-	return r, nil
+	return r, s.followed(&r, o)
 }
 
 // Missing is the report of a system that could not be run, and why.
@@ -55,6 +57,7 @@ func (s *Scenario) empty(system string) Report {
 		Nodes: []NodeReport{}, Failed: []Failure{}, UplinkCopies: map[unit.Location]UpDown{},
 		Overlay: OverlayReport{Representatives: map[unit.Location]int{}},
 		Probes:  []ProbeReport{}, Background: []FlowReport{}, LinkUse: map[unit.Location]Peak{},
+		Links: map[unit.Location]LinkReport{}, Steps: []StepReport{}, Devices: map[unit.Location]Queries{},
 		Complete: []Point{}, Bytes: []Point{},
 	}
 }

@@ -23,7 +23,11 @@ type Observed struct {
 	Overlay    OverlayReport
 	Probes     []ProbeReport
 	Background []FlowReport
-	Notes      []string
+	// Links is what passed the uplinks in intervals that follow one another.
+	Links   map[unit.Location][]LinkInterval
+	Devices map[unit.Location]Queries // asked by SNMP
+	IdleCPU Percent                   // of agents before the distribution
+	Notes   []string
 }
 
 // NodeObserved is what a run saw of a host.
@@ -41,6 +45,13 @@ type NodeObserved struct {
 	CPU     time.Duration
 	// Failure says why the host did not finish.
 	Failure string
+}
+
+// LinkInterval is what passed an uplink on layer 2, in bytes, until a time: in all,
+// and on the data port. The interval begins where the one before ended.
+type LinkInterval struct {
+	End       time.Duration
+	All, Ours Crossing
 }
 
 // Crossing is payload that passed a link, in bytes: Down into the place.

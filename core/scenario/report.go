@@ -30,9 +30,15 @@ type Report struct {
 	Probes       []ProbeReport            `json:"probes"`
 	Background   []FlowReport             `json:"background"`
 	LinkUse      map[unit.Location]Peak   `json:"link_use"`
-	CPUPerGiB    float64                  `json:"cpu_s_per_gib"`
-	Complete     []Point                  `json:"complete_over_time"` // nodes
-	Bytes        []Point                  `json:"bytes_over_time"`    // payload received by all
+	// Links are what passed the uplinks over time, and Steps how we followed what
+	// else passed them; both are empty if nobody looked.
+	Links     map[unit.Location]LinkReport `json:"links,omitempty"`
+	Steps     []StepReport                 `json:"steps,omitempty"`
+	Devices   map[unit.Location]Queries    `json:"snmp_queries,omitempty"`
+	IdleCPU   Percent                      `json:"idle_cpu,omitzero"`
+	CPUPerGiB float64                      `json:"cpu_s_per_gib"`
+	Complete  []Point                      `json:"complete_over_time"` // nodes
+	Bytes     []Point                      `json:"bytes_over_time"`    // payload received by all
 	// Missing says why the system could not be run at all; the rest is empty then.
 	Missing string `json:"missing,omitempty"`
 	// Notes are what is worth knowing of this run, such as bytes of which agents
@@ -87,13 +93,20 @@ type OverlayReport struct {
 }
 
 // ProbeReport is what a probe saw, idle before the distribution and while it ran.
+// Step is the part of the run that is within StepTime after a step of the
+// background, Calm the rest of it.
 type ProbeReport struct {
 	From    unit.NodeID `json:"from"`
 	To      unit.NodeID `json:"to"`
+	Proto   Proto       `json:"proto,omitempty"`
 	IdleP50 float64     `json:"idle_p50_ms"`
 	IdleP99 float64     `json:"idle_p99_ms"`
 	RunP50  float64     `json:"run_p50_ms"`
 	RunP99  float64     `json:"run_p99_ms"`
+	CalmP50 float64     `json:"calm_p50_ms,omitempty"`
+	CalmP99 float64     `json:"calm_p99_ms,omitempty"`
+	StepP50 float64     `json:"step_p50_ms,omitempty"`
+	StepP99 float64     `json:"step_p99_ms,omitempty"`
 	Lost    int         `json:"lost"`
 }
 
@@ -101,8 +114,75 @@ type ProbeReport struct {
 type FlowReport struct {
 	From  unit.NodeID `json:"from"`
 	To    unit.NodeID `json:"to"`
-	Asked float64     `json:"asked_bps"`
-	Got   float64     `json:"got_bps"`
+	Proto Proto       `json:"proto,omitempty"`
+	Start float64     `json:"start_s,omitempty"`
+	// Lasted is how long it was on, 0 if the run was over before.
+	Lasted float64 `json:"lasted_s,omitempty"`
+	Asked  float64 `json:"asked_bps"`
+	Got    float64 `json:"got_bps"`
+	// Lost is the share of UDP packets that did not arrive.
+	Lost float64 `json:"lost,omitempty"`
+}
+
+// LinkReport is the use of a location's uplink over time.
+type LinkReport struct {
+	Up   DirectionReport `json:"up"`
+	Down DirectionReport `json:"down"` // into the location
+}
+
+// DirectionReport is the use of one direction of an uplink over time. Rates are
+// bits per second on layer 2.
+type DirectionReport struct {
+	// Capacity is what the link can carry from each time on, Limit what is left of
+	// it without the reserve. Unlimited links have none.
+	Capacity []Point `json:"capacity_bps"`
+	Limit    []Point `json:"limit_bps"`
+	// Use is the mean since the point before.
+	Use []UsePoint `json:"use"`
+	// Over is the longest time in seconds that Use was above Limit without a break
+	// while only we sent.
+	Over float64 `json:"over_s"`
+}
+
+// UsePoint is the end of an interval, and what passed a link in it: on the data
+// port, and all else. It is a list of three numbers in JSON.
+type UsePoint [3]float64
+
+// Names of the numbers of a UsePoint.
+const (
+	UseTime = iota // in seconds
+	UseOurs        // in bits per second
+	UseOthers
+)
+
+// StepReport is how we followed a change of what an uplink has left for us.
+type StepReport struct {
+	At   float64       `json:"at_s"`
+	Link unit.Location `json:"link"`
+	Up   bool          `json:"up"` // the direction
+	// Before and After are what was left for us: the capacity without the reserve
+	// and the background, the floor at least.
+	Before float64 `json:"before_bps"`
+	After  float64 `json:"after_bps"`
+	// Followed is after how many seconds we were within After, if there is less
+	// than before; or used nine tenths of it, if there is more and we had used what
+	// there was. Missed says that this did not come before the next step or the
+	// end, after so many seconds.
+	Followed float64 `json:"followed_s"`
+	Missed   bool    `json:"missed"`
+}
+
+// Queries are those that a device got by SNMP.
+type Queries struct {
+	Mean float64 `json:"per_s"`
+	Peak float64 `json:"peak_per_s"` // in one second
+}
+
+// Percent is a part of one processor's time, in percent: of the agents, those of
+// the mean one and of the busiest.
+type Percent struct {
+	Mean float64 `json:"mean"`
+	Most float64 `json:"most"`
 }
 
 // Point is a value at a time in seconds: a pair in JSON.

@@ -3,11 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/rackswarm/rackswarm/core/api"
 )
@@ -22,45 +18,15 @@ type Update func(all map[string]api.Distribution) (put []api.Distribution, del [
 // after many attempts the error is ErrContended. Watchers hear of the change. An
 // update that changes nothing writes nothing.
 func (s *Store) UpdateDistributions(ctx context.Context, fn Update) error {
-	return s.transact(ctx, s.keys.distributions(), "update distributions", "distributions", func(tx *redis.Tx) error {
-		return s.updateOnce(ctx, tx, fn)
-	})
-}
-
-func (s *Store) updateOnce(ctx context.Context, tx *redis.Tx, fn Update) error {
-	key := s.keys.distributions()
-	records, err := tx.HGetAll(ctx, key).Result()
-	if err != nil {
-		return err
-	}
-	all := make(map[string]api.Distribution, len(records))
-	for name, record := range records {
-		if all[name], err = decode[api.Distribution]("distribution", name, record); err != nil {
-			return &userError{err}
-		}
-	}
-	put, del, err := fn(all)
-	if err != nil {
-		return &userError{err}
-	}
-	if len(put)+len(del) == 0 {
-		return nil
-	}
-	_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		if len(del) > 0 {
-			p.HDel(ctx, key, del...)
-		}
-		for _, d := range put {
-			record, err := json.Marshal(d)
-			if err != nil {
-				return &userError{fmt.Errorf("encode distribution %s: %w", d.Name, err)}
-			}
-			p.HSet(ctx, key, d.Name, record)
-		}
-		p.Publish(ctx, s.keys.distributionsChannel(), "changed")
-		return nil
-	})
-	return err
+	return update(ctx, s, table[api.Distribution]{
+		key: s.keys.distributions(), what: "distributions", channel: s.keys.distributionsChannel(), message: "changed",
+		field: func(d api.Distribution) string { return d.Name },
+		// What cannot be read might claim a path: whoever changes the others would not
+		// know.
+		decode: func(_ context.Context, records map[string]string) (map[string]api.Distribution, error) {
+			return decodeMap[api.Distribution]("distribution", records)
+		},
+	}, fn)
 }
 
 // Distributions returns all distributions, sorted by name.

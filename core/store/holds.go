@@ -3,11 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/rackswarm/rackswarm/core/api"
 )
@@ -18,38 +14,12 @@ import (
 // Watchers hear of a change. After many attempts that others thwarted the error is
 // ErrContended.
 func (s *Store) UpdateHolds(ctx context.Context, fn func(all map[string]api.Hold) (put []api.Hold, del []string, err error)) error {
-	key := s.keys.holds()
-	return s.transact(ctx, key, "update holds", "holds", func(tx *redis.Tx) error {
-		records, err := tx.HGetAll(ctx, key).Result()
-		if err != nil {
-			return err
-		}
-		all := map[string]api.Hold{}
-		for _, h := range decodeHolds(ctx, records) {
-			all[h.Key()] = h
-		}
-		put, del, err := fn(all)
-		if err != nil {
-			return &userError{err}
-		}
-		if len(put)+len(del) == 0 {
-			return nil
-		}
-		_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
-			if len(del) > 0 {
-				p.HDel(ctx, key, del...)
-			}
-			for _, h := range put {
-				record, err := json.Marshal(h)
-				if err != nil {
-					return &userError{fmt.Errorf("encode the hold of %s: %w", h.Key(), err)}
-				}
-				p.HSet(ctx, key, h.Key(), record)
-			}
-			return p.Publish(ctx, s.keys.controlsChannel(), "holds").Err()
-		})
-		return err
-	})
+	return update(ctx, s, table[api.Hold]{
+		key: s.keys.holds(), what: "holds", channel: s.keys.controlsChannel(), message: "holds", field: api.Hold.Key,
+		decode: func(ctx context.Context, records map[string]string) (map[string]api.Hold, error) {
+			return byField(decodeHolds(ctx, records), api.Hold.Key), nil
+		},
+	}, fn)
 }
 
 // Holds returns all holds, by distribution. A record that does not decode, or holds

@@ -5,22 +5,33 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// decodeAll decodes the values of a hash, in no order.
-func decodeAll[T any](kind string, records map[string]string) ([]T, error) {
-	all := make([]T, 0, len(records))
+// decodeMap decodes the values of a hash, by their fields.
+func decodeMap[T any](kind string, records map[string]string) (map[string]T, error) {
+	all := make(map[string]T, len(records))
 	for name, record := range records {
 		v, err := decode[T](kind, name, record)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, v)
+		all[name] = v
 	}
 	return all, nil
+}
+
+// decodeAll decodes the values of a hash, in no order.
+func decodeAll[T any](kind string, records map[string]string) ([]T, error) {
+	all, err := decodeMap[T](kind, records)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(maps.Values(all)), nil
 }
 
 // decodeSound decodes records that one must be able to do without: every node may

@@ -65,11 +65,17 @@ func (p *parse) faultFields(f *Fault) []field {
 		{"corrupt", act(Corrupt, p.node(&f.Node))},
 		{"slow", act(Slow, p.node(&f.Node))},
 		{"move", act(Move, p.node(&f.Node))},
-		{"for", p.only(f, p.duration(&f.For), Partition)},
+		{"snmp", act(Device, p.place(&f.Location))},
+		{"cpu", act(BusyCPU, p.node(&f.Node))},
+		{"disk", act(BusyDisk, p.node(&f.Node))},
+		{"for", p.only(f, p.duration(&f.For), Partition, BusyCPU, BusyDisk)},
 		{"rate", p.only(f, p.capacity(&f.Rate, stands), SetLink, Slow)},
 		{"up", p.only(f, p.capacity(&f.Link.Up, stands), SetLink)},
 		{"down", p.only(f, p.capacity(&f.Link.Down, stands), SetLink)},
 		{"to", p.only(f, p.place(&f.To), Move)},
+		{"silent", p.only(f, p.flag(&f.Silent), SetLink)},
+		{"says", p.only(f, choice(p.reader, &f.Says, Truth, Zeros, Nothing), Device)},
+		{"load", p.only(f, p.share(&f.Load), BusyCPU)},
 	}
 }
 
@@ -104,7 +110,7 @@ func (p *parse) whole(key string, n ast.Node, f *Fault) {
 	}
 	switch f.Action {
 	case "":
-		p.fail(n, key, "write one of kill, start, partition, link, corrupt, slow and move", "does not say what happens")
+		p.fail(n, key, "write one of kill, start, partition, link, corrupt, slow, move, snmp, cpu and disk", "does not say what happens")
 	case SetLink:
 		if f.Link == (topo.Link{Up: missing, Down: missing}) {
 			f.Link = topo.Link{Up: f.Rate, Down: f.Rate}
@@ -122,12 +128,29 @@ func (p *parse) whole(key string, n ast.Node, f *Fault) {
 		if f.To == "" {
 			p.fail(n, key, "write to: LOCATION", "does not say where to")
 		}
+	case Device:
+		p.wholeDevice(key, n, f)
+	case BusyCPU:
+		if f.Load == 0 {
+			p.fail(n, key, "write load: 90%", "does not say how busy")
+		}
 	}
 	if f.Action != Slow {
 		f.Rate = 0
 	}
 	if f.Action != SetLink {
 		f.Link = topo.Link{}
+	}
+}
+
+func (p *parse) wholeDevice(key string, n ast.Node, f *Fault) {
+	switch {
+	case f.Says == "":
+		p.fail(n, key, "write says: nothing, zeros or truth", "does not say what the device answers")
+	case p.s.Bandwidth == nil || !p.s.Bandwidth.SNMP:
+		p.fail(n, key, "write bandwidth: {snmp: true}", "there are no devices that answer by SNMP")
+	case p.uplinks[f.Location].Uplink == topo.Unlimited:
+		p.fail(n, key, "give it an uplink, such as uplink: 10Mbit", "%s has no device, as its uplink is unlimited", f.Location)
 	}
 }
 

@@ -71,3 +71,24 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("faults %v", s.Faults)
 	}
 }
+
+// What goes wrong beside network and agents.
+func TestFaultsOfDevicesAndHosts(t *testing.T) {
+	s := mustParse(t, `
+artifact: {size: 1MB}
+locations: {a: {uplink: 10Mbit, hosts: 2}}
+bandwidth: {snmp: true}
+faults:
+  - {at: 1s, snmp: a, says: zeros}
+  - {at: 2s, link: a, rate: 5Mbit, silent: true}
+  - {at: 3s, cpu: a/1, load: 90%, for: 5s}
+  - {at: 4s, disk: a/2}`)
+	if want := []Fault{
+		{At: time.Second, Action: Device, Location: "a", Says: Zeros},
+		{At: 2 * time.Second, Action: SetLink, Location: "a", Link: even(5 * mbit), Silent: true},
+		{At: 3 * time.Second, Action: BusyCPU, Node: "a/1", Load: 0.9, For: 5 * time.Second},
+		{At: 4 * time.Second, Action: BusyDisk, Node: "a/2"},
+	}; !slices.Equal(s.Faults, want) {
+		t.Errorf("faults %v, want %v", s.Faults, want)
+	}
+}

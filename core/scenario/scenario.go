@@ -127,10 +127,13 @@ type Fault struct {
 	// empty if the store is.
 	Node     unit.NodeID
 	Location unit.Location
-	For      time.Duration // Partition: how long; 0 until the end
+	For      time.Duration // Partition, BusyCPU, BusyDisk: how long; 0 until the end
 	Link     topo.Link     // SetLink: the new capacities
+	Silent   bool          // SetLink: the device goes on to tell the old ones
 	Rate     unit.Rate     // Slow: what the host's link lets out from now on
 	To       unit.Location // Move
+	Says     Says          // Device
+	Load     float64       // BusyCPU: the share of the host's processor that others take
 }
 
 // Action is what a fault does.
@@ -147,6 +150,19 @@ const (
 	Corrupt    Action = "corrupt" // the node sends wrong bytes
 	Slow       Action = "slow"
 	Move       Action = "move"
+	Device     Action = "snmp" // the device of the location's uplink answers otherwise
+	BusyCPU    Action = "cpu"  // others use the host's processor
+	BusyDisk   Action = "disk" // others use the host's disk
+)
+
+// Says is what a device answers by SNMP.
+type Says string
+
+// Answers.
+const (
+	Truth   Says = "truth"
+	Zeros   Says = "zeros"   // counters that stand at zero
+	Nothing Says = "nothing" // it is not there
 )
 
 // Tree is the network of the scenario before any fault.

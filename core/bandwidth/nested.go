@@ -206,11 +206,14 @@ func (l *Lane) Allows(now unit.Time, level int) bool {
 }
 
 // Take takes b bytes for a level from all its hops and from the ceiling, into
-// debt if need be.
+// debt if need be. Whoever takes waits no more, until it is refused again.
 func (l *Lane) Take(now unit.Time, level int, b unit.Bytes) {
+	n := l.nested
+	level = n.level(level)
+	n.wants[l.rank.index()][level] = want{}
 	l.bucket.Take(now, b)
-	for i := range l.nested.hops[:l.nested.level(level)+1] {
-		l.nested.hops[i].bucket.Take(now, b)
+	for i := range n.hops[:level+1] {
+		n.hops[i].bucket.Take(now, b)
 	}
 }
 

@@ -105,22 +105,22 @@ func (m *Machine) Bounds(now unit.Time, d artifact.Digest) (download, upload Bou
 type requests struct{ own, all *limit }
 
 // Allows asks both, so that both know whether they hold something back.
-func (r requests) Allows(now unit.Time) bool {
+func (r requests) Allows(now unit.Time, _ int) bool {
 	own, all := r.own.Allows(now), r.all.Allows(now)
 	return own && all
 }
 
-func (r requests) Take(now unit.Time, n unit.Bytes) {
+func (r requests) Take(now unit.Time, _ int, n unit.Bytes) {
 	r.own.Take(now, n)
 	r.all.Take(now, n)
 }
 
-func (r requests) Return(n unit.Bytes) {
+func (r requests) Return(_ int, n unit.Bytes) {
 	r.own.Return(n)
 	r.all.Return(n)
 }
 
-func (r requests) ReadyAt(now unit.Time) unit.Time {
+func (r requests) ReadyAt(now unit.Time, _ int) unit.Time {
 	return max(r.own.ReadyAt(now), r.all.ReadyAt(now))
 }
 
@@ -150,7 +150,7 @@ func (t *transfer) limited(now unit.Time, ev TransferLimited, out []Action) []Ac
 		out = t.refuseQueued(out)
 	}
 	if t.download.closed() && t.swarm != nil {
-		return t.swarmActions(now, t.swarm.Withdraw(nil), out)
+		return t.swarmActions(now, t.swarm.Withdraw(0, nil), out)
 	}
 	return t.tick(now, out)
 }

@@ -29,8 +29,9 @@ type Cancel struct {
 
 // Upload serves a block to a peer.
 type Upload struct {
-	Peer  unit.NodeID
-	Block Block
+	Peer    unit.NodeID
+	Block   Block
+	Uplinks int // of our own locations that it crosses
 }
 
 // RejectReason says why a request is not served.

@@ -156,7 +156,7 @@ func (s *Swarm) cancel(p *peer, b Block, out []Action) []Action {
 	if _, owed := s.forgive(p, b); !owed {
 		return out
 	}
-	s.cfg.Download.Return(unit.Bytes(b.Length))
+	s.cfg.Download.Return(p.uplinks, unit.Bytes(b.Length))
 	return append(out, Cancel{Peer: p.Node, Block: b})
 }
 

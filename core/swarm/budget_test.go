@@ -5,16 +5,26 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // ledger is a budget that allows everything and knows what is taken.
 type ledger struct{ taken unit.Bytes }
 
-func (l *ledger) Allows(unit.Time) bool           { return true }
-func (l *ledger) ReadyAt(now unit.Time) unit.Time { return now }
-func (l *ledger) Take(_ unit.Time, n unit.Bytes)  { l.taken += n }
-func (l *ledger) Return(n unit.Bytes)             { l.taken -= n }
+func (l *ledger) Allows(unit.Time, int) bool             { return true }
+func (l *ledger) ReadyAt(now unit.Time, _ int) unit.Time { return now }
+func (l *ledger) Take(_ unit.Time, _ int, n unit.Bytes)  { l.taken += n }
+func (l *ledger) Return(_ int, n unit.Bytes)             { l.taken -= n }
+
+// limited is a budget of a rate, whatever the way.
+func limited(rate unit.Rate) *bandwidth.Lane {
+	whole := bandwidth.NewBudget(bandwidth.Binding{Reason: bandwidth.Group, Rate: rate})
+	return bandwidth.NewNested(0, []bandwidth.Budget{whole}).Lane(0, bandwidth.Normal, bandwidth.NoLimit(topo.Hop{}))
+}
+
+func unlimited() *bandwidth.Lane { return limited(unit.Unlimited) }
 
 // The budget pays for what comes and for what is under way: not for what was
 // refused, or withdrawn, or went with its connection, but for what comes though

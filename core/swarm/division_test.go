@@ -7,7 +7,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -18,7 +17,7 @@ func newTest(self unit.NodeID, at unit.Location, n int) *Swarm {
 	}
 	return New(Config{
 		Self: self, Location: at, Lengths: lengths, Have: artifact.NewBitset(n),
-		Download: bandwidth.NewBucket(0, unit.Unlimited),
+		Download: unlimited(),
 	})
 }
 

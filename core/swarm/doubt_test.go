@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -20,7 +19,7 @@ func TestWrongBytesInSharedSpansOnly(t *testing.T) {
 	}
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: lengths, Have: artifact.NewBitset(spans),
-		Download: bandwidth.NewBucket(0, unit.Unlimited),
+		Download: unlimited(),
 	})
 	var todo []Action
 	for _, id := range []unit.NodeID{"a", "b", "z"} {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -15,7 +14,7 @@ func TestPeerThatRefusesWhatItHas(t *testing.T) {
 	for _, initial := range []bool{false, true} {
 		s := New(Config{
 			Self: "self", Location: "dc/r", Lengths: []int32{Grain, Grain}, Have: artifact.NewBitset(2),
-			Download: bandwidth.NewBucket(0, unit.Unlimited),
+			Download: unlimited(),
 		})
 		var out []Action
 		for _, p := range []PeerInfo{{Node: "near", Location: "dc/r", Initial: initial}, {Node: "zfar", Location: "dc/q"}} {

@@ -8,7 +8,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -41,7 +40,7 @@ func newWorld(t *rapid.T) *world {
 	rate := rapid.SampledFrom([]unit.Rate{unit.Unlimited, 1 << 20}).Draw(t, "rate")
 	return &world{t: t, asked: map[unit.NodeID][]Block{}, late: map[unit.NodeID][]Block{}, s: New(Config{
 		Self: "m", Location: "x/y", Lengths: lengths, Have: artifact.NewBitset(spans),
-		Download: bandwidth.NewBucket(0, rate),
+		Download: limited(rate),
 		Strategy: Strategy{
 			Division: rapid.Bool().Draw(t, "division"), Stealing: rapid.Bool().Draw(t, "stealing"), LowLatency: rapid.Bool().Draw(t, "low latency"),
 			Picker: rapid.SampledFrom([]Picker{Stealing, Stealing, Random, Rarest, Sequential, Market}).Draw(t, "picker"),

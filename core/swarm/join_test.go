@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
-	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // A peer next to us begins a span and does not go on with it. Who is farther away
@@ -31,7 +29,7 @@ func TestSpanThatItsFirstPeerGivesNoMore(t *testing.T) {
 	} {
 		s := New(Config{
 			Self: "self", Location: "dc/r", Lengths: []int32{2 * Grain}, Have: artifact.NewBitset(1),
-			Download: bandwidth.NewBucket(0, unit.Unlimited),
+			Download: unlimited(),
 		})
 		for _, p := range []PeerInfo{{Node: "near", Location: "dc/r", MaxRequest: Grain}, {Node: "zfar", Location: "dc/q"}} {
 			s.PeerJoined(0, p)

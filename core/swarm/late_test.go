@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
-	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // stalledAndBack is a swarm that asked z for its one span in three blocks of two
@@ -16,7 +14,7 @@ func stalledAndBack(t *testing.T) *Swarm {
 	t.Helper()
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: []int32{6 * Grain}, Have: artifact.NewBitset(1),
-		Download: bandwidth.NewBucket(0, unit.Unlimited),
+		Download: unlimited(),
 	})
 	s.PeerJoined(0, PeerInfo{Node: "z", Location: "r", MaxRequest: 2 * Grain})
 	if got := asking(s.PeerHas(0, "z", artifact.All(1), nil))["z"]; !slices.Equal(got, []Block{s.block(0, 0, 2), s.block(0, 2, 4), s.block(0, 4, 6)}) {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -60,7 +59,7 @@ func sentBy(x int32, n int, grains string, others ...unit.NodeID) *Swarm {
 	}
 	s := New(Config{
 		Self: "self", Location: "dc/r", Lengths: lengths, Have: artifact.NewBitset(n),
-		Download: bandwidth.NewBucket(0, unit.Unlimited),
+		Download: unlimited(),
 	})
 	join := func(id unit.NodeID, at unit.Location) {
 		s.PeerJoined(0, PeerInfo{Node: id, Location: at, MaxRequest: Grain})

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -18,7 +17,7 @@ func TestMissing(t *testing.T) {
 	have := artifact.NewBitset(spans)
 	have.Set(0)
 	have.Set(129)
-	s := New(Config{Self: "me", Lengths: lengths, Have: have, Download: bandwidth.NewBucket(0, unit.Unlimited)})
+	s := New(Config{Self: "me", Lengths: lengths, Have: have, Download: unlimited()})
 	want := func(missing, unserved int) {
 		t.Helper()
 		if m, u := s.Missing(); m != missing || u != unserved {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -37,7 +36,7 @@ func drive(l *line, until time.Duration) (*Swarm, *peer) {
 	}
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: lengths, Have: artifact.NewBitset(len(lengths)),
-		Download: bandwidth.NewBucket(0, unit.Unlimited),
+		Download: unlimited(),
 	})
 	s.PeerJoined(0, PeerInfo{Node: "p", Location: "r", MaxRequest: MaxRequest})
 	out := s.PeerHas(0, "p", artifact.All(len(lengths)), nil)

@@ -35,6 +35,7 @@ type peer struct {
 	*acquaintance
 	seat    seat
 	level   int  // depth of the deepest location that contains us both
+	uplinks int  // of our own locations on the way to it
 	outside bool // of our own location, or an initial seeder: it gives each span away once
 	inside  bool // inside the part of the network that we represent in our highest group
 
@@ -147,6 +148,7 @@ func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 		gotAt:    now,
 		refused:  map[int32]refusal{},
 	}
+	p.uplinks = s.uplinksTo(info.Location)
 	p.outside = p.Initial || p.level < s.cfg.Location.Depth()
 	p.acquaintance = s.known[p.seat]
 	p.acquaintance.peer = p
@@ -159,6 +161,12 @@ func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 	}
 	s.list[i] = p
 	s.place.classify(p)
+}
+
+// uplinksTo is how many uplinks of our own locations there are between us and what is
+// at a location.
+func (s *Swarm) uplinksTo(l unit.Location) int {
+	return s.cfg.Location.Depth() - s.cfg.Location.Common(l).Depth()
 }
 
 // seatOf returns a node's seat, which it gets when it is met first.
@@ -191,7 +199,7 @@ func (s *Swarm) PeerLeft(now unit.Time, node unit.NodeID, out []Action) []Action
 	p.acquaintance.peer = nil
 	for _, d := range p.debts {
 		s.inFlight -= int(d.block.Length)
-		s.cfg.Download.Return(unit.Bytes(d.block.Length))
+		s.cfg.Download.Return(p.uplinks, unit.Bytes(d.block.Length))
 		s.unrequest(d.block, p.seat)
 	}
 	s.forgetStarts(p)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -174,7 +173,7 @@ func TestSilentPeerLosesItsBlocks(t *testing.T) {
 // An initial seeder gives a span to one peer and sends others there, but not
 // for ever, nor when that peer is gone.
 func TestInitialSeederServesOnce(t *testing.T) {
-	s := New(Config{Self: "s", Location: "r", Initial: true, Lengths: []int32{100}, Have: artifact.All(1), Download: bandwidth.NewBucket(0, unit.Unlimited)})
+	s := New(Config{Self: "s", Location: "r", Initial: true, Lengths: []int32{100}, Have: artifact.All(1), Download: unlimited()})
 	for _, id := range []unit.NodeID{"a", "b"} {
 		s.PeerJoined(0, PeerInfo{Node: id, Location: "r"})
 	}

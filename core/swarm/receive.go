@@ -22,7 +22,7 @@ func (s *Swarm) Received(now unit.Time, node unit.NodeID, b Block, kept bool, ou
 		s.count(p, b)
 	}
 	if !owed {
-		s.cfg.Download.Take(now, unit.Bytes(b.Length))
+		s.cfg.Download.Take(now, s.uplinksTo(s.known[from].account.Location), unit.Bytes(b.Length))
 	}
 	out = s.take(from, b, kept, owed, out)
 	if p == nil {
@@ -221,7 +221,7 @@ func (s *Swarm) Refused(now unit.Time, node unit.NodeID, b Block, retryAfter tim
 	if _, owed := s.forgive(p, b); !owed {
 		return out
 	}
-	s.cfg.Download.Return(unit.Bytes(b.Length))
+	s.cfg.Download.Return(p.uplinks, unit.Bytes(b.Length))
 	p.account.Rejects++
 	wait := max(retryAfter, firstAway)
 	s.choker.refused(now, p, wait)

@@ -9,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -23,7 +22,7 @@ func by(p Picker, n int, full bool) *Swarm {
 		have = artifact.All(n)
 	}
 	return New(Config{
-		Self: "self", Lengths: lengths, Have: have, Download: bandwidth.NewBucket(0, unit.Unlimited),
+		Self: "self", Lengths: lengths, Have: have, Download: unlimited(),
 		Strategy: Strategy{LowLatency: true, Picker: p},
 	})
 }
@@ -221,7 +220,7 @@ func TestWithoutLowLatencyAnnouncementsWait(t *testing.T) {
 	st.LowLatency = false
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: []int32{Grain, Grain}, Have: artifact.NewBitset(2),
-		Download: bandwidth.NewBucket(0, unit.Unlimited), Strategy: st,
+		Download: unlimited(), Strategy: st,
 	})
 	for _, id := range []unit.NodeID{"p", "q"} {
 		s.PeerJoined(0, PeerInfo{Node: id, Location: "r"})

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -13,7 +12,7 @@ import (
 func twoBlocks(peers ...unit.NodeID) *Swarm {
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: []int32{2 * Grain}, Have: artifact.NewBitset(1),
-		Download: bandwidth.NewBucket(0, unit.Unlimited),
+		Download: unlimited(),
 	})
 	for _, id := range peers {
 		s.PeerJoined(0, PeerInfo{Node: id, Location: "r", MaxRequest: Grain})

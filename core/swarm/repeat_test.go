@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -14,7 +13,7 @@ import (
 func TestRepeatedStartHoldsNothingBack(t *testing.T) {
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: []int32{Grain}, Have: artifact.NewBitset(1),
-		Download: bandwidth.NewBucket(0, unit.Unlimited),
+		Download: unlimited(),
 	})
 	s.PeerJoined(0, PeerInfo{Node: "liar", Location: "r"})
 	s.PeerStarted(0, "liar", []uint32{0}, nil)
@@ -36,7 +35,7 @@ func TestRepeatedStartHoldsNothingBack(t *testing.T) {
 func TestRepeatedHaveIsNoNews(t *testing.T) {
 	s := New(Config{
 		Self: "self", Location: "r", Initial: true, Lengths: []int32{Grain, Grain}, Have: artifact.All(2),
-		Download: bandwidth.NewBucket(0, unit.Unlimited),
+		Download: unlimited(),
 	})
 	s.PeerJoined(0, PeerInfo{Node: "liar", Location: "other"})
 	s.PeerGot(seconds(1), "liar", []uint32{0}, nil)

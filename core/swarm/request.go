@@ -30,7 +30,19 @@ func (s *Swarm) fill(now unit.Time, p *peer, out []Action) []Action {
 }
 
 func (s *Swarm) mayRequest(now unit.Time, p *peer) bool {
-	return s.left > 0 && !s.halted && p.accepts(now) && s.inFlight < maxInFlight && s.storing < maxStoring && s.cfg.Download.Allows(now)
+	return s.left > 0 && !s.halted && p.accepts(now) && s.inFlight < maxInFlight && s.storing < maxStoring && s.allowed(now, p)
+}
+
+// allowed reports whether the budget lets something be requested of a peer. It is
+// told only of what there is to request: it may hold others back for it.
+func (s *Swarm) allowed(now unit.Time, p *peer) bool {
+	return s.cfg.Download.ReadyAt(now, p.uplinks) <= now || s.lacks(now, p) && s.cfg.Download.Allows(now, p.uplinks)
+}
+
+// lacks reports whether a peer could be asked for something.
+func (s *Swarm) lacks(now unit.Time, p *peer) bool {
+	return s.inTransfer(now, p, func(a *active) bool { return s.mayJoin(now, p, a) }) != nil ||
+		now >= p.away.until && s.candidates(now, p)
 }
 
 // accepts reports whether a peer is to be asked for more now.
@@ -66,7 +78,7 @@ func (s *Swarm) request(now unit.Time, p *peer, a *active, out []Action) []Actio
 	p.owed += int(b.Length)
 	p.account.Requests++
 	s.inFlight += int(b.Length)
-	s.cfg.Download.Take(now, unit.Bytes(b.Length))
+	s.cfg.Download.Take(now, p.uplinks, unit.Bytes(b.Length))
 	return append(out, Request{Peer: p.Node, Block: b})
 }
 

@@ -4,8 +4,6 @@ import (
 	"testing"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
-	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // A disk that falls behind the network has the requests stop, so that what waits
@@ -18,7 +16,7 @@ func TestRequestsWaitForTheDisk(t *testing.T) {
 	}
 	s := New(Config{
 		Self: "a", Location: "r", Lengths: lengths, Have: artifact.NewBitset(spans),
-		Download: bandwidth.NewBucket(0, unit.Unlimited),
+		Download: unlimited(),
 	})
 	s.PeerJoined(0, PeerInfo{Node: "b", Location: "r"})
 	todo := s.PeerHas(0, "b", artifact.All(spans), nil)

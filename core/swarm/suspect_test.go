@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -18,7 +17,7 @@ func fetching(n int) *Swarm {
 	}
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: lengths, Have: artifact.NewBitset(n),
-		Download: bandwidth.NewBucket(0, unit.Unlimited),
+		Download: unlimited(),
 	})
 	s.PeerJoined(0, PeerInfo{Node: "p", Location: "r"})
 	s.PeerHas(0, "p", artifact.All(n), nil)
@@ -111,7 +110,7 @@ func TestSilenceIsAnAnswer(t *testing.T) {
 func serving(n int) *Swarm {
 	s := New(Config{
 		Self: "self", Location: "r", Lengths: slices.Repeat([]int32{Grain}, n), Have: artifact.All(n),
-		Download: bandwidth.NewBucket(0, unit.Unlimited),
+		Download: unlimited(),
 	})
 	s.PeerJoined(0, PeerInfo{Node: "p", Location: "r"})
 	s.PeerJoined(0, PeerInfo{Node: "q", Location: "r"})

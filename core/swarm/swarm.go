@@ -32,13 +32,18 @@ const (
 	silentAfter = 30 * time.Second
 )
 
-// Budget limits what is requested. What is withdrawn or refused is returned to
-// it, and taken again if it comes all the same. A bandwidth.Bucket is one.
+// Budget limits what is requested, by how many uplinks of our own locations there
+// are between us and the peer: 0 for one in our location. What is withdrawn or
+// refused is returned to it, and taken again if it comes all the same. A
+// bandwidth.Lane is one.
 type Budget interface {
-	Allows(now unit.Time) bool
-	Take(now unit.Time, n unit.Bytes)
-	Return(n unit.Bytes)
-	ReadyAt(now unit.Time) unit.Time
+	// ReadyAt is when something may be requested: now, or later than now.
+	ReadyAt(now unit.Time, uplinks int) unit.Time
+	// Allows reports whether that is now. Who asks it and is refused has something
+	// to request, and may be given precedence.
+	Allows(now unit.Time, uplinks int) bool
+	Take(now unit.Time, uplinks int, n unit.Bytes)
+	Return(uplinks int, n unit.Bytes)
 }
 
 // Config is what a Swarm is made from.
@@ -50,7 +55,7 @@ type Config struct {
 	// Lengths of the spans in bytes, each positive, and those that are here.
 	Lengths []int32
 	Have    artifact.Bitset
-	// Download limits requests; it is shared by all transfers of the node.
+	// Download limits requests.
 	Download Budget
 	Strategy Strategy
 }
@@ -233,11 +238,12 @@ func (s *Swarm) Halt(out []Action) []Action {
 	return out
 }
 
-// Withdraw takes back all that is requested. What was received is kept, and the rest
-// is requested again when the budget allows it.
-func (s *Swarm) Withdraw(out []Action) []Action {
+// Withdraw takes back all that is requested across so many uplinks of our locations
+// or more. What was received is kept, and the rest is requested again when the
+// budget allows it.
+func (s *Swarm) Withdraw(uplinks int, out []Action) []Action {
 	for _, p := range s.list {
-		for len(p.debts) > 0 {
+		for p.uplinks >= uplinks && len(p.debts) > 0 {
 			b := p.debts[0].block
 			out = s.cancel(p, b, out)
 			s.unrequest(b, p.seat)

@@ -55,8 +55,10 @@ func (s *Swarm) NextDeadline(now unit.Time) unit.Time {
 	if s.left == 0 || s.halted || len(s.list) == 0 {
 		return next
 	}
-	if ready := s.cfg.Download.ReadyAt(now); ready > now {
-		next = min(next, ready) // a budget keeps less than it earns until the scan
+	for uplinks := range s.supplies { // as many as levels
+		if ready := s.cfg.Download.ReadyAt(now, uplinks); ready > now {
+			next = min(next, ready) // a budget keeps less than it earns until the scan
+		}
 	}
 	return min(next, s.scanAt)
 }

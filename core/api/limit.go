@@ -28,6 +28,59 @@ type Limit struct {
 	At       time.Time `json:"at"`   // set by the server
 }
 
+// Directions of a limit, as a LimitChange names them.
+const (
+	Download = "download"
+	Upload   = "upload"
+)
+
+// LimitChange changes the limit of a name, or makes it: each direction on its own, so
+// that of two operators who change one each none loses what the other did. A limit
+// whose both directions are unlimited is taken away.
+type LimitChange struct {
+	Selector     Selector `json:"selector"`
+	Distribution string   `json:"distribution,omitempty"`
+	// Download and Upload are above zero; what is left out stays as it is.
+	Download *int64 `json:"download,omitempty"`
+	Upload   *int64 `json:"upload,omitempty"`
+	// Unlimited are the directions, Download and Upload, that are limited no more.
+	Unlimited []string `json:"unlimited,omitempty"`
+}
+
+// Apply returns what l becomes by the change.
+func (c LimitChange) Apply(l Limit) Limit {
+	l.Selector, l.Distribution = c.Selector, c.Distribution
+	if c.Download != nil || slices.Contains(c.Unlimited, Download) {
+		l.Download = c.Download
+	}
+	if c.Upload != nil || slices.Contains(c.Unlimited, Upload) {
+		l.Upload = c.Upload
+	}
+	return l
+}
+
+// Validate checks what the user wrote. The error is an *Error.
+func (c LimitChange) Validate() error {
+	for _, direction := range c.Unlimited {
+		if direction != Download && direction != Upload {
+			return invalid("unlimited", fmt.Sprintf("%q is no direction", direction), "write "+Download+" or "+Upload)
+		}
+		if direction == Download && c.Download != nil || direction == Upload && c.Upload != nil {
+			return invalid(direction, "has a rate and is unlimited", "keep one of the two")
+		}
+	}
+	if c.Download == nil && c.Upload == nil && len(c.Unlimited) == 0 {
+		return invalid("download", "nothing is to change", "set download or upload, or name directions in unlimited")
+	}
+	if err := checkRate(Download, c.Download); err != nil {
+		return err
+	}
+	return checkRate(Upload, c.Upload)
+}
+
+// Limited reports whether l bounds a direction at all.
+func (l Limit) Limited() bool { return l.Download != nil || l.Upload != nil }
+
 // LimitList answers GET /v1/limits, sorted by name.
 type LimitList struct {
 	Limits []Limit `json:"limits"`
@@ -83,13 +136,13 @@ func (l Limit) Validate() error {
 	if err := l.Selector.Validate(); err != nil {
 		return err
 	}
-	if l.Download == nil && l.Upload == nil {
-		return invalid("download", "neither download nor upload is limited", "set one of them, or delete the limit")
+	if !l.Limited() {
+		return invalid(Download, "neither download nor upload is limited", "set one of them, or delete the limit")
 	}
-	if err := checkRate("download", l.Download); err != nil {
+	if err := checkRate(Download, l.Download); err != nil {
 		return err
 	}
-	return checkRate("upload", l.Upload)
+	return checkRate(Upload, l.Upload)
 }
 
 // checkRate refuses a limit of zero: it would neither mean unlimited nor be a limit.

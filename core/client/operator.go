@@ -49,6 +49,18 @@ func (c *Client) PutLimit(ctx context.Context, l api.Limit) (api.Limit, error) {
 	return out, err
 }
 
+// ChangeLimit changes the limit of that name, or makes it, and returns what it is
+// then: without rates if it was taken away.
+func (c *Client) ChangeLimit(ctx context.Context, name string, change api.LimitChange) (api.Limit, error) {
+	var out api.Limit
+	path, err := object(pathLimits, name)
+	if err != nil {
+		return out, err
+	}
+	err = c.roundTrip(ctx, "change limit "+name, http.MethodPatch, path, nil, change, &out)
+	return out, err
+}
+
 // DeleteLimit takes a limit away.
 func (c *Client) DeleteLimit(ctx context.Context, name string) error {
 	return c.deleteOne(ctx, "delete limit", pathLimits, name)

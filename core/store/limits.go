@@ -3,28 +3,26 @@ package store
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
-// PutLimit creates or replaces the limit of that name. Watchers hear of it.
-func (s *Store) PutLimit(ctx context.Context, l api.Limit) error {
-	record, err := json.Marshal(l)
-	if err != nil {
-		return fmt.Errorf("encode limit %s: %w", l.Name, err)
-	}
-	if err := s.client.HSet(ctx, s.keys.limits(), l.Name, record).Err(); err != nil {
-		return s.wrap(err, "put limit %s", l.Name)
-	}
-	return s.tellLimits(ctx)
+// UpdateLimits changes the limits in one transaction: fn gets all of them, by name,
+// and returns what to put and the names to delete. It may be called several times
+// and must have no side effects. Its error ends the update and is returned as it is.
+// Watchers hear of a change. After many attempts that others thwarted the error is
+// ErrContended.
+func (s *Store) UpdateLimits(ctx context.Context, fn func(all map[string]api.Limit) (put []api.Limit, del []string, err error)) error {
+	return update(ctx, s, table[api.Limit]{
+		key: s.keys.limits(), what: "limits", channel: s.keys.controlsChannel(), message: "limits", field: limitName,
+		decode: func(ctx context.Context, records map[string]string) (map[string]api.Limit, error) {
+			return byField(decodeLimits(ctx, records), limitName), nil
+		},
+	}, fn)
 }
 
-func (s *Store) tellLimits(ctx context.Context) error {
-	return s.wrap(s.client.Publish(ctx, s.keys.controlsChannel(), "limits").Err(), "tell of limits")
-}
+func limitName(l api.Limit) string { return l.Name }
 
 // DeleteLimit takes the limit away, or returns ErrNotFound. Watchers hear of it.
 func (s *Store) DeleteLimit(ctx context.Context, name string) error {
@@ -35,7 +33,7 @@ func (s *Store) DeleteLimit(ctx context.Context, name string) error {
 	if n == 0 {
 		return notFound("delete limit", name, "there is no such limit", "see 'rackswarm limits' for those that stand")
 	}
-	return s.tellLimits(ctx)
+	return s.wrap(s.client.Publish(ctx, s.keys.controlsChannel(), "limits").Err(), "tell of limits")
 }
 
 // Limits returns all limits, sorted by name. A record that does not decode, or is no
@@ -51,6 +49,6 @@ func (s *Store) Limits(ctx context.Context) ([]api.Limit, error) {
 }
 
 func decodeLimits(ctx context.Context, records map[string]string) []api.Limit {
-	all := decodeSound(ctx, "limit", records, func(l api.Limit) string { return l.Name })
+	all := decodeSound(ctx, "limit", records, limitName)
 	return slices.DeleteFunc(all, func(l api.Limit) bool { return l.Validate() != nil })
 }

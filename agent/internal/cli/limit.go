@@ -75,22 +75,19 @@ func (r *run) limit(ctx context.Context, f limitFlags) error {
 	if f.clear {
 		return r.clearLimit(ctx, c, name)
 	}
-	l, err := standing(ctx, c, name)
+	change := api.LimitChange{Selector: f.selector, Distribution: f.distribution}
+	if err := setRate(&change, &change.Download, api.Download, f.download); err != nil {
+		return err
+	}
+	if err := setRate(&change, &change.Upload, api.Upload, f.upload); err != nil {
+		return err
+	}
+	l, err := c.ChangeLimit(ctx, name, change)
 	if err != nil {
 		return err
 	}
-	l.Name, l.Selector, l.Distribution = name, f.selector, f.distribution
-	if err := setRate(&l.Download, "--download", f.download); err != nil {
-		return err
-	}
-	if err := setRate(&l.Upload, "--upload", f.upload); err != nil {
-		return err
-	}
-	if l.Download == nil && l.Upload == nil {
-		return r.clearLimit(ctx, c, name)
-	}
-	if l, err = c.PutLimit(ctx, l); err != nil {
-		return err
+	if !l.Limited() {
+		return r.noLimit(name)
 	}
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
@@ -109,25 +106,19 @@ func (r *run) clearLimit(ctx context.Context, c *client.Client, name string) err
 	if err := c.DeleteLimit(ctx, name); err != nil {
 		return err
 	}
+	return r.noLimit(name)
+}
+
+func (r *run) noLimit(name string) error {
 	return r.print(struct{}{}, func(w io.Writer) { fmt.Fprintln(w, clean(name+": no limit any more")) })
 }
 
-// standing is the limit of that name, empty if there is none.
-func standing(ctx context.Context, c *client.Client, name string) (api.Limit, error) {
-	all, err := c.Limits(ctx)
-	for _, l := range all {
-		if l.Name == name {
-			return l, err
-		}
-	}
-	return api.Limit{}, err
-}
-
-// setRate sets a direction to what a flag says; "" leaves it as it is.
-func setRate(into **int64, flag, text string) error {
+// setRate notes in a change what a direction's flag says; "" leaves it as it is.
+func setRate(change *api.LimitChange, into **int64, direction, text string) error {
 	if text == "" {
 		return nil
 	}
+	flag := "--" + direction
 	rate, err := unit.ParseRate(text)
 	switch {
 	case err != nil:
@@ -137,7 +128,7 @@ func setRate(into **int64, flag, text string) error {
 	case isNumber(text): // bytes in a file, but who types 10 hardly means 10 B/s
 		return usage(flag, fmt.Sprintf("%s of what?", text), rateFix)
 	case rate == unit.Unlimited:
-		*into = nil
+		change.Unlimited = append(change.Unlimited, direction)
 		return nil
 	}
 	n := int64(rate)

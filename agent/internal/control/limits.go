@@ -31,10 +31,35 @@ func (s *Server) putLimit(w http.ResponseWriter, r *http.Request) error {
 	if err := s.fleet.PutLimit(r.Context(), l); err != nil {
 		return err
 	}
-	down, up := l.Rates()
-	s.audit(r, "limit", "limit", l.Name, "download", down, "upload", up)
-	writeJSON(w, http.StatusOK, l)
+	s.limited(w, r, l)
 	return nil
+}
+
+func (s *Server) changeLimit(w http.ResponseWriter, r *http.Request) error {
+	var change api.LimitChange
+	if err := decode(w, r, &change); err != nil {
+		return err
+	}
+	if err := change.Validate(); err != nil {
+		return err
+	}
+	m := s.mark(r)
+	l, err := s.fleet.ChangeLimit(r.Context(), r.PathValue("name"), change, api.Limit{By: m.By, From: m.From, At: m.At})
+	if err != nil {
+		return err
+	}
+	s.limited(w, r, l)
+	return nil
+}
+
+// limited answers what a limit is now.
+func (s *Server) limited(w http.ResponseWriter, r *http.Request, l api.Limit) {
+	if down, up := l.Rates(); l.Limited() {
+		s.audit(r, "limit", "limit", l.Name, "download", down, "upload", up)
+	} else {
+		s.audit(r, "limit taken away", "limit", l.Name)
+	}
+	writeJSON(w, http.StatusOK, l)
 }
 
 func (s *Server) deleteLimit(w http.ResponseWriter, r *http.Request) error {

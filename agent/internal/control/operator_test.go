@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -167,6 +168,60 @@ func TestRolesOfOperatorsCalls(t *testing.T) {
 	if len(limits) != 1 || limits[0].By != "someone-operator" || !strings.Contains(limits[0].From, "by way of web1") {
 		t.Errorf("limits %+v", limits)
 	}
+}
+
+// Two operators who change one direction each of the same limit at once: none loses
+// what the other did.
+func TestLimitsAreChangedByDirection(t *testing.T) {
+	f := serve(t, nil)
+	for round := range 20 {
+		name, rates := fmt.Sprintf("node n%d", round), []int64{1 << 20, 2 << 20}
+		changes := []api.LimitChange{{Download: &rates[0]}, {Upload: &rates[1]}}
+		var both sync.WaitGroup
+		for _, c := range changes {
+			both.Go(func() {
+				if _, err := f.client.ChangeLimit(f.ctx, name, c); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+		l, err := f.client.ChangeLimit(f.ctx, name, api.LimitChange{Unlimited: []string{api.Download}})
+		f.must(err)
+		if l.Upload == nil || *l.Upload != rates[1] || l.Download != nil {
+			t.Fatalf("after both and download unlimited: %+v", l)
+		}
+		l, err = f.client.ChangeLimit(f.ctx, name, api.LimitChange{Unlimited: []string{api.Upload}})
+		f.must(err)
+		if l.Limited() {
+			t.Fatalf("what was taken away is answered as %+v", l)
+		}
+	}
+	all, err := f.client.Limits(f.ctx)
+	f.must(err)
+	if len(all) != 0 {
+		t.Errorf("left: %+v", all)
+	}
+}
+
+func TestBadLimitChanges(t *testing.T) {
+	f := serve(t, nil)
+	zero, rate := int64(0), int64(1)
+	for subject, c := range map[string]api.LimitChange{
+		"upload":                {Upload: &zero},
+		"download":              {},
+		"unlimited":             {Unlimited: []string{"sideways"}},
+		"selector.locations[0]": {Download: &rate, Selector: api.Selector{Locations: []string{"a//b"}}},
+	} {
+		_, err := f.client.ChangeLimit(f.ctx, "x", c)
+		wantError(t, err, api.CodeInvalid, subject)
+	}
+	_, err := f.client.ChangeLimit(f.ctx, "x", api.LimitChange{Upload: &rate, Unlimited: []string{api.Upload}})
+	wantError(t, err, api.CodeInvalid, "upload")
+	_, err = f.client.ChangeLimit(f.ctx, "x", api.LimitChange{Unlimited: []string{api.Upload}})
+	wantError(t, err, api.CodeNotFound, "x")
+	_, err = f.client.ChangeLimit(f.ctx, "distribution none", api.LimitChange{Distribution: "none", Upload: &rate})
+	wantError(t, err, api.CodeNotFound, "none")
 }
 
 func TestBadLimits(t *testing.T) {

@@ -44,6 +44,7 @@ func (s *Server) table() map[string]handler {
 		"POST /v1/holds/release":                 s.release,
 		"GET /v1/limits":                         s.listLimits,
 		"PUT /v1/limits/{name}":                  s.putLimit,
+		"PATCH /v1/limits/{name}":                s.changeLimit,
 		"DELETE /v1/limits/{name}":               s.deleteLimit,
 		"GET /v1/transfers":                      s.listTransfers,
 		"POST /v1/gc":                            s.collect,

@@ -122,16 +122,6 @@ func (f *Fleet) Holds(ctx context.Context) (list []api.Hold, err error) {
 	return list, err
 }
 
-// PutLimit records a limit, which is valid.
-func (f *Fleet) PutLimit(ctx context.Context, l api.Limit) error {
-	if l.Distribution != "" {
-		if _, err := f.Distribution(ctx, l.Distribution); err != nil {
-			return err
-		}
-	}
-	return f.store.PutLimit(ctx, l)
-}
-
 // hold adds to a status what holds its distribution.
 func hold(st *api.Status, holds []api.Hold) {
 	d := st.Distribution

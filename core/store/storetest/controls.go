@@ -55,14 +55,19 @@ func holdUpdatesAreTransactions(t *testing.T, b Backend) {
 	equal(t, "holds", len(got), writers)
 }
 
+// limit is a change of limits that puts some.
+func limit(list ...api.Limit) func(map[string]api.Limit) ([]api.Limit, []string, error) {
+	return func(map[string]api.Limit) ([]api.Limit, []string, error) { return list, nil, nil }
+}
+
 func limits(t *testing.T, b Backend) {
 	s, c := b.open(t), ctx(t)
 	rate, more := int64(1<<20), int64(2<<20)
 	all, rack := api.Limit{Name: "all", Download: &rate}, api.Limit{Name: "location ams/r1", Upload: &rate, Selector: api.Selector{Locations: []string{"ams/r1"}}}
-	must(t, s.PutLimit(c, rack))
-	must(t, s.PutLimit(c, all))
+	must(t, s.UpdateLimits(c, limit(rack)))
+	must(t, s.UpdateLimits(c, limit(all)))
 	rack.Upload = &more
-	must(t, s.PutLimit(c, rack))
+	must(t, s.UpdateLimits(c, limit(rack)))
 	got, err := s.Limits(c)
 	must(t, err)
 	equal(t, "by name", got, []api.Limit{all, rack})
@@ -71,6 +76,38 @@ func limits(t *testing.T, b Backend) {
 	got, err = s.Limits(c)
 	must(t, err)
 	equal(t, "what is left", got, []api.Limit{rack})
+}
+
+// limitUpdatesAreTransactions has two sides change one limit, each a direction of its
+// own: none is lost.
+func limitUpdatesAreTransactions(t *testing.T, b Backend) {
+	s, c := b.open(t), ctx(t)
+	const turns = 5
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	for side := range errs {
+		wg.Go(func() {
+			for range turns {
+				errs[side] = errors.Join(errs[side], s.UpdateLimits(c, func(now map[string]api.Limit) ([]api.Limit, []string, error) {
+					l := now["all"]
+					l.Name = "all"
+					into := []**int64{&l.Download, &l.Upload}[side]
+					rate := int64(1)
+					if *into != nil {
+						rate += **into
+					}
+					*into = &rate
+					return []api.Limit{l}, nil, nil
+				}))
+			}
+		})
+	}
+	wg.Wait()
+	must(t, errors.Join(errs...))
+	got, err := s.Limits(c)
+	must(t, err)
+	rate := int64(turns)
+	equal(t, "both directions", got, []api.Limit{{Name: "all", Download: &rate, Upload: &rate}})
 }
 
 // controlsAreTold: watchers hear of each change of holds and limits, and of none
@@ -87,7 +124,7 @@ func controlsAreTold(t *testing.T, b Backend) {
 	}
 	rate := int64(1 << 20)
 	next("a hold", s.UpdateHolds(c, pause(api.Hold{Kind: api.HoldPause, Distribution: "site"})))
-	next("a limit", s.PutLimit(c, api.Limit{Name: "all", Download: &rate}))
+	next("a limit", s.UpdateLimits(c, limit(api.Limit{Name: "all", Download: &rate})))
 	must(t, s.UpdateHolds(c, pause()))
 	next("no limit", s.DeleteLimit(c, "all"))
 	must(t, s.UpdateDistributions(c, func(map[string]api.Distribution) ([]api.Distribution, []string, error) {

@@ -56,6 +56,7 @@ func Run(t *testing.T, b Backend) {
 		{"Holds", holds},
 		{"HoldUpdatesAreTransactions", holdUpdatesAreTransactions},
 		{"Limits", limits},
+		{"LimitUpdatesAreTransactions", limitUpdatesAreTransactions},
 		{"Links", links},
 		{"Readings", readings},
 		{"Claims", claims},

@@ -20,6 +20,9 @@ type Limit struct {
 	Selector Selector `json:"selector"`
 	// Distribution is whose payload is limited; "" is all payload of the node.
 	Distribution string `json:"distribution,omitempty"`
+	// Created is that of the distribution; set by the server. A limit goes with its
+	// distribution, and is not of another one that gets the same name later.
+	Created time.Time `json:"created,omitzero"`
 	// Download and Upload are above zero; nil is no limit.
 	Download *int64    `json:"download,omitempty"`
 	Upload   *int64    `json:"upload,omitempty"`
@@ -76,6 +79,11 @@ func (c LimitChange) Validate() error {
 		return err
 	}
 	return checkRate(Upload, c.Upload)
+}
+
+// Bounds reports whether l is of the transfer of d, and not of all that a node moves.
+func (l Limit) Bounds(d Distribution) bool {
+	return l.Distribution == d.Name && l.Created.Equal(d.CreatedAt)
 }
 
 // Limited reports whether l bounds a direction at all.

@@ -7,7 +7,7 @@ import (
 )
 
 func (s *Server) listLimits(w http.ResponseWriter, r *http.Request) error {
-	all, err := s.cfg.Store.Limits(r.Context())
+	all, err := s.fleet.Limits(r.Context())
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,8 @@ func (s *Server) putLimit(w http.ResponseWriter, r *http.Request) error {
 	}
 	m := s.mark(r)
 	l.By, l.From, l.At = m.By, m.From, m.At
-	if err := s.fleet.PutLimit(r.Context(), l); err != nil {
+	l, err := s.fleet.PutLimit(r.Context(), l)
+	if err != nil {
 		return err
 	}
 	s.limited(w, r, l)

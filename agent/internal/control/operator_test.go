@@ -204,6 +204,61 @@ func TestLimitsAreChangedByDirection(t *testing.T) {
 	}
 }
 
+// A limit of a distribution goes with it, and is not of the next one of that name; nor
+// is one that an agent was to take away and did not.
+func TestLimitsGoWithTheirDistribution(t *testing.T) {
+	f := serve(t, nil)
+	rate := int64(1 << 20)
+	ofSite, all := api.LimitChange{Distribution: "site", Download: &rate}, api.LimitChange{Upload: &rate}
+	change := func(name string, c api.LimitChange) api.Limit {
+		t.Helper()
+		l, err := f.client.ChangeLimit(f.ctx, name, c)
+		f.must(err)
+		return l
+	}
+	want := func(when string, listed, recorded int) {
+		t.Helper()
+		got, err := f.client.Limits(f.ctx)
+		f.must(err)
+		records, err := f.store.Limits(f.ctx)
+		f.must(err)
+		if len(got) != listed || len(records) != recorded {
+			t.Errorf("%s: listed %+v of %+v", when, got, records)
+		}
+	}
+	f.distributed("site")
+	change("all", all)
+	left := change("distribution site", ofSite)
+	if left.Created.IsZero() {
+		t.Errorf("the limit does not say of which distribution it is: %+v", left)
+	}
+	want("both stand", 2, 2)
+	for _, content := range []bool{false, true} {
+		f.must(f.client.DeleteDistribution(f.ctx, "site", content))
+		_, err := f.client.Status(f.ctx, "site") // ends a removal that is over
+		if content {
+			f.must(err)
+		}
+		want("the distribution is gone", 1, 1)
+		f.distributed("site")
+		want("another of the name is there", 1, 1)
+		change("distribution site", ofSite)
+	}
+
+	f.must(f.client.DeleteDistribution(f.ctx, "site", false))
+	f.must(f.store.UpdateLimits(f.ctx, func(map[string]api.Limit) ([]api.Limit, []string, error) { return []api.Limit{left}, nil, nil }))
+	f.distributed("site")
+	want("one is left behind", 1, 2)
+	got := change("distribution site", api.LimitChange{Distribution: "site", Upload: &rate})
+	if got.Download != nil {
+		t.Errorf("a new limit goes on from one that was left behind: %+v", got)
+	}
+	want("it is replaced", 2, 2)
+	f.must(f.store.UpdateLimits(f.ctx, func(map[string]api.Limit) ([]api.Limit, []string, error) { return []api.Limit{left}, nil, nil }))
+	change("all", all)
+	want("the next change takes it away", 1, 1)
+}
+
 func TestBadLimitChanges(t *testing.T) {
 	f := serve(t, nil)
 	zero, rate := int64(0), int64(1)

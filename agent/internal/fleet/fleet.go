@@ -114,7 +114,12 @@ func (f *Fleet) Forget(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return f.store.DeleteStatuses(ctx, name)
+	return f.deleteBeside(ctx, name)
+}
+
+// deleteBeside deletes what is recorded beside a distribution that is gone.
+func (f *Fleet) deleteBeside(ctx context.Context, name string) error {
+	return errors.Join(f.store.DeleteStatuses(ctx, name), f.dropLimits(ctx))
 }
 
 // Remove has the nodes remove the files; the record goes when they have, and

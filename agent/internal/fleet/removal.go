@@ -138,7 +138,7 @@ func (f *Fleet) finish(ctx context.Context, d api.Distribution) error {
 	if err != nil || !gone {
 		return err
 	}
-	return f.store.DeleteStatuses(ctx, d.Name)
+	return f.deleteBeside(ctx, d.Name)
 }
 
 // Finish deletes the records of all removals that are over.

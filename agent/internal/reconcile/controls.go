@@ -149,8 +149,8 @@ func (r *Reconciler) nodeCeilings() ceilings {
 func (r *Reconciler) transferCeilings(d artifact.Digest) ceilings {
 	c := ceilings{ceiling{rate: unit.Unlimited}, ceiling{rate: unit.Unlimited}}
 	for _, l := range r.controls.Limits {
-		wants := func(dist api.Distribution) bool { return dist.Name == l.Distribution && dist.Digest == d.String() }
-		if l.Distribution != "" && l.Selector.Matches(r.cfg.Self) && slices.ContainsFunc(r.desired.Distributions, wants) {
+		wants := func(dist api.Distribution) bool { return l.Bounds(dist) && dist.Digest == d.String() }
+		if l.Selector.Matches(r.cfg.Self) && slices.ContainsFunc(r.desired.Distributions, wants) {
 			c.apply(l)
 		}
 	}

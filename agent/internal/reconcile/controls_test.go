@@ -67,6 +67,7 @@ func TestCeilings(t *testing.T) {
 		{Name: "elsewhere", Selector: api.Selector{Locations: []string{"ams1/r2"}}, Download: &low},
 		{Name: "site", Distribution: "site", Download: &low},
 		{Name: "other", Distribution: "other", Upload: &low},
+		{Name: "site, of an earlier one", Distribution: "site", Created: time.Unix(1, 0), Upload: &low},
 	}
 	if c := r.nodeCeilings(); c.down != (ceiling{100, "limits.download of its agent.yaml"}) || c.up != (ceiling{10, `limit "rack", set by alice on b`}) {
 		t.Errorf("node: %+v", c)

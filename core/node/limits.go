@@ -1,7 +1,6 @@
 package node
 
 import (
-	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
@@ -11,12 +10,6 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 	"github.com/rackswarm/rackswarm/core/wire"
 )
-
-// BudgetsChanged says what block payload the node may move over each hop of its way
-// to the root from now on, of all transfers together; see bandwidth.Nested. Hop 0 is
-// its own link: what was Config.Download and Config.Upload before. A rate of zero
-// lets nothing pass; a hop that is not listed has no limit of its own.
-type BudgetsChanged struct{ Download, Upload []bandwidth.Budget }
 
 // TransferLimited says how urgent one transfer is, and bounds its block payload
 // beside that of all of them, until the next such event. Zero lets nothing pass:
@@ -28,48 +21,7 @@ type TransferLimited struct {
 	Download, Upload bandwidth.Budget
 }
 
-func (BudgetsChanged) isEvent()  {}
 func (TransferLimited) isEvent() {}
-
-// HopDemand is what transfers of one rank want of one direction of one hop.
-type HopDemand struct {
-	Hop  int
-	Up   bool
-	Rank bandwidth.Rank
-	// Wants: more would be moved over the hop now if the budgets allowed it.
-	Wants bool
-	// Moved is the block payload that has crossed the hop since the machine began.
-	Moved unit.Bytes
-}
-
-// bindTime is how long a limit counts as binding after it held something back.
-const bindTime = time.Second
-
-// limit is a bucket that remembers when it held something back last.
-type limit struct {
-	*bandwidth.Bucket
-	held unit.Time // 0: never
-}
-
-func newLimit(now unit.Time, rate unit.Rate) *limit {
-	return &limit{Bucket: bandwidth.NewBucket(now, rate)}
-}
-
-// Allows reports whether something may pass now. The caller has something that
-// would.
-func (l *limit) Allows(now unit.Time) bool {
-	if l.Bucket.Allows(now) {
-		return true
-	}
-	l.held = max(now, 1)
-	return false
-}
-
-// binds reports whether it has held something back of late.
-func (l *limit) binds(now unit.Time) bool { return l.held > 0 && now.Sub(l.held) < bindTime }
-
-// closed reports whether it lets nothing pass.
-func (l *limit) closed() bool { return l.Rate() == 0 }
 
 // Bound says which limit binds a direction of a transfer.
 type Bound uint8
@@ -81,100 +33,97 @@ const (
 	TransferBound       // that of this one
 )
 
-// boundBy says which of two limits binds: of both, the one that holds back longer.
-func boundBy(now unit.Time, own, all *limit) Bound {
-	switch {
-	case own.binds(now) && (!all.binds(now) || own.ReadyAt(now) >= all.ReadyAt(now)):
-		return TransferBound
-	case all.binds(now):
-		return NodeBound
-	}
-	return Unbound
-}
-
 // Bounds says which limits bind what a transfer receives and sends.
 func (m *Machine) Bounds(now unit.Time, d artifact.Digest) (download, upload Bound) {
 	t := m.transfers[d]
 	if t == nil {
 		return Unbound, Unbound
 	}
-	return boundBy(now, t.download, m.download), boundBy(now, t.uploadLimit, m.uploads.all)
+	return t.down.bound(now), t.up.bound(now)
 }
 
-// requests is the budget of one transfer's requests.
-type requests struct{ own, all *limit }
-
-// Allows asks both, so that both know whether they hold something back.
-func (r requests) Allows(now unit.Time, _ int) bool {
-	own, all := r.own.Allows(now), r.all.Allows(now)
-	return own && all
-}
-
-func (r requests) Take(now unit.Time, _ int, n unit.Bytes) {
-	r.own.Take(now, n)
-	r.all.Take(now, n)
-}
-
-func (r requests) Return(_ int, n unit.Bytes) {
-	r.own.Return(n)
-	r.all.Return(n)
-}
-
-func (r requests) ReadyAt(now unit.Time, _ int) unit.Time {
-	return max(r.own.ReadyAt(now), r.all.ReadyAt(now))
-}
-
-var _ swarm.Budget = requests{}
-
-func (m *Machine) budgetsChanged(now unit.Time, ev BudgetsChanged, out []Action) []Action {
-	m.cfg.Download, m.cfg.Upload = unit.Unlimited, unit.Unlimited
-	if len(ev.Download) > 0 {
-		m.cfg.Download = ev.Download[0].Rate
+// bound is what holds back what is held back longest.
+func (l *lane) bound(now unit.Time) Bound {
+	bound, latest := Unbound, unit.Time(-1)
+	for uplinks := range l.held {
+		if at := l.Lane.ReadyAt(now, uplinks); l.binds(now, uplinks) && at > latest {
+			bound, latest = NodeBound, at
+			if l.Binding(now, uplinks) == l.ceiling.Binding {
+				bound = TransferBound
+			}
+		}
 	}
-	if len(ev.Upload) > 0 {
-		m.cfg.Upload = ev.Upload[0].Rate
-	}
-	m.download.SetRate(now, m.cfg.Download)
-	m.uploads.all.SetRate(now, m.cfg.Upload)
-	m.each(func(t *transfer) { t.overlay.Limit(now, t.passes()) })
-	return m.wake(now, out)
+	return bound
 }
 
-// limited applies limits to a transfer, and takes back what a closed one does not
-// let through.
+// Bindings says what holds back what a transfer receives and sends, by how many
+// uplinks of the node's locations lie between it and its peers: from 0, which are
+// those in its own location, to all. Where nothing was held back within the last
+// second the reason is bandwidth.Open.
+func (m *Machine) Bindings(now unit.Time, d artifact.Digest) (download, upload []bandwidth.Binding) {
+	t := m.transfers[d]
+	if t == nil {
+		return nil, nil
+	}
+	return t.down.bindings(now), t.up.bindings(now)
+}
+
+func (l *lane) bindings(now unit.Time) []bandwidth.Binding {
+	list := make([]bandwidth.Binding, len(l.held))
+	for uplinks := range list {
+		list[uplinks] = bandwidth.NoLimit(l.ceiling.Binding.Hop).Binding
+		if l.binds(now, uplinks) {
+			list[uplinks] = l.Binding(now, uplinks)
+		}
+	}
+	return list
+}
+
+// limited applies limits to a transfer.
 func (t *transfer) limited(now unit.Time, ev TransferLimited, out []Action) []Action {
-	t.download.SetRate(now, ev.Download.Rate)
-	t.uploadLimit.SetRate(now, ev.Upload.Rate)
+	t.m.count(t) // what it has moved so far was of its old rank
+	t.down.set(now, ev.Rank, ev.Download)
+	t.up.set(now, ev.Rank, ev.Upload)
+	return t.tick(now, t.limitsChanged(now, out))
+}
+
+// limitsChanged takes back what limits let through no longer.
+func (t *transfer) limitsChanged(now unit.Time, out []Action) []Action {
 	t.overlay.Limit(now, t.passes())
-	if t.uploadLimit.closed() {
-		out = t.refuseQueued(out)
+	if uplinks, closed := t.up.closedFrom(); closed {
+		out = t.refuseQueued(uplinks, out)
 	}
-	if t.download.closed() && t.swarm != nil {
-		return t.swarmActions(now, t.swarm.Withdraw(0, nil), out)
+	if uplinks, closed := t.down.closedFrom(); closed && t.swarm != nil {
+		return t.swarmActions(now, t.swarm.Withdraw(uplinks, nil), out)
 	}
-	return t.tick(now, out)
+	return out
 }
 
-// passes is what the limits let pass of the transfer, as its groups are told.
+// passes is what the limits that people set let pass of the transfer, as its groups
+// are told; 0 is none. What follows from measurements changes too often.
 func (t *transfer) passes() unit.Rate {
-	return passes(t.m.cfg.Download, t.m.cfg.Upload, t.download.Rate(), t.uploadLimit.Rate())
-}
-
-// passes is the lowest limit, as members of groups are told; 0 is none.
-func passes(limits ...unit.Rate) unit.Rate {
-	least := slices.Min(limits)
+	least := unit.Unlimited
+	for _, b := range []bandwidth.Budget{t.down.nested().Budget(0), t.up.nested().Budget(0), t.down.ceiling, t.up.ceiling} {
+		switch b.Binding.Reason {
+		case bandwidth.Group, bandwidth.Distribution, bandwidth.Window, bandwidth.Paused:
+			least = min(least, b.Rate)
+		}
+	}
 	if least == unit.Unlimited {
 		return 0
 	}
 	return max(least, overlay.Paused)
 }
 
+func (l *lane) nested() *bandwidth.Nested { return l.way.nested }
+
 // pausedFor is after what time a peer asks again of a transfer that sends nothing.
 const pausedFor = 500 * time.Millisecond
 
-// refuseQueued refuses what waits to be sent.
-func (t *transfer) refuseQueued(out []Action) []Action {
-	for _, b := range t.m.uploads.takeTransfer(t.digest) {
+// refuseQueued refuses what waits to be sent across so many uplinks or more.
+func (t *transfer) refuseQueued(uplinks int, out []Action) []Action {
+	taken := t.m.uploads.take(func(u upload) bool { return u.lane == t.up && u.uplinks >= uplinks })
+	for _, b := range taken {
 		out = t.send(b.Peer, pausedRejection(b.Block), out)
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/overlay"
 	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -16,8 +17,8 @@ type Config struct {
 	Addr     string // host:port that peers dial
 	Location unit.Location
 	Seed     uint64 // of everything that is left to chance
-	// Download and Upload bound the block payload of all transfers together.
-	// Zero lets nothing pass; unit.Unlimited is no bound.
+	// Download and Upload bound the block payload of all transfers together until
+	// BudgetsChanged. Zero lets nothing pass; unit.Unlimited is no bound.
 	Download, Upload unit.Rate
 	Strategy         Strategy
 }
@@ -27,7 +28,8 @@ type Config struct {
 type Machine struct {
 	cfg       Config
 	rand      *unit.Rand
-	download  *limit
+	down, up  *direction
+	moved     map[bandwidth.Rank]*moved
 	uploads   uploads
 	transfers map[artifact.Digest]*transfer
 	order     []artifact.Digest // keys of transfers, sorted
@@ -40,16 +42,18 @@ func New(now unit.Time, c Config) *Machine {
 	if c.Strategy == (Strategy{}) {
 		c.Strategy = DefaultStrategy()
 	}
+	m := &Machine{
+		rand:      unit.NewRand(c.Seed),
+		down:      newDirection(now, c, false),
+		up:        newDirection(now, c, true),
+		moved:     map[bandwidth.Rank]*moved{},
+		transfers: map[artifact.Digest]*transfer{},
+	}
 	if !c.Strategy.Overlay {
 		c.Location = unit.Root // where there is one group only
 	}
-	return &Machine{
-		cfg:       c,
-		rand:      unit.NewRand(c.Seed),
-		download:  newLimit(now, c.Download),
-		uploads:   uploads{all: newLimit(now, c.Upload), own: map[artifact.Digest]*limit{}},
-		transfers: map[artifact.Digest]*transfer{},
-	}
+	m.cfg = c
+	return m
 }
 
 // Step takes an event into account and appends what is to be done.
@@ -165,7 +169,7 @@ func (m *Machine) join(now unit.Time, ev Joined, out []Action) []Action {
 		return out
 	}
 	t := newTransfer(now, m, ev)
-	m.uploads.own[ev.Transfer] = t.uploadLimit
+	m.uploads.lanes = append(m.uploads.lanes, t.up)
 	m.transfers[ev.Transfer] = t
 	i, _ := slices.BinarySearchFunc(m.order, ev.Transfer, cmpDigest)
 	m.order = slices.Insert(m.order, i, ev.Transfer)
@@ -184,8 +188,8 @@ func (m *Machine) leave(ev Left, out []Action) []Action {
 	if i, found := slices.BinarySearchFunc(m.order, ev.Transfer, cmpDigest); found {
 		m.order = slices.Delete(m.order, i, i+1)
 	}
-	m.uploads.takeTransfer(ev.Transfer)
-	delete(m.uploads.own, ev.Transfer)
+	m.count(t)
+	m.uploads.close(t.up)
 	return t.exit(out)
 }
 
@@ -260,8 +264,7 @@ func (m *Machine) Status(d artifact.Digest) (Status, bool) {
 	return s, true
 }
 
-// member is the node's own record in a transfer.
+// member is the node's own record in a transfer, without its limits.
 func (m *Machine) member(initial bool) overlay.Member {
-	return overlay.Member{Node: m.cfg.Self, Addr: m.cfg.Addr, Location: m.cfg.Location, Initial: initial,
-		Limit: passes(m.cfg.Download, m.cfg.Upload)}
+	return overlay.Member{Node: m.cfg.Self, Addr: m.cfg.Addr, Location: m.cfg.Location, Initial: initial}
 }

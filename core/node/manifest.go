@@ -55,7 +55,7 @@ func (f *manifestFetch) nextDeadline(peers int) unit.Time {
 // fetchManifest asks the next peer if nobody is being asked.
 func (t *transfer) fetchManifest(now unit.Time, out []Action) []Action {
 	f := t.manifest
-	if f == nil || f.handed || t.download.closed() {
+	if f == nil || f.handed || t.down.closed() {
 		return out
 	}
 	if f.from != "" && now.Sub(f.askedAt) >= manifestTimeout {

@@ -24,6 +24,9 @@ func (t *transfer) connected(now unit.Time, ev PeerConnected, out []Action) []Ac
 		out = t.drop(now, peer, out)
 	}
 	t.peers[peer] = &early{foreign: ev.Foreign, maxRequest: ev.MaxRequest}
+	info, _ := t.info(peer)
+	at := t.m.cfg.Location
+	t.peers[peer].uplinks = at.Depth() - at.Common(info.Location).Depth()
 	t.overlay.PeerUp(peer)
 	if t.swarm == nil {
 		return t.fetchManifest(now, out)

@@ -18,30 +18,34 @@ type transfer struct {
 	manifest *manifestFetch
 	known    bool // the manifest is known and can be served
 	peers    map[unit.NodeID]*early
-	// What TransferLimited says.
-	download, uploadLimit *limit
+	down, up *lane
+	counted  *moved // in Machine.moved
 }
 
 // early is what is known of a connected peer beside the swarm: what it announced
 // before the manifest was known, when it cannot be checked yet.
 type early struct {
+	uplinks    int    // between it and us
 	bits       []byte // of the spans that it has
 	foreign    bool   // it speaks plain BitTorrent, and no group names it
 	maxRequest int32
 }
 
 func newTransfer(now unit.Time, m *Machine, ev Joined) *transfer {
+	t := &transfer{
+		m: m, digest: ev.Transfer, initial: ev.Initial,
+		manifest: newManifestFetch(ev.ManifestSize),
+		peers:    map[unit.NodeID]*early{},
+		down:     m.down.newLane(now), up: m.up.newLane(now),
+	}
+	t.counted = newMoved(len(t.down.held))
 	self := m.member(ev.Initial)
+	self.Limit = t.passes()
 	if ev.Initial {
 		self.Permille, self.Complete = 1000, true
 	}
-	return &transfer{
-		m: m, digest: ev.Transfer, initial: ev.Initial,
-		overlay:  overlay.New(overlay.Config{Self: self, Rand: m.rand}),
-		manifest: newManifestFetch(ev.ManifestSize),
-		peers:    map[unit.NodeID]*early{},
-		download: newLimit(now, unit.Unlimited), uploadLimit: newLimit(now, unit.Unlimited),
-	}
+	t.overlay = overlay.New(overlay.Config{Self: self, Rand: m.rand})
+	return t
 }
 
 func (t *transfer) enter(now unit.Time, out []Action) []Action {
@@ -124,7 +128,7 @@ func (t *transfer) contentReady(now unit.Time, ev ContentReady, out []Action) []
 	t.manifest, t.known = nil, true
 	t.swarm = swarm.New(swarm.Config{
 		Self: t.m.cfg.Self, Location: t.m.cfg.Location, Initial: t.initial,
-		Lengths: ev.Lengths, Have: ev.Have, Download: requests{t.download, t.m.download},
+		Lengths: ev.Lengths, Have: ev.Have, Download: t.down,
 		Strategy: t.m.cfg.Strategy.swarm(),
 	})
 	for _, peer := range sortedKeys(t.peers) {
@@ -200,7 +204,7 @@ func (t *transfer) nextDeadline(now unit.Time) unit.Time {
 	if t.swarm != nil {
 		return min(next, t.swarm.NextDeadline(now))
 	}
-	if t.download.closed() {
+	if t.down.closed() {
 		return next
 	}
 	return min(next, t.manifest.nextDeadline(len(t.peers)))

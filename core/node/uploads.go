@@ -23,24 +23,25 @@ const (
 // block each, so that none starves the others; who has waited longest comes first
 // in each turn.
 type uploads struct {
-	all   *limit
-	own   map[artifact.Digest]*limit // of each transfer
-	queue []upload                   // in the order of sending
-	bytes int64                      // what the queue counts as
-	turn  int                        // of the block that was admitted last
+	lanes []*lane  // of the transfers
+	queue []upload // in the order of sending
+	bytes int64    // what the queue counts as
+	turn  int      // of the block that was admitted last
 }
 
 // upload is a block that waits. A peer's blocks have turns one after the other.
 type upload struct {
 	SendBlock
-	turn int
+	lane    *lane
+	uplinks int // that it crosses
+	turn    int
 }
 
 // weight is what a block counts as, in bytes.
 func weight(b SendBlock) int64 { return max(int64(b.Block.Length), leastBlock) }
 
-// add queues a block; false if that is more than may wait.
-func (u *uploads) add(b SendBlock) bool {
+// add queues a block that crosses uplinks; false if that is more than may wait.
+func (u *uploads) add(b SendBlock, l *lane, uplinks int) bool {
 	waiting, turn := int64(0), u.turn
 	for _, q := range u.queue {
 		if q.Peer == b.Peer && q.Transfer == b.Transfer {
@@ -54,68 +55,72 @@ func (u *uploads) add(b SendBlock) bool {
 	}
 	turn++
 	i, _ := slices.BinarySearchFunc(u.queue, turn+1, func(q upload, t int) int { return q.turn - t })
-	u.queue = slices.Insert(u.queue, i, upload{b, turn})
+	u.queue = slices.Insert(u.queue, i, upload{b, l, uplinks, turn})
 	u.bytes += n
+	l.queue[uplinks]++
 	return true
 }
 
-// retryAfter is when a peer of the transfer may ask again that was refused: when
-// half of what waits will have been sent.
-func (u *uploads) retryAfter(d artifact.Digest) time.Duration {
+// retryAfter is when a peer may ask again that was refused a block: when half of what
+// waits will have been sent.
+func (u *uploads) retryAfter(l *lane, uplinks int) time.Duration {
 	const least, most = 50 * time.Millisecond, 2 * time.Second
-	return min(max(unit.Bytes(u.bytes/2).Over(min(u.all.Rate(), u.own[d].Rate())), least), most)
+	return min(max(unit.Bytes(u.bytes/2).Over(l.Rate(uplinks)), least), most)
 }
 
 // cancel takes a block out of the queue; false if it was admitted before.
 func (u *uploads) cancel(b SendBlock) bool {
-	before := len(u.queue)
-	u.drop(func(q SendBlock) bool { return q == b })
-	return len(u.queue) < before
+	return len(u.take(func(q upload) bool { return q.SendBlock == b })) > 0
 }
 
 func (u *uploads) dropPeer(d artifact.Digest, peer unit.NodeID) {
-	u.drop(func(b SendBlock) bool { return b.Transfer == d && b.Peer == peer })
+	u.take(func(q upload) bool { return q.Transfer == d && q.Peer == peer })
 }
 
-// takeTransfer takes a transfer's blocks out of the queue.
-func (u *uploads) takeTransfer(d artifact.Digest) (taken []SendBlock) {
-	u.drop(func(b SendBlock) bool {
-		if b.Transfer == d {
-			taken = append(taken, b)
+// close takes a transfer's blocks out of the queue, for good.
+func (u *uploads) close(l *lane) {
+	u.take(func(q upload) bool { return q.lane == l })
+	u.lanes = slices.DeleteFunc(u.lanes, func(other *lane) bool { return other == l })
+}
+
+// take takes blocks out of the queue.
+func (u *uploads) take(which func(upload) bool) (taken []SendBlock) {
+	u.queue = slices.DeleteFunc(u.queue, func(q upload) bool {
+		if !which(q) {
+			return false
 		}
-		return b.Transfer == d
+		u.gone(q)
+		taken = append(taken, q.SendBlock)
+		return true
 	})
 	return taken
 }
 
-func (u *uploads) drop(which func(SendBlock) bool) {
-	u.queue = slices.DeleteFunc(u.queue, func(q upload) bool {
-		if !which(q.SendBlock) {
-			return false
-		}
-		u.bytes -= weight(q.SendBlock)
-		return true
-	})
+// gone says that a block waits no more.
+func (u *uploads) gone(q upload) {
+	u.bytes -= weight(q.SendBlock)
+	q.lane.queue[q.uplinks]--
 }
 
-// admit appends what may be sent now. A block that its transfer's limit holds back
-// lets those of others pass.
+// admit appends what may be sent now. A block that is held back lets those pass that
+// are of another transfer, or cross fewer uplinks.
 func (u *uploads) admit(now unit.Time, out []Action) []Action {
+	for _, l := range u.lanes {
+		l.refused = 0
+	}
 	left := u.queue[:0]
 	for i, b := range u.queue {
-		own := u.own[b.Transfer]
-		if !own.Allows(now) {
+		if !b.lane.admits(now, b.uplinks) {
+			if u.allRefused() {
+				left = append(left, u.queue[i:]...)
+				break
+			}
 			left = append(left, b)
 			continue
 		}
-		if !u.all.Allows(now) {
-			left = append(left, u.queue[i:]...)
-			break
-		}
 		u.turn = b.turn
-		u.bytes -= weight(b.SendBlock)
-		own.Take(now, unit.Bytes(b.Block.Length))
-		u.all.Take(now, unit.Bytes(b.Block.Length))
+		u.gone(b)
+		b.lane.Take(now, b.uplinks, unit.Bytes(b.Block.Length))
 		out = append(out, b.SendBlock)
 	}
 	clear(u.queue[len(left):])
@@ -123,14 +128,37 @@ func (u *uploads) admit(now unit.Time, out []Action) []Action {
 	return out
 }
 
-func (u *uploads) nextDeadline(now unit.Time) unit.Time {
-	if len(u.queue) == 0 {
-		return unit.Never
+// admits reports whether a block may be sent. Who was refused is not asked again.
+func (l *lane) admits(now unit.Time, uplinks int) bool {
+	if l.refused&(1<<uplinks) == 0 && l.Allows(now, uplinks) {
+		return true
 	}
-	next, all := unit.Never, u.all.ReadyAt(now)
-	for _, b := range u.queue {
-		if next = min(next, max(all, u.own[b.Transfer].ReadyAt(now))); next <= all {
-			break // no other can be sooner
+	l.refused |= 1 << uplinks
+	return false
+}
+
+// allRefused reports whether nothing that waits can be sent now.
+func (u *uploads) allRefused() bool {
+	for _, l := range u.lanes {
+		for uplinks, n := range l.queue {
+			if n > 0 && l.refused&(1<<uplinks) == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (u *uploads) nextDeadline(now unit.Time) unit.Time {
+	next := unit.Never
+	if len(u.queue) == 0 {
+		return next
+	}
+	for _, l := range u.lanes {
+		for uplinks, n := range l.queue {
+			if n > 0 {
+				next = min(next, l.ReadyAt(now, uplinks))
+			}
 		}
 	}
 	return next
@@ -139,12 +167,12 @@ func (u *uploads) nextDeadline(now unit.Time) unit.Time {
 // upload queues a block until the budget admits it. Whoever asks for more than
 // may wait is told to ask again.
 func (t *transfer) upload(a swarm.Upload, out []Action) []Action {
-	u := &t.m.uploads
-	if t.uploadLimit.closed() {
+	u, uplinks := &t.m.uploads, t.up.crosses(a.Uplinks)
+	if t.up.Rate(uplinks) == 0 {
 		return t.send(a.Peer, pausedRejection(a.Block), out)
 	}
-	if u.add(SendBlock{t.digest, a.Peer, a.Block}) {
+	if u.add(SendBlock{t.digest, a.Peer, a.Block}, t.up, uplinks) {
 		return out
 	}
-	return t.send(a.Peer, rejection(swarm.Reject{Peer: a.Peer, Block: a.Block, Reason: swarm.Busy, RetryAfter: u.retryAfter(t.digest)}), out)
+	return t.send(a.Peer, rejection(swarm.Reject{Peer: a.Peer, Block: a.Block, Reason: swarm.Busy, RetryAfter: u.retryAfter(t.up, uplinks)}), out)
 }

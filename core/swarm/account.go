@@ -27,6 +27,15 @@ type Account struct {
 	Owed      int       // bytes that it does
 }
 
+// Crossed tells what was received of each node that was ever connected and sent to
+// it, in bytes of block payload, and how many uplinks of our own locations that
+// crossed.
+func (s *Swarm) Crossed(tell func(uplinks int, received, sent unit.Bytes)) {
+	for _, k := range s.known[1:] {
+		tell(s.uplinksTo(k.account.Location), k.account.Down, k.account.Up)
+	}
+}
+
 // Accounts lists all nodes that were ever connected, by name.
 func (s *Swarm) Accounts() []Account {
 	list := make([]Account, 0, len(s.known)-1)

@@ -39,6 +39,18 @@ func (s *Swarm) allowed(now unit.Time, p *peer) bool {
 	return s.cfg.Download.ReadyAt(now, p.uplinks) <= now || s.lacks(now, p) && s.cfg.Download.Allows(now, p.uplinks)
 }
 
+// Wants says whether something is requested, or would be if the budget allowed it,
+// by how many uplinks of our own locations lie between us and the peer.
+func (s *Swarm) Wants(now unit.Time) []bool {
+	wants := make([]bool, s.cfg.Location.Depth()+1)
+	for _, p := range s.list {
+		if !wants[p.uplinks] && s.left > 0 && !s.halted {
+			wants[p.uplinks] = len(p.debts) > 0 || p.accepts(now) && s.lacks(now, p)
+		}
+	}
+	return wants
+}
+
 // lacks reports whether a peer could be asked for something.
 func (s *Swarm) lacks(now unit.Time, p *peer) bool {
 	return s.inTransfer(now, p, func(a *active) bool { return s.mayJoin(now, p, a) }) != nil ||

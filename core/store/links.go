@@ -47,6 +47,9 @@ type LinkClaim struct {
 	// MovedUp and MovedDown are on the wire, since any beginning.
 	MovedUp   unit.Bytes `json:"moved_up"`
 	MovedDown unit.Bytes `json:"moved_down"`
+	// UsedUp and UsedDown are how fast it moves bytes now, on the wire.
+	UsedUp   unit.Rate `json:"used_up,omitempty"`
+	UsedDown unit.Rate `json:"used_down,omitempty"`
 	// Age is for how long it has stood, by the store's clock.
 	Age time.Duration `json:"-"`
 }

@@ -1,0 +1,185 @@
+package links
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// Link is what the configuration says of a link.
+type Link struct {
+	Up, Down unit.Rate       // capacities, 0 if they are not said
+	Reserve  *bandwidth.Part // nil is that of all links
+}
+
+// facts are what is known of one link.
+type facts struct {
+	location unit.Location
+	file     *Link              // what the configuration says, nil for nothing
+	declared *api.Link          // what operators say, nil for nothing
+	reading  *store.LinkReading // nil if there is none
+	read     unit.Time          // when the reading had its age
+	sensor   bool               // the configuration names who measures it
+}
+
+// known reports whether anybody declared the link.
+func (f facts) known() bool {
+	return f.file != nil || f.declared != nil || f.reading != nil || f.sensor
+}
+
+// said is the capacity that people tell: operators', or else the configuration's; 0
+// for neither.
+func (f facts) said(up bool) unit.Rate {
+	if f.declared != nil {
+		if rate := pick(up, f.declared.Up, f.declared.Down); rate != nil {
+			return unit.Rate(*rate)
+		}
+	}
+	if f.file == nil {
+		return 0
+	}
+	return pick(up, f.file.Up, f.file.Down)
+}
+
+// told is the capacity that the source tells, 0 if it tells none.
+func (f facts) told(up bool) unit.Rate {
+	if f.reading == nil {
+		return 0
+	}
+	return pick(up, f.reading.UpCapacity, f.reading.DownCapacity)
+}
+
+// capacity is the lower one of what people and the source tell, 0 if neither does.
+func (f facts) capacity(up bool) unit.Rate {
+	said, told := f.said(up), f.told(up)
+	if said == 0 || told == 0 {
+		return max(said, told)
+	}
+	return min(said, told)
+}
+
+func pick[T any](up bool, ifUp, ifDown T) T {
+	if up {
+		return ifUp
+	}
+	return ifDown
+}
+
+// use is what the budget of a direction follows from.
+func (f facts) use(now unit.Time, up bool) bandwidth.LinkUse {
+	u := bandwidth.LinkUse{Capacity: f.capacity(up), Sensor: f.sensor || f.reading != nil}
+	if f.reading != nil && f.reading.Measured {
+		u.Measured, u.Age = true, f.age(now)
+		u.Others = pick(up, f.reading.UpOthers, f.reading.DownOthers)
+	}
+	return u
+}
+
+// age is that of the reading.
+func (f facts) age(now unit.Time) time.Duration { return f.reading.Age + max(now.Sub(f.read), 0) }
+
+// policy is base with the link's own reserve.
+func (f facts) policy(base bandwidth.Policy) bandwidth.Policy {
+	if f.file != nil && f.file.Reserve != nil {
+		base.Reserve = *f.file.Reserve
+	}
+	if f.declared != nil && f.declared.Reserve != nil {
+		base.Reserve = bandwidth.Part(*f.declared.Reserve)
+	}
+	return base
+}
+
+// contradictions are what people and the source tell differently.
+func (f facts) contradictions() (all []api.LinkWarning) {
+	for _, up := range []bool{true, false} {
+		if said, told := f.said(up), f.told(up); told > 0 && said > told && said < unit.Unlimited {
+			all = append(all, api.LinkWarning{Fault: string(bandwidth.FaultCapacity), Message: fmt.Sprintf(
+				"%s: %s are declared and %s says %s; the lower one counts", pick(up, "up", "down"), said, f.reading.Source, told)})
+		}
+	}
+	return all
+}
+
+// knowledge is what is known of all links. It is safe for concurrent use.
+type knowledge struct {
+	store   *store.Store
+	clock   func() unit.Time
+	files   map[unit.Location]Link
+	sensors map[unit.Location]bool
+
+	mu       sync.Mutex
+	declared map[unit.Location]api.Link
+	readings map[unit.Location]store.LinkReading
+	read     unit.Time // when both were read last
+	ever     bool      // they were
+}
+
+// refresh reads what is in the store.
+func (k *knowledge) refresh(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	list, errDeclared := k.store.Links(ctx)
+	readings, errReadings := k.store.Readings(ctx)
+	if err := errors.Join(errDeclared, errReadings); err != nil {
+		return err
+	}
+	declared := map[unit.Location]api.Link{}
+	for _, l := range list {
+		declared[unit.Location(l.Location)] = l
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.declared, k.readings, k.read, k.ever = declared, readings, k.clock(), true
+	return nil
+}
+
+// due reports whether the last reading of the store is older than d.
+func (k *knowledge) due(now unit.Time, d time.Duration) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.ever || now.Sub(k.read) >= d
+}
+
+// of returns what is known of a location's uplink.
+func (k *knowledge) of(l unit.Location) facts {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f := facts{location: l, read: k.read, sensor: k.sensors[l]}
+	if file, ok := k.files[l]; ok {
+		f.file = &file
+	}
+	if d, ok := k.declared[l]; ok {
+		f.declared = &d
+	}
+	if r, ok := k.readings[l]; ok {
+		f.reading = &r
+	}
+	return f
+}
+
+// all returns the locations of all links that somebody declared.
+func (k *knowledge) all() map[unit.Location]bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	set := map[unit.Location]bool{}
+	for l := range k.files {
+		set[l] = true
+	}
+	for l := range k.sensors {
+		set[l] = true
+	}
+	for l := range k.declared {
+		set[l] = true
+	}
+	for l := range k.readings {
+		set[l] = true
+	}
+	return set
+}

@@ -1,0 +1,145 @@
+package links
+
+import (
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/node"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/store/storetest"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+const (
+	mbit = unit.Rate(1e6 / 8)
+	// deadline is for what takes a second or two on a quiet machine.
+	deadline = 30 * time.Second
+)
+
+// mover is a swarm that downloads as fast as its budgets allow, over all hops.
+type mover struct {
+	mu    sync.Mutex
+	wish  unit.Rate // what it would move if it could; 0 for nothing
+	rank  bandwidth.Rank
+	down  []bandwidth.Budget
+	up    []bandwidth.Budget
+	moved float64
+	at    time.Time
+	seen  func() // after each change of budgets
+}
+
+var _ Swarm = (*mover)(nil)
+
+// SetBudgets implements Swarm.
+func (m *mover) SetBudgets(download, upload []bandwidth.Budget) {
+	m.mu.Lock()
+	m.move()
+	m.down, m.up = download, upload
+	m.mu.Unlock()
+	if m.seen != nil {
+		m.seen()
+	}
+}
+
+// move lets the time since the last move pass.
+func (m *mover) move() {
+	now := time.Now()
+	if !m.at.IsZero() {
+		m.moved += float64(m.rate()) * now.Sub(m.at).Seconds()
+	}
+	m.at = now
+}
+
+func (m *mover) rate() unit.Rate {
+	rate := m.wish
+	if len(m.down) == 0 {
+		return 0
+	}
+	for _, b := range m.down {
+		rate = min(rate, b.Rate)
+	}
+	return rate
+}
+
+// Demand implements Swarm.
+func (m *mover) Demand() (all []node.HopDemand) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.move()
+	for hop := range m.down {
+		all = append(all, node.HopDemand{Hop: hop, Rank: m.rank, Wants: m.wish > m.rate(), Moved: unit.Bytes(m.moved)})
+	}
+	return all
+}
+
+func (m *mover) wants(rate unit.Rate) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.move()
+	m.wish = rate
+}
+
+func (m *mover) rates() (now, allowed unit.Rate) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rate(), m.budget(1).Rate
+}
+
+// budget is that of a hop, downward.
+func (m *mover) budget(hop int) bandwidth.Budget {
+	if hop >= len(m.down) {
+		return bandwidth.Budget{}
+	}
+	return m.down[hop]
+}
+
+func (m *mover) binding(hop int) bandwidth.Binding {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.budget(hop).Binding
+}
+
+// openStore starts a Redis and returns a way to open stores at it.
+func openStore(t *testing.T) (*storetest.Redis, func() *store.Store) {
+	t.Helper()
+	r := storetest.StartRedis(t)
+	return r, func() *store.Store {
+		s, err := store.Open(t.Context(), store.Config{URL: r.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Close)
+		return s
+	}
+}
+
+// start runs a manager of a node at ams/r1 until the test ends.
+func start(t *testing.T, s *store.Store, name unit.NodeID, swarm Swarm, change func(*Config)) *Manager {
+	t.Helper()
+	c := Config{Self: name, Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(),
+		Download: unit.Unlimited, Upload: unit.Unlimited, Logger: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&c)
+	}
+	m := New(c)
+	var running sync.WaitGroup
+	running.Go(func() { m.Run(t.Context()) })
+	t.Cleanup(running.Wait)
+	return m
+}
+
+// eventually waits until a condition holds, and returns how long that took.
+func eventually(t *testing.T, what string, holds func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for !holds() {
+		if time.Since(began) > deadline {
+			t.Fatalf("%s: not within %v", what, deadline)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return time.Since(began)
+}

@@ -1,0 +1,212 @@
+package links
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/node"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/topo"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// Swarm is what moves bytes within the budgets. Its methods are called from any
+// goroutine.
+type Swarm interface {
+	// SetBudgets says what payload may be moved over each hop on the way to the root,
+	// the node's own link first.
+	SetBudgets(download, upload []bandwidth.Budget)
+	// Demand is what transfers want of the hops, and what they have moved.
+	Demand() []node.HopDemand
+}
+
+// Config is what a Manager is made from. The caller owns the store.
+type Config struct {
+	Self     unit.NodeID
+	Location unit.Location
+	Store    *store.Store
+	Swarm    Swarm
+	// Policy counts for all links that say nothing else.
+	Policy bandwidth.Policy
+	Links  map[unit.Location]Link
+	// Download and Upload are what all transfers together may move at first; see
+	// SetRates.
+	Download, Upload unit.Rate
+	// Host is what the load of this host leaves of its own link's budget; nil is all.
+	Host   func(bandwidth.Budget) bandwidth.Budget
+	Logger *slog.Logger // slog.Default if nil
+}
+
+// Manager keeps this node's traffic within the budgets of the links that it crosses.
+type Manager struct {
+	cfg   Config
+	log   *slog.Logger
+	epoch time.Time
+	known *knowledge
+
+	// What follows is touched only by Run.
+	uplinks []*uplink // from the node's own location outward, the root left out
+	budgets map[topo.Hop]bandwidth.Budget
+	down    bool // the store did not answer
+
+	mu    sync.Mutex
+	rates [2]unit.Rate // down and up, of the node's own link
+	outer [2][]bandwidth.Budget
+}
+
+const (
+	// While something is moved, what is known of links is read twice a second, and
+	// now and then otherwise: a link may be declared, or not be any more.
+	refreshBusy = 500 * time.Millisecond
+	refreshIdle = 5 * time.Second
+)
+
+// New returns a manager; Run does the work.
+func New(c Config) *Manager {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Host == nil {
+		c.Host = func(b bandwidth.Budget) bandwidth.Budget { return b }
+	}
+	m := &Manager{cfg: c, log: c.Logger, epoch: time.Now(), budgets: map[topo.Hop]bandwidth.Budget{}, rates: [2]unit.Rate{c.Download, c.Upload}}
+	m.known = &knowledge{store: c.Store, clock: m.now, files: c.Links, sensors: map[unit.Location]bool{}}
+	for _, l := range c.Location.Path() {
+		if l != unit.Root {
+			m.uplinks = append(m.uplinks, newUplink(c.Self, l))
+		}
+	}
+	m.decide(m.now())
+	return m
+}
+
+func (m *Manager) now() unit.Time { return unit.Time(time.Since(m.epoch)) }
+
+// SetRates bounds the payload of all transfers together from now on.
+func (m *Manager) SetRates(download, upload unit.Rate) {
+	m.mu.Lock()
+	m.rates = [2]unit.Rate{download, upload}
+	m.mu.Unlock()
+	m.apply()
+}
+
+// Run works until ctx ends.
+func (m *Manager) Run(ctx context.Context) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		m.turn(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// turn looks at what is wanted and moved, tells others, and sets the budgets anew.
+func (m *Manager) turn(ctx context.Context) {
+	m.observe(m.now(), m.cfg.Swarm.Demand())
+	m.learn(ctx)
+	m.exchange(ctx)
+	m.decide(m.now())
+	m.apply()
+}
+
+func (m *Manager) observe(now unit.Time, demand []node.HopDemand) {
+	for _, d := range demand {
+		if i := d.Hop - 1; i >= 0 && i < len(m.uplinks) {
+			m.uplinks[i].direction(d.Up).observe(now, d.Rank, d.Wants, d.Moved)
+		}
+	}
+}
+
+// learn reads what the store knows of links, if it is time.
+func (m *Manager) learn(ctx context.Context) {
+	every := refreshIdle
+	for _, u := range m.uplinks {
+		if u.up.active() || u.down.active() {
+			every = refreshBusy
+		}
+	}
+	if len(m.uplinks) == 0 || !m.known.due(m.now(), every) {
+		return
+	}
+	m.answered(ctx, m.known.refresh(ctx))
+}
+
+// exchange tells and hears claims on all uplinks that are declared, at once.
+func (m *Manager) exchange(ctx context.Context) {
+	var all sync.WaitGroup
+	errs := make([]error, len(m.uplinks))
+	for i, u := range m.uplinks {
+		f := m.known.of(u.location)
+		if !f.known() {
+			continue
+		}
+		if t := u.claim(m.now(), f); u.news(t) {
+			all.Go(func() { errs[i] = u.exchange(ctx, m.cfg.Store, m.now, t) })
+		}
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			m.answered(ctx, err)
+		}
+	}
+}
+
+// answered logs that the store does not answer, once until it has.
+func (m *Manager) answered(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case err != nil && !m.down:
+		m.down = true
+		m.log.Warn("shares of links cannot be agreed on: the floor counts until the store answers", "error", err)
+	case err == nil:
+		m.down = false
+	}
+}
+
+// decide computes the budgets of the uplinks.
+func (m *Manager) decide(now unit.Time) {
+	var outer [2][]bandwidth.Budget
+	for _, u := range m.uplinks {
+		f := m.known.of(u.location)
+		for i, d := range []*direction{u.down, u.up} {
+			b := bandwidth.NoLimit(d.hop)
+			if f.known() {
+				b = d.budget(now, f.policy(m.cfg.Policy).Budget(d.hop, f.use(now, d.hop.Up)), u.isTold(now))
+			}
+			m.tell(d.hop, b)
+			outer[i] = append(outer[i], b)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.outer = outer
+}
+
+// tell logs budgets that another reason sets than before.
+func (m *Manager) tell(h topo.Hop, b bandwidth.Budget) {
+	before, ok := m.budgets[h]
+	m.budgets[h] = b
+	if ok && before.Binding.Reason != b.Binding.Reason {
+		m.log.Debug("what may be moved over a link follows from another reason", "binding", b.Binding.String())
+	}
+}
+
+// apply brings the budgets to the swarm.
+func (m *Manager) apply() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all [2][]bandwidth.Budget
+	for i, up := range []bool{false, true} {
+		own := bandwidth.NoLimit(topo.Hop{Location: m.cfg.Location, Node: m.cfg.Self, Up: up}).AtMost(m.rates[i], bandwidth.Group)
+		all[i] = append([]bandwidth.Budget{m.cfg.Host(own)}, m.outer[i]...)
+	}
+	m.cfg.Swarm.SetBudgets(all[0], all[1])
+}

@@ -1,0 +1,115 @@
+package links
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/topo"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// uplink is the link of a location that the node stands in, which it shares with
+// others.
+type uplink struct {
+	self     unit.NodeID
+	location unit.Location
+	up, down *direction
+	told     unit.Time // when others could read the last claim first
+	ever     bool      // there was one
+	said     store.LinkClaim
+}
+
+func newUplink(self unit.NodeID, l unit.Location) *uplink {
+	return &uplink{self: self, location: l,
+		up:   newDirection(self, topo.Hop{Location: l, Up: true}),
+		down: newDirection(self, topo.Hop{Location: l}),
+	}
+}
+
+func (u *uplink) direction(up bool) *direction {
+	if up {
+		return u.up
+	}
+	return u.down
+}
+
+// isTold reports whether others can read what this node claims.
+func (u *uplink) isTold(now unit.Time) bool { return u.ever && now.Sub(u.told) < claimLife }
+
+// turn is what the node says of the link now.
+type turn struct {
+	up, down []bandwidth.Claim
+	record   store.LinkClaim
+}
+
+// claim makes the claims of both directions.
+func (u *uplink) claim(now unit.Time, f facts) turn {
+	t := turn{up: u.up.claims(now, bandwidth.FloorOf(f.capacity(true))), down: u.down.claims(now, bandwidth.FloorOf(f.capacity(false)))}
+	moved := onWire(bandwidth.Moved{Up: u.up.payload(), Down: u.down.payload()})
+	t.record = store.LinkClaim{
+		Node: u.self, Up: byRank(t.up), Down: byRank(t.down), MovedUp: moved.Up, MovedDown: moved.Down,
+		UsedUp: u.up.used(), UsedDown: u.down.used(),
+	}
+	return t
+}
+
+func byRank(claims []bandwidth.Claim) map[string]unit.Rate {
+	if len(claims) == 0 {
+		return nil
+	}
+	m := map[string]unit.Rate{}
+	for _, c := range claims {
+		m[c.Rank.String()] = c.Demand
+	}
+	return m
+}
+
+// news reports whether the others need to hear of a turn: as long as something is
+// wanted, and until they know that nothing is any more, and all that was moved.
+func (u *uplink) news(t turn) bool {
+	return len(t.up)+len(t.down) > 0 || u.ever && !reflect.DeepEqual(t.record, u.said)
+}
+
+// exchangeTimeout bounds an exchange; a claim counts for longer.
+const exchangeTimeout = time.Second
+
+// exchange tells the others of a turn, and hears of theirs.
+func (u *uplink) exchange(ctx context.Context, s *store.Store, clock func() unit.Time, t turn) error {
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	all, err := s.Claim(ctx, u.location, t.record)
+	if err != nil {
+		return err
+	}
+	u.heard(clock(), t, all)
+	return nil
+}
+
+// heard takes the claims of all nodes, as they stood when this node's were told.
+func (u *uplink) heard(now unit.Time, t turn, all []store.LinkClaim) {
+	if !u.isTold(now) {
+		u.up.forget()
+		u.down.forget()
+	}
+	u.told, u.ever, u.said = now, true, t.record
+	var up, down []bandwidth.Claim
+	for _, c := range all {
+		if c.Age < claimLife {
+			up, down = append(up, claimsOf(c.Node, c.Up)...), append(down, claimsOf(c.Node, c.Down)...)
+		}
+	}
+	u.up.heard(now, t.up, up)
+	u.down.heard(now, t.down, down)
+}
+
+func claimsOf(node unit.NodeID, demands map[string]unit.Rate) (all []bandwidth.Claim) {
+	for name, demand := range demands {
+		if rank, err := bandwidth.ParseRank(name); err == nil {
+			all = append(all, bandwidth.Claim{Node: node, Rank: rank, Demand: demand})
+		}
+	}
+	return all
+}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/hook"
+	"github.com/rackswarm/rackswarm/agent/internal/links"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -28,8 +30,15 @@ type Config struct {
 	Publish  Publish
 	Trust    []string // files of trusted publishers' public keys
 	Limits   Limits
-	Foreign  Foreign
-	Storage  Storage
+	// Reserve is the part of each link that stays free, unless Links says otherwise.
+	Reserve bandwidth.Part
+	// Links are the uplinks of locations whose capacity is known, of the fleet.
+	Links map[unit.Location]links.Link
+	// Devices tell how much of links is used, by name.
+	Devices map[string]Device
+	Impact  Impact
+	Foreign Foreign
+	Storage Storage
 	// Hooks are the commands that distributions may have run around a switch.
 	Hooks hook.Set
 	// Databases are the instances on this node, by name.
@@ -132,6 +141,8 @@ func Default() Config {
 		TLS:           TLS{Enabled: true},
 		Store:         Store{Prefix: "rackswarm"},
 		Limits:        Limits{Download: unit.Unlimited, Upload: unit.Unlimited},
+		Reserve:       bandwidth.DefaultReserve,
+		Impact:        Impact{Uplink: 1, Host: bandwidth.DefaultImpact()},
 		Drivers:       defaultDrivers(),
 		Strategy:      node.DefaultStrategy(),
 		CheckInterval: 10 * time.Second,

@@ -70,7 +70,7 @@ func parseVariable(s setting, text string) (raw, error) {
 			v.labels[key] = value
 		}
 		return v, nil
-	case kindHooks, kindDatabases:
+	case kindHooks, kindDatabases, kindLinks, kindDevices:
 		return parseMapping(s, text)
 	}
 	return raw{text: text}, nil

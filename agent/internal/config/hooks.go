@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/rackswarm/rackswarm/agent/internal/hook"
+	"github.com/rackswarm/rackswarm/agent/internal/links"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -99,11 +100,11 @@ func (d *document) hookField(c *hook.Command, name string, n ast.Node) error {
 	return nil
 }
 
-// parseMapping reads the text of a variable for hooks or databases, which is a
-// YAML mapping as in the file.
+// parseMapping reads the text of a variable for hooks, databases, links or devices,
+// which is a YAML mapping as in the file.
 func parseMapping(s setting, text string) (raw, error) {
 	if strings.TrimSpace(text) == "" {
-		return raw{hooks: hook.Set{}, databases: map[string]Database{}}, nil
+		return raw{hooks: hook.Set{}, databases: map[string]Database{}, links: map[unit.Location]links.Link{}, devices: map[string]Device{}}, nil
 	}
 	tree, err := parser.ParseBytes([]byte(text), 0)
 	if err != nil || len(tree.Docs) != 1 {

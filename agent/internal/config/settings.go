@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/hook"
+	"github.com/rackswarm/rackswarm/agent/internal/links"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -25,10 +27,12 @@ const (
 	kindLabels // text to text; in a variable key=value, separated by commas
 	kindHooks  // name to command; in a variable YAML as in the file
 	kindDatabases
+	kindLinks
+	kindDevices
 )
 
 func (k kind) String() string {
-	return [...]string{"a text", "true or false", "a list of texts", "a mapping of texts", "a mapping of hooks", "a mapping of databases"}[k]
+	return [...]string{"a text", "true or false", "a list of texts", "a mapping of texts", "a mapping of hooks", "a mapping of databases", "a mapping of links", "a mapping of devices"}[k]
 }
 
 // raw is a value as it was written; which field is set follows from the kind.
@@ -39,6 +43,8 @@ type raw struct {
 	labels    map[string]string
 	hooks     hook.Set
 	databases map[string]Database
+	links     map[unit.Location]links.Link
+	devices   map[string]Device
 }
 
 // setting is one key of the configuration.
@@ -82,6 +88,12 @@ var settings = []setting{
 	list("trust", func(c *Config) *[]string { return &c.Trust }),
 	parsed("limits.download", rateFix, func(c *Config) *unit.Rate { return &c.Limits.Download }, unit.ParseRate),
 	parsed("limits.upload", rateFix, func(c *Config) *unit.Rate { return &c.Limits.Upload }, unit.ParseRate),
+	part("reserve", reserveFix, func(c *Config) *bandwidth.Part { return &c.Reserve }),
+	declared(),
+	devices(),
+	part("impact.uplink", ceilingFix, func(c *Config) *bandwidth.Part { return &c.Impact.Uplink }),
+	part("impact.cpu_idle", cpuIdleFix, func(c *Config) *bandwidth.Part { return &c.Impact.Host.CPUIdle }),
+	diskLatency(),
 	parsed("storage.quota", quotaFix, func(c *Config) *unit.Bytes { return &c.Storage.Quota }, unit.ParseBytes),
 	hooks(),
 	databases(),

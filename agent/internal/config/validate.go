@@ -28,6 +28,7 @@ func (c *Config) validate(failed map[string]bool) error {
 	v.keys()
 	v.hooks()
 	v.databases()
+	v.bandwidth()
 	v.strategy()
 	v.rest()
 	return errors.Join(v.errs...)

@@ -161,6 +161,14 @@ func (d *document) value(s setting, n ast.Node) (raw, bool) {
 		if m, ok := n.(ast.MapNode); ok {
 			return d.databases(s, m)
 		}
+	case kindLinks:
+		if m, ok := n.(ast.MapNode); ok {
+			return d.links(s, m)
+		}
+	case kindDevices:
+		if m, ok := n.(ast.MapNode); ok {
+			return d.devices(s, m)
+		}
 	}
 	d.fail(n, s.key, writeForm(s), "must be %v, not %s", s.kind, form(n))
 	return raw{}, false

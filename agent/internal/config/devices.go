@@ -1,0 +1,213 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/rackswarm/rackswarm/agent/internal/probe"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// Device is a switch or router that is asked by SNMP how much of links is used.
+// Its secrets are in files.
+type Device struct {
+	probe.Device // without secrets and links
+	// CommunityFile is of SNMP v2c; v3 has User and two files of passwords.
+	CommunityFile       string
+	AuthPasswordFile    string
+	PrivacyPasswordFile string
+	Interfaces          map[unit.Location]probe.Link
+}
+
+const devicesFix = `write {core1: {host: 10.0.0.1, community_file: /etc/rackswarm/snmp, links: {ams1/rsn-27: {interface: ge-0/0/1, side: inside}}}}, ` +
+	`or user, auth_password_file and privacy_password_file instead of community_file`
+
+func devices() setting {
+	return setting{"devices", kindDevices, devicesFix, func(c *Config, r raw) error {
+		c.Devices = r.devices
+		return nil
+	}, func(c *Config) string {
+		var all []string
+		for _, name := range slices.Sorted(maps.Keys(c.Devices)) {
+			d := c.Devices[name]
+			for _, l := range slices.Sorted(maps.Keys(d.Interfaces)) {
+				all = append(all, fmt.Sprintf("%s=%s:%s", name, l, d.Interfaces[l]))
+			}
+		}
+		return strings.Join(all, ",")
+	}}
+}
+
+// devices reads a mapping of devices by name.
+func (d *document) devices(s setting, m ast.MapNode) (raw, bool) {
+	all, good := byName(d, s, "device", m, func(key string, at ast.Node, m ast.MapNode) (Device, bool) {
+		return d.device(s, key, at, m)
+	})
+	return raw{devices: all}, good
+}
+
+func (d *document) device(s setting, key string, at ast.Node, m ast.MapNode) (Device, bool) {
+	var dev Device
+	good := true
+	for it := m.MapRange(); it.Next(); {
+		name, _ := scalar(it.Key())
+		body, isMap := it.Value().(ast.MapNode)
+		if name == "links" && isMap {
+			byText, read := byName(d, s, "link", body, d.port)
+			byPlace, placed := byLocation(d, s, body, byText)
+			dev.Interfaces, good = byPlace, good && read && placed
+			continue
+		}
+		if err := deviceField(&dev, name, it.Value()); err != nil {
+			d.fail(it.Key(), key+"."+name, devicesFix, "%v", err)
+			good = false
+		}
+	}
+	if good && len(dev.Interfaces) == 0 {
+		d.fail(at, key+".links", devicesFix, "not set")
+		good = false
+	}
+	return dev, good
+}
+
+func deviceField(d *Device, name string, n ast.Node) (err error) {
+	text, isText := scalar(n)
+	texts := map[string]*string{
+		"host": &d.Host, "user": &d.User.Name, "auth": &d.User.Auth, "privacy": &d.User.Privacy,
+		"community_file": &d.CommunityFile, "auth_password_file": &d.AuthPasswordFile, "privacy_password_file": &d.PrivacyPasswordFile,
+	}
+	at, known := texts[name]
+	switch {
+	case slices.Contains([]string{"community", "auth_password", "privacy_password"}, name):
+		return fmt.Errorf("a secret does not belong here; write it to a file and name that: %s_file", name)
+	case !known && !slices.Contains([]string{"port", "interval", "timeout", "links"}, name):
+		return errors.New("unknown setting")
+	case !isText || name == "links":
+		return fmt.Errorf("cannot be %s", form(n))
+	case name == "port":
+		d.Port, err = strconv.Atoi(text)
+	case name == "interval":
+		d.Interval, err = parseInterval(text)
+	case name == "timeout":
+		d.Timeout, err = parseInterval(text)
+	default:
+		*at = text
+	}
+	return err
+}
+
+// port reads an interface of a device, at a link.
+func (d *document) port(key string, _ ast.Node, m ast.MapNode) (probe.Link, bool) {
+	var l probe.Link
+	good := true
+	for it := m.MapRange(); it.Next(); {
+		name, _ := scalar(it.Key())
+		if err := portField(&l, name, it.Value()); err != nil {
+			d.fail(it.Key(), key+"."+name, devicesFix, "%v", err)
+			good = false
+		}
+	}
+	return l, good
+}
+
+func portField(l *probe.Link, name string, n ast.Node) (err error) {
+	text, isText := scalar(n)
+	flag, isFlag := n.(*ast.BoolNode)
+	switch {
+	case name == "ignore_speed" && isFlag:
+		l.IgnoreSpeed = flag.Value
+	case !slices.Contains([]string{"interface", "alias", "index", "side", "up", "down", "ignore_speed"}, name):
+		return errors.New("unknown setting")
+	case !isText || name == "ignore_speed":
+		return fmt.Errorf("cannot be %s", form(n))
+	case name == "interface":
+		l.Name = text
+	case name == "alias":
+		l.Alias = text
+	case name == "index":
+		l.Index, err = strconv.Atoi(text)
+	case name == "side":
+		l.Side, err = parseSide(text)
+	case name == "up":
+		l.Up, err = parseCapacity(text)
+	default:
+		l.Down, err = parseCapacity(text)
+	}
+	return err
+}
+
+func parseSide(text string) (bandwidth.Side, error) {
+	switch text {
+	case "inside":
+		return bandwidth.Inside, nil
+	case "outside":
+		return bandwidth.Outside, nil
+	}
+	return bandwidth.Inside, fmt.Errorf("%q is no side: inside is an interface of the location's own router, outside one of the router above", text)
+}
+
+// Resolve reads the device's secrets.
+func (d Device) Resolve() (probe.Device, error) {
+	dev := d.Device
+	for _, l := range slices.Sorted(maps.Keys(d.Interfaces)) {
+		link := d.Interfaces[l]
+		link.Link = l
+		dev.Links = append(dev.Links, link)
+	}
+	for _, secret := range []struct {
+		file string
+		into *probe.Secret
+	}{{d.CommunityFile, &dev.Community}, {d.AuthPasswordFile, &dev.User.AuthPassword}, {d.PrivacyPasswordFile, &dev.User.PrivacyPassword}} {
+		if secret.file == "" {
+			continue
+		}
+		data, err := os.ReadFile(secret.file)
+		if err != nil {
+			return dev, err
+		}
+		line, _, _ := strings.Cut(string(data), "\n")
+		*secret.into = probe.Secret(strings.TrimRight(line, "\r"))
+	}
+	return dev, dev.Check()
+}
+
+// devices checks what can be checked without asking them.
+func (v *validator) devices() {
+	at := map[unit.Location]string{}
+	for _, name := range slices.Sorted(maps.Keys(v.c.Devices)) {
+		d := v.c.Devices[name]
+		for _, l := range slices.Sorted(maps.Keys(d.Interfaces)) {
+			if other, taken := at[l]; taken {
+				v.fail("devices", "leave the link to one of them", "%s and %s both measure the link of %s", other, name, l)
+			}
+			at[l] = name
+		}
+		if !v.secrets(d) {
+			continue
+		}
+		if _, err := d.Resolve(); err != nil {
+			v.fail("devices", devicesFix, "%s: %v", name, err)
+		}
+		if d.Interval < 0 || d.Interval > time.Minute || d.Timeout > time.Minute {
+			v.fail("devices", "write 1s to 1m", "%s: interval and timeout must be in 1s to 1m", name)
+		}
+	}
+}
+
+// secrets reports whether all files of secrets can be read.
+func (v *validator) secrets(d Device) bool {
+	good := true
+	for _, file := range []string{d.CommunityFile, d.AuthPasswordFile, d.PrivacyPasswordFile} {
+		good = (file == "" || v.readable("devices", file, "write the secret to its first line")) && good
+	}
+	return good
+}

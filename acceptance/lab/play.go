@@ -70,7 +70,12 @@ func (r *round) strike(ctx context.Context, f scenario.Fault) error {
 		return r.network.Partition(f.Location)
 	case scenario.SetLink:
 		r.samples.capacity(f.Location, f.Link)
-		return r.network.SetLink(f.Location, f.Link)
+		if err := r.network.SetLink(f.Location, f.Link); err != nil || f.Silent {
+			return err
+		}
+		return r.devices.strike(ctx, f)
+	case scenario.Device:
+		return r.devices.strike(ctx, f)
 	case scenario.Slow:
 		return r.network.SetHostLink(f.Node, topo.Link{Up: f.Rate, Down: r.hostLink(f.Node).Down})
 	case scenario.Move:

@@ -48,6 +48,8 @@ type round struct {
 	traffic *traffic.Traffic
 	zero    time.Time // when the distribution was accepted
 	samples *samples
+	watch   *watch
+	devices *devices
 
 	seen scenario.Observed // written by run alone
 
@@ -93,23 +95,32 @@ func (r *round) setUp(ctx context.Context) (err error) {
 		return err
 	}
 	r.traffic = traffic.New(r.network, r.scenario)
+	if err := r.startDevices(ctx); err != nil {
+		return err
+	}
 	return r.runs.Start(ctx)
 }
 
 // distribute measures the idle network, and gives the word.
 func (r *round) distribute(ctx context.Context) error {
+	r.devices.start()
+	idle := r.beginIdle()
 	if err := r.traffic.Idle(ctx, idleTime); err != nil {
 		return err
 	}
-	r.samples = newSamples(r)
+	r.seen.IdleCPU = idle.end()
+	r.samples, r.watch = newSamples(r), newWatch(r)
 	if err := r.samples.begin(); err != nil {
 		return err
 	}
-	r.traffic.Begin()
 	if err := r.runs.Distribute(ctx); err != nil {
 		return fmt.Errorf("distribute: %w", err)
 	}
 	r.zero = time.Now()
+	r.traffic.Begin()
+	if err := r.watch.begin(); err != nil {
+		return err
+	}
 	r.seen.Nodes = map[unit.NodeID]scenario.NodeObserved{}
 	for _, n := range r.scenario.Initial {
 		r.seen.Nodes[n] = scenario.NodeObserved{}
@@ -131,6 +142,7 @@ func (r *round) follow(ctx context.Context) {
 	var side sync.WaitGroup
 	side.Go(func() { r.guard("joins and faults", func() { r.play(ctx) }) })
 	side.Go(func() { r.guard("samples", func() { r.samples.run(ctx) }) })
+	side.Go(func() { r.guard("watch", func() { r.watch.run(ctx) }) })
 	r.poll(ctx)
 	r.seen.Ended = r.since()
 	cancel()
@@ -249,6 +261,7 @@ func (r *round) finish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
 	r.samples.finish(&r.seen)
+	r.seen.Links, r.seen.Devices = r.watch.links, r.devices.report()
 	r.traffic.Finish(&r.seen)
 	if err := r.runs.Finish(ctx, &r.seen); err != nil {
 		r.note("%v", err)

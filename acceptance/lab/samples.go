@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/child"
+	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 	"github.com/rackswarm/rackswarm/acceptance/usage"
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/topo"
@@ -20,7 +22,7 @@ type samples struct {
 
 	uplinks  map[unit.Location]scenario.Crossing // payload before the distribution
 	links    map[unit.NodeID]scenario.Crossing   // likewise, of the hosts
-	wire     map[unit.Location]scenario.Crossing // at the last look
+	wire     map[unit.Location]network.Passed    // at the last look
 	at       time.Time                           // of the last look
 	use      map[unit.Location]scenario.Peak
 	bytes    []scenario.Point
@@ -105,14 +107,14 @@ func (s *samples) look() error {
 	}
 	if passed >= leastSample.Seconds() {
 		for loc, total := range wire {
-			s.peak(loc, subtract(total, s.wire[loc]), passed)
+			s.peak(loc, subtract(total.All, s.wire[loc].All), passed)
 		}
 	}
 	s.wire = wire
 	received, err := s.received()
 	s.bytes = append(s.bytes, scenario.Point{s.round.since().Seconds(), float64(received)})
 	s.lookAtProcesses()
-	return err
+	return errors.Join(err, s.round.devices.look())
 }
 
 // leastSample is the least time that says something about a link's use: less is

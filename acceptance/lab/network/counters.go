@@ -62,9 +62,19 @@ func payload(of map[string]tally, device string) unit.Bytes {
 
 // wire is what an interface received on layer 2, without the checksum.
 func wire(of map[string]tally, device string) unit.Bytes {
-	t := of[counterName(device, everything)]
-	return unit.Bytes(t.bytes + t.packets*ethernetHeader)
+	return wireBytes(of[counterName(device, everything)])
 }
+
+// ours is the data port's part of wire.
+func ours(of map[string]tally, device string) unit.Bytes {
+	sum := wireBytes(of[counterName(device, udpData)])
+	for words := minHeader; words <= maxHeader; words++ {
+		sum += wireBytes(of[counterName(device, tcpKind(words))])
+	}
+	return sum
+}
+
+func wireBytes(t tally) unit.Bytes { return unit.Bytes(t.bytes + t.packets*ethernetHeader) }
 
 // Crossed is the payload that passed a location's uplink on the data port, headers
 // taken off, retransmissions included: what arrived at the link's other end, before
@@ -99,19 +109,27 @@ func (n *Network) Wire(loc unit.Location) (up, down unit.Bytes, err error) {
 	return c.Up, c.Down, err
 }
 
+// Passed is what passed an uplink on layer 2: in all, and on the data port.
+type Passed struct{ All, Ours scenario.Crossing }
+
 // Wires is Wire of all locations, for the work of about one.
-func (n *Network) Wires() (map[unit.Location]scenario.Crossing, error) {
+func (n *Network) Wires() (map[unit.Location]Passed, error) {
 	n.faults.Lock()
 	defer n.faults.Unlock()
-	all, once := map[unit.Location]scenario.Crossing{}, reading{}
+	all, once := map[unit.Location]Passed{}, reading{}
 	for loc, s := range n.switches {
 		if s.uplink == nil {
 			continue
 		}
-		var err error
-		if all[loc], err = received(s.uplink, wire, once); err != nil {
+		total, err := received(s.uplink, wire, once)
+		if err != nil {
 			return nil, err
 		}
+		data, err := received(s.uplink, ours, once)
+		if err != nil {
+			return nil, err
+		}
+		all[loc] = Passed{total, data}
 	}
 	return all, nil
 }

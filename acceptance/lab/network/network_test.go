@@ -161,7 +161,7 @@ func TestWire(t *testing.T) {
 		t.Errorf("%d bytes went up, %d down, not %d: %v", up, down, count*frame, err)
 	}
 	all, err := n.Wires()
-	if err != nil || all["dc/r1"] != (scenario.Crossing{Up: up, Down: down}) || len(all) != 3 {
+	if err != nil || all["dc/r1"].All != (scenario.Crossing{Up: up, Down: down}) || all["dc/r1"].Ours != (scenario.Crossing{}) || len(all) != 3 {
 		t.Errorf("all uplinks: %v, %v", all, err)
 	}
 }

@@ -29,6 +29,9 @@ const (
 	// burst is for how long a flow that was held up makes up for it. What it could not
 	// send before is not wanted any more.
 	burst = 50 * time.Millisecond
+	// drain is for how long packets that were sent may still arrive: those in a queue
+	// are not lost.
+	drain = 300 * time.Millisecond
 )
 
 // flow is a flow of the background with what came of it.
@@ -55,9 +58,12 @@ func (f *flow) onLink(payload int64) unit.Bytes { return unit.Bytes(payload * pa
 
 // report is the flow's part of a report.
 func (f *flow) report() scenario.FlowReport {
-	r := scenario.FlowReport{From: f.From, To: f.To, Asked: float64(f.Rate) * 8}
+	r := scenario.FlowReport{From: f.From, To: f.To, Proto: f.Proto, Start: f.Start.Seconds(), Lasted: f.lasted.Seconds(), Asked: float64(f.Rate) * 8}
 	if f.lasted > 0 {
 		r.Got = float64(f.arrived()) * 8 / f.lasted.Seconds()
+	}
+	if f.Proto == scenario.UDP && f.sent > 0 {
+		r.Lost = 1 - float64(f.got.Load())/float64(f.sent)
 	}
 	return r
 }
@@ -94,6 +100,9 @@ func (f *flow) run(ctx context.Context, out, in net.Conn) error {
 	defer stop()
 	err := f.write(ctx, out)
 	f.lasted = time.Since(begin)
+	if f.Proto == scenario.UDP {
+		time.Sleep(drain)
+	}
 	in.Close()
 	out.Close()
 	running.Wait()

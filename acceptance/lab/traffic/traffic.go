@@ -28,9 +28,10 @@ import (
 // Traffic are the flows and the probes of a scenario on a network. Its methods are
 // called from one goroutine.
 type Traffic struct {
-	network *network.Network
-	probes  []*probe
-	flows   []*flow
+	network  *network.Network
+	scenario *scenario.Scenario
+	probes   []*probe
+	flows    []*flow
 	// running ends with Finish or Close.
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -38,7 +39,7 @@ type Traffic struct {
 
 // New prepares the traffic of a scenario; nothing is sent yet.
 func New(n *network.Network, s *scenario.Scenario) *Traffic {
-	t := &Traffic{network: n, cancel: func() {}}
+	t := &Traffic{network: n, scenario: s, cancel: func() {}}
 	for _, p := range s.Probes {
 		t.probes = append(t.probes, &probe{Probe: p})
 	}
@@ -83,7 +84,7 @@ func (t *Traffic) Begin() {
 func (t *Traffic) Finish(o *scenario.Observed) {
 	t.Close()
 	for _, p := range t.probes {
-		o.Probes = append(o.Probes, p.report())
+		o.Probes = append(o.Probes, p.report(t.scenario))
 		o.Notes = note(o.Notes, fmt.Sprintf("probe from %s to %s", p.From, p.To), p.err)
 	}
 	for _, f := range t.flows {

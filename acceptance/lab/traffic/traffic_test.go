@@ -164,11 +164,40 @@ func TestReportOfAProbe(t *testing.T) {
 	}
 	p.run = append(p.run, sample{lost: true}, sample{lost: true})
 	want := scenario.ProbeReport{From: "a/1", To: "b/1", IdleP50: 3, IdleP99: 3, RunP50: 51, RunP99: 100, Lost: 2}
-	if got := p.report(); got != want {
+	if got := p.report(&scenario.Scenario{}); got != want {
 		t.Errorf("the report is %+v, want %+v", got, want)
 	}
-	if got := (&probe{run: []sample{{lost: true}}}).report(); got != (scenario.ProbeReport{Lost: 1}) {
+	if got := (&probe{run: []sample{{lost: true}}}).report(&scenario.Scenario{}); got != (scenario.ProbeReport{Lost: 1}) {
 		t.Errorf("with all lost, the report is %+v", got)
+	}
+}
+
+// What is near a step of the background is told apart.
+func TestReportOfAProbeNearSteps(t *testing.T) {
+	const ms = time.Millisecond
+	s := &scenario.Scenario{Background: []scenario.Flow{{Start: 2 * time.Second}}}
+	p := &probe{}
+	for i := range 40 {
+		took := 5 * ms
+		if i >= 20 && i < 35 {
+			took = 50 * ms
+		}
+		p.run = append(p.run, sample{at: time.Duration(i) * 100 * ms, took: took})
+	}
+	if got := p.report(s); got.CalmP50 != 5 || got.CalmP99 != 5 || got.StepP50 != 50 || got.StepP99 != 50 || got.RunP99 != 50 {
+		t.Errorf("the report is %+v", got)
+	}
+}
+
+// A packet that waits in a queue when the flow ends is not lost.
+func TestAFixedRateThatFitsLosesNothing(t *testing.T) {
+	tr, _ := newTraffic(t, "background: [{from: r1/1, to: r2/1, rate: 2Mbit, stop: 1s, proto: udp}, {from: r1/2, to: r2/2, rate: 1Mbit, start: 10s}]")
+	o := run(tr, 2*time.Second)
+	if f := o.Background[0]; f.Lost != 0 || f.Lasted < 0.9 || f.Proto != scenario.UDP {
+		t.Errorf("the flow is %+v", f)
+	}
+	if f := o.Background[1]; f.Lasted != 0 || f.Start != 10 {
+		t.Errorf("the flow that never began is %+v", f)
 	}
 }
 

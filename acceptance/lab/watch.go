@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/rackswarm/rackswarm/acceptance/child"
+	"github.com/rackswarm/rackswarm/acceptance/lab/network"
+	"github.com/rackswarm/rackswarm/acceptance/usage"
+	"github.com/rackswarm/rackswarm/core/scenario"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+const (
+	// shortInterval is how often links are looked at where others use them, too.
+	shortInterval = 250 * time.Millisecond
+	// longInterval is that where nobody does, which costs less.
+	longInterval = time.Second
+)
+
+// watch looks at what passes the uplinks over time. It is used from one goroutine.
+type watch struct {
+	round    *round
+	interval time.Duration
+	last     map[unit.Location]network.Passed
+	links    map[unit.Location][]scenario.LinkInterval
+}
+
+func newWatch(r *round) *watch {
+	w := &watch{round: r, interval: longInterval, links: map[unit.Location][]scenario.LinkInterval{}}
+	if s := r.scenario; s.Bandwidth != nil || len(s.Background) > 0 {
+		w.interval = shortInterval
+	}
+	return w
+}
+
+// begin is called when the distribution was accepted.
+func (w *watch) begin() (err error) {
+	w.last, err = w.round.network.Wires()
+	return err
+}
+
+// run looks until ctx ends.
+func (w *watch) run(ctx context.Context) {
+	tick := time.NewTicker(w.interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := w.look(); err != nil {
+			w.round.note("watch links: %v", err)
+			return
+		}
+	}
+}
+
+func (w *watch) look() error {
+	now, err := w.round.network.Wires()
+	if err != nil {
+		return err
+	}
+	end := w.round.since()
+	for loc, p := range now {
+		w.links[loc] = append(w.links[loc], scenario.LinkInterval{
+			End: end, All: subtract(p.All, w.last[loc].All), Ours: subtract(p.Ours, w.last[loc].Ours),
+		})
+	}
+	w.last = now
+	return nil
+}
+
+// idleCPU is what the hosts' programs use of a processor while nothing is
+// distributed.
+type idleCPU struct {
+	since time.Time
+	used  map[*child.Process]time.Duration
+}
+
+// beginIdle notes what they have used so far.
+func (r *round) beginIdle() idleCPU {
+	i := idleCPU{time.Now(), map[*child.Process]time.Duration{}}
+	for _, h := range r.scenario.Hosts {
+		for _, p := range r.runs.Processes(h.Node) {
+			i.used[p] = usage.CPU(p)
+		}
+	}
+	return i
+}
+
+// leastIdle is the least time that tells something: CPU time is counted in ticks.
+const leastIdle = 2 * time.Second
+
+// end returns what they have used since, of a processor.
+func (i idleCPU) end() scenario.Percent {
+	passed := time.Since(i.since)
+	if passed < leastIdle || len(i.used) == 0 {
+		return scenario.Percent{}
+	}
+	var p scenario.Percent
+	for process, before := range i.used {
+		part := 100 * (usage.CPU(process) - before).Seconds() / passed.Seconds()
+		p.Mean += part / float64(len(i.used))
+		p.Most = max(p.Most, part)
+	}
+	return p
+}

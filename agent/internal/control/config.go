@@ -77,14 +77,14 @@ func (c Config) withDefaults() Config {
 }
 
 // Node is what this agent does, and knows, without the store. Its methods are called
-// concurrently.
+// concurrently, and wait no longer than their contexts last.
 type Node interface {
 	// PauseHere pauses a distribution, or all for "", on this node alone.
-	PauseHere(h api.Hold) (api.Hold, error)
+	PauseHere(ctx context.Context, h api.Hold) (api.Hold, error)
 	// ResumeHere ends such a pause, and returns what it ended.
-	ResumeHere(distribution string) ([]api.Hold, error)
+	ResumeHere(ctx context.Context, distribution string) ([]api.Hold, error)
 	// OperatorHolds are the holds that the node knows, of the fleet and its own.
-	OperatorHolds() []api.Hold
+	OperatorHolds(ctx context.Context) ([]api.Hold, error)
 	// Report is what the node says of a distribution; false if it knows none.
-	Report(name string) (api.Distribution, api.NodeStatus, bool)
+	Report(ctx context.Context, name string) (api.Distribution, api.NodeStatus, bool)
 }

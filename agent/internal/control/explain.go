@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/rackswarm/rackswarm/agent/internal/fleet"
@@ -13,7 +14,7 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
 	e, err := s.fleet.Explain(r.Context(), name)
 	if storeDown(err) && s.cfg.Node != nil {
-		e, err = s.explainAlone(name, err)
+		e, err = s.explainAlone(r.Context(), name, err)
 	}
 	if err != nil {
 		return err
@@ -22,8 +23,8 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) explainAlone(name string, cause error) (api.Explanation, error) {
-	d, st, ok := s.cfg.Node.Report(name)
+func (s *Server) explainAlone(ctx context.Context, name string, cause error) (api.Explanation, error) {
+	d, st, ok := s.cfg.Node.Report(ctx, name)
 	if !ok {
 		return api.Explanation{}, cause
 	}

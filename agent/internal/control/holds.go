@@ -43,30 +43,30 @@ func (s *Server) audit(r *http.Request, what string, about ...any) {
 }
 
 func (s *Server) listHolds(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.fleet.Holds(r.Context())
-	out := api.HoldList{Holds: append(list, s.holdsHere()...)}
-	switch {
-	case storeDown(err) && s.cfg.Node != nil:
-		out = api.HoldList{Holds: s.cfg.Node.OperatorHolds(), StoreDown: true}
-	case err != nil:
+	known, err := s.holdsHere(r.Context())
+	if err != nil {
 		return err
 	}
-	out.Holds = orEmpty(out.Holds)
-	writeJSON(w, http.StatusOK, out)
+	list, err := s.fleet.Holds(r.Context())
+	down := storeDown(err) && s.cfg.Node != nil
+	if err != nil && !down {
+		return err
+	}
+	for _, h := range known {
+		if down || h.Node != "" { // those of the fleet are in list
+			list = append(list, h)
+		}
+	}
+	writeJSON(w, http.StatusOK, api.HoldList{Holds: orEmpty(list), StoreDown: down})
 	return nil
 }
 
-// holdsHere are those of this node alone.
-func (s *Server) holdsHere() (here []api.Hold) {
+// holdsHere are the holds that this node knows, of the fleet and its own.
+func (s *Server) holdsHere(ctx context.Context) ([]api.Hold, error) {
 	if s.cfg.Node == nil {
-		return nil
+		return nil, nil
 	}
-	for _, h := range s.cfg.Node.OperatorHolds() {
-		if h.Node != "" {
-			here = append(here, h)
-		}
-	}
-	return here
+	return s.cfg.Node.OperatorHolds(ctx)
 }
 
 // hold pauses or stops in the whole fleet. Without the store a caller on this machine
@@ -108,7 +108,7 @@ func (s *Server) makeHolds(r *http.Request, req api.HoldRequest) (made []api.Hol
 	}
 	h := s.mark(r)
 	h.Distribution = req.Distribution
-	h, err = s.cfg.Node.PauseHere(h)
+	h, err = s.cfg.Node.PauseHere(r.Context(), h)
 	return []api.Hold{h}, down, err
 }
 
@@ -135,26 +135,27 @@ func (s *Server) release(w http.ResponseWriter, r *http.Request) error {
 // lift ends what this node holds alone and, if the store answers, what the fleet does.
 func (s *Server) lift(ctx context.Context, req api.Release) (out api.Released, err error) {
 	if s.cfg.Node != nil {
-		if out.Released, err = s.cfg.Node.ResumeHere(req.Distribution); err != nil || req.Here {
+		if out.Released, err = s.cfg.Node.ResumeHere(ctx, req.Distribution); err != nil || req.Here {
 			return out, err
 		}
 	}
 	released, left, err := s.fleet.Release(ctx, req)
 	if storeDown(err) && s.cfg.Node != nil {
 		out.StoreDown = true
-		out.Left = s.stillHeld(req)
-		return out, nil
+		out.Left, err = s.stillHeld(ctx, req)
+		return out, err
 	}
 	out.Released, out.Left = append(out.Released, released...), left
 	return out, err
 }
 
 // stillHeld is what this node knows to hold what a release names.
-func (s *Server) stillHeld(req api.Release) (left []api.Hold) {
-	for _, h := range s.cfg.Node.OperatorHolds() {
+func (s *Server) stillHeld(ctx context.Context, req api.Release) (left []api.Hold, err error) {
+	known, err := s.holdsHere(ctx)
+	for _, h := range known {
 		if req.All || h.Distribution == "" || h.Distribution == req.Distribution {
 			left = append(left, h)
 		}
 	}
-	return left
+	return left, err
 }

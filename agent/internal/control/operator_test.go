@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -20,7 +21,7 @@ type loner struct {
 	holds []api.Hold
 }
 
-func (l *loner) PauseHere(h api.Hold) (api.Hold, error) {
+func (l *loner) PauseHere(_ context.Context, h api.Hold) (api.Hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h.Kind, h.Node = api.HoldPause, "web1"
@@ -28,20 +29,20 @@ func (l *loner) PauseHere(h api.Hold) (api.Hold, error) {
 	return h, nil
 }
 
-func (l *loner) ResumeHere(string) (ended []api.Hold, err error) {
+func (l *loner) ResumeHere(context.Context, string) (ended []api.Hold, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ended, l.holds = l.holds, nil
 	return ended, nil
 }
 
-func (l *loner) OperatorHolds() []api.Hold {
+func (l *loner) OperatorHolds(context.Context) ([]api.Hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]api.Hold(nil), l.holds...)
+	return append([]api.Hold(nil), l.holds...), nil
 }
 
-func (l *loner) Report(name string) (api.Distribution, api.NodeStatus, bool) {
+func (l *loner) Report(_ context.Context, name string) (api.Distribution, api.NodeStatus, bool) {
 	return api.Distribution{Name: name, Digest: digestOf(1)}, api.NodeStatus{Node: "web1", Phase: api.PhaseFetching}, name == "site"
 }
 

@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"context"
+	"fmt"
 	"slices"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -11,31 +13,43 @@ type inLoop func(*Reconciler)
 
 func (f inLoop) apply(r *Reconciler) { f(r) }
 
-// ask has the loop execute f and waits; false if it has ended.
-func (r *Reconciler) ask(f func()) bool {
-	ended := make(chan struct{})
+// answer is what f returned that the loop was asked to execute.
+type answer[T any] struct {
+	value T
+	err   error
+}
+
+// ask has the loop execute f, and waits for what it returns, as long as ctx lasts and
+// the loop runs. What the loop comes to after ctx has ended it leaves.
+func ask[T any](ctx context.Context, r *Reconciler, f func() (T, error)) (T, error) {
+	answers := make(chan answer[T], 1) // so that the loop never waits for who has gone
 	r.mail.put(inLoop(func(*Reconciler) {
-		defer close(ended)
-		f()
+		if ctx.Err() == nil {
+			v, err := f()
+			answers <- answer[T]{v, err}
+		}
 	}))
+	var none T
 	select {
-	case <-ended:
-		return true
+	case a := <-answers:
+		return a.value, a.err
 	case <-r.done:
-		return false
+		return none, ErrStopped
+	case <-ctx.Done():
+		return none, ctx.Err()
 	}
 }
 
 // PauseHere pauses a distribution, or all for "", on this node alone, until
 // ResumeHere, also over a restart. It needs no store. By, From and At of the hold are
 // given; the hold that stands is returned.
-func (r *Reconciler) PauseHere(h api.Hold) (api.Hold, error) {
+func (r *Reconciler) PauseHere(ctx context.Context, h api.Hold) (api.Hold, error) {
 	h.Kind, h.Node, h.All = api.HoldPause, r.cfg.Self.Name, h.Distribution == ""
-	var err error
-	if !r.ask(func() { h, err = r.pauseHere(h) }) {
-		err = ErrStopped
+	stands, err := ask(ctx, r, func() (api.Hold, error) { return r.pauseHere(h) })
+	if err != nil {
+		return api.Hold{}, fmt.Errorf("pause this node: %w", err)
 	}
-	return h, err
+	return stands, nil
 }
 
 func (r *Reconciler) pauseHere(h api.Hold) (api.Hold, error) {
@@ -52,22 +66,27 @@ func (r *Reconciler) pauseHere(h api.Hold) (api.Hold, error) {
 
 // ResumeHere ends pauses of this node alone: that of a distribution, or for "" that of
 // all. It returns them.
-func (r *Reconciler) ResumeHere(distribution string) (ended []api.Hold, err error) {
-	if !r.ask(func() {
-		left := slices.Clone(r.here)
-		left = slices.DeleteFunc(left, func(h api.Hold) bool {
-			if h.Distribution == distribution {
-				ended = append(ended, h)
-			}
-			return h.Distribution == distribution
-		})
-		if len(ended) > 0 {
-			err = r.setHere(left)
-		}
-	}) {
-		err = ErrStopped
+func (r *Reconciler) ResumeHere(ctx context.Context, distribution string) ([]api.Hold, error) {
+	ended, err := ask(ctx, r, func() ([]api.Hold, error) { return r.resumeHere(distribution) })
+	if err != nil {
+		return nil, fmt.Errorf("resume this node: %w", err)
 	}
-	return ended, err
+	return ended, nil
+}
+
+func (r *Reconciler) resumeHere(distribution string) (ended []api.Hold, err error) {
+	var left []api.Hold
+	for _, h := range r.here {
+		if h.Distribution == distribution {
+			ended = append(ended, h)
+		} else {
+			left = append(left, h)
+		}
+	}
+	if len(ended) == 0 {
+		return nil, nil
+	}
+	return ended, r.setHere(left)
 }
 
 func (r *Reconciler) setHere(holds []api.Hold) error {
@@ -81,21 +100,32 @@ func (r *Reconciler) setHere(holds []api.Hold) error {
 
 // OperatorHolds are the holds that this node knows: those of the fleet as it read them last,
 // and its own.
-func (r *Reconciler) OperatorHolds() (all []api.Hold) {
-	r.ask(func() { all = r.holds() })
-	return all
+func (r *Reconciler) OperatorHolds(ctx context.Context) ([]api.Hold, error) {
+	all, err := ask(ctx, r, func() ([]api.Hold, error) { return r.holds(), nil })
+	if err != nil {
+		return nil, fmt.Errorf("ask what is held: %w", err)
+	}
+	return all, nil
 }
 
 // Report is what this node says of a distribution now, without the store; false if it
-// knows none of that name, or is no target of it.
-func (r *Reconciler) Report(name string) (d api.Distribution, st api.NodeStatus, ok bool) {
-	r.ask(func() {
+// knows none of that name, or is no target of it, or cannot say before ctx ends.
+func (r *Reconciler) Report(ctx context.Context, name string) (d api.Distribution, st api.NodeStatus, ok bool) {
+	type report struct {
+		d  api.Distribution
+		st api.NodeStatus
+	}
+	said, err := ask(ctx, r, func() (*report, error) {
 		known, x := r.known(name), r.dists[name]
-		if ok = known != nil && x != nil; ok {
-			d, st = *known, clone(&x.rec.Status)
+		if known == nil || x == nil {
+			return nil, nil //nolint:nilnil // it knows none
 		}
+		return &report{*known, clone(&x.rec.Status)}, nil
 	})
-	return d, st, ok
+	if err != nil || said == nil {
+		return d, st, false
+	}
+	return said.d, said.st, true
 }
 
 // known is a distribution as it was read last.

@@ -16,33 +16,22 @@ import (
 // wants the path. It may be called from any goroutine and waits for Run, as long
 // as ctx lasts.
 func (r *Reconciler) Holds(ctx context.Context, p string) (bool, error) {
-	reply := make(chan bool, 1)
-	r.mail.put(askHolds{path.Clean(p), reply})
-	select {
-	case held := <-reply:
-		return held, nil
-	case <-r.done:
-		return false, fmt.Errorf("ask who holds %s: %w", p, ErrStopped)
-	case <-ctx.Done():
-		return false, fmt.Errorf("ask who holds %s: %w", p, ctx.Err())
+	held, err := ask(ctx, r, func() (bool, error) { return r.touches(path.Clean(p)), nil })
+	if err != nil {
+		return false, fmt.Errorf("ask who holds %s: %w", p, err)
 	}
+	return held, nil
 }
 
-// askHolds is the question of Holds, which Run answers.
-type askHolds struct {
-	path  string
-	reply chan<- bool
-}
-
-func (e askHolds) apply(r *Reconciler) {
-	touches := func(p string) bool { return overlap(e.path, path.Clean(p)) }
+// touches reports whether a distribution is about a clean path here.
+func (r *Reconciler) touches(at string) bool {
+	touches := func(p string) bool { return overlap(at, path.Clean(p)) }
 	for _, x := range r.dists {
 		if slices.ContainsFunc(x.paths(), touches) {
-			e.reply <- true
-			return
+			return true
 		}
 	}
-	e.reply <- slices.ContainsFunc(r.desired.Distributions, func(d api.Distribution) bool {
+	return slices.ContainsFunc(r.desired.Distributions, func(d api.Distribution) bool {
 		return d.State != api.StateAbsent && d.Selector.Matches(r.cfg.Self) && touches(d.Path)
 	})
 }

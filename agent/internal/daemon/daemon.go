@@ -17,6 +17,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/config"
 	"github.com/rackswarm/rackswarm/agent/internal/control"
 	"github.com/rackswarm/rackswarm/agent/internal/download"
+	"github.com/rackswarm/rackswarm/agent/internal/links"
 	"github.com/rackswarm/rackswarm/agent/internal/loop"
 	"github.com/rackswarm/rackswarm/agent/internal/pki"
 	"github.com/rackswarm/rackswarm/agent/internal/publisher"
@@ -50,6 +51,7 @@ type daemon struct {
 	transport *transport.Transport
 	self      api.Node
 	loop      *loop.Loop
+	links     *links.Manager
 	reconcile *reconcile.Reconciler
 	budget    *quota.Budget
 	publisher *publisher.Publisher
@@ -65,7 +67,7 @@ func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	d := &daemon{cfg: cfg, version: version, log: log}
 	defer d.close()
 	for _, open := range []func(context.Context) error{
-		d.openKeys, d.openState, d.openStore, d.openStorage, d.openTransport, d.openName, d.openSwarm, d.openRunner, d.openControl,
+		d.openKeys, d.openState, d.openStore, d.openStorage, d.openTransport, d.openName, d.openSwarm, d.openLinks, d.openReconciler, d.openRunner, d.openControl,
 		d.openDatabases,
 	} {
 		if err := open(ctx); err != nil {
@@ -225,7 +227,7 @@ func (nodeTLS) Identity(cs tls.ConnectionState) (string, error) {
 	return name, err
 }
 
-func (d *daemon) openSwarm(context.Context) (err error) {
+func (d *daemon) openSwarm(context.Context) error {
 	trace, err := d.openTrace()
 	if err != nil {
 		return err
@@ -241,9 +243,13 @@ func (d *daemon) openSwarm(context.Context) (err error) {
 		Foreign: d.cfg.Foreign.Peers, Client: d.client(),
 		Store: d.store, Transport: d.transport, Logger: d.log,
 	})
+	return nil
+}
+
+func (d *daemon) openReconciler(context.Context) (err error) {
 	d.budget = quota.New(d.cfg.Storage.Quota)
 	d.reconcile, err = reconcile.New(reconcile.Config{
-		Self: d.self, Store: d.store, Swarm: d.loop, Storage: d.storage, StateDir: d.cfg.StateDir,
+		Self: d.self, Store: d.store, Swarm: steered{d.loop, d.links}, Storage: d.storage, StateDir: d.cfg.StateDir,
 		Trust: d.trust, Hooks: d.cfg.Hooks, Budget: d.budget, Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload, CheckInterval: d.cfg.CheckInterval, Logger: d.log,
 	})
 	return err
@@ -344,6 +350,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	partsCtx, stopParts := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopParts()
 	swarm.Go(func() { d.loop.Run(swarmCtx) })
+	swarm.Go(func() { d.links.Run(swarmCtx) })
 	parts.Go(func() { fail("reconciler", d.reconcile.Run(partsCtx)) })
 	parts.Go(func() { fail("control server", d.control.Run(ctx)) })
 	parts.Go(func() { d.publisher.Run(partsCtx) })

@@ -3,9 +3,11 @@ package links
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/probe"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/store"
@@ -32,6 +34,8 @@ type Config struct {
 	// Policy counts for all links that say nothing else.
 	Policy bandwidth.Policy
 	Links  map[unit.Location]Link
+	// Devices are asked, by one agent of the fleet each, how much of links is used.
+	Devices []probe.Device
 	// Download and Upload are what all transfers together may move at first; see
 	// SetRates.
 	Download, Upload unit.Rate
@@ -53,8 +57,9 @@ type Manager struct {
 	down    bool // the store did not answer
 
 	mu    sync.Mutex
-	rates [2]unit.Rate // down and up, of the node's own link
-	outer [2][]bandwidth.Budget
+	rates [2]unit.Rate          // down and up, of the node's own link
+	outer [2][]bandwidth.Budget // down and up, of the uplinks
+	said  [2][]bandwidth.Budget // what the swarm was told last
 }
 
 const (
@@ -208,5 +213,9 @@ func (m *Manager) apply() {
 		own := bandwidth.NoLimit(topo.Hop{Location: m.cfg.Location, Node: m.cfg.Self, Up: up}).AtMost(m.rates[i], bandwidth.Group)
 		all[i] = append([]bandwidth.Budget{m.cfg.Host(own)}, m.outer[i]...)
 	}
+	if slices.Equal(all[0], m.said[0]) && slices.Equal(all[1], m.said[1]) {
+		return
+	}
+	m.said = all
 	m.cfg.Swarm.SetBudgets(all[0], all[1])
 }

@@ -109,7 +109,9 @@ func TestAnUndeclaredLinkHasNoBudget(t *testing.T) {
 	if err := s.PutLink(t.Context(), link("ams", rate, rate)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the budget", func() bool { return m.binding(2).Rate == 80*mbit || onLink(m.binding(2).Rate) > 79*mbit && m.binding(2).Reason != bandwidth.Open })
+	eventually(t, "the budget", func() bool {
+		return m.binding(2).Rate == 80*mbit || onLink(m.binding(2).Rate) > 79*mbit && m.binding(2).Reason != bandwidth.Open
+	})
 	if b := m.binding(1); b.Reason != bandwidth.Open {
 		t.Errorf("the link that nobody declared has the budget %v", b)
 	}

@@ -1,0 +1,43 @@
+package daemon
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/rackswarm/rackswarm/agent/internal/links"
+	"github.com/rackswarm/rackswarm/agent/internal/loop"
+	"github.com/rackswarm/rackswarm/agent/internal/probe"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// openLinks makes what keeps the swarm within the budgets of links.
+func (d *daemon) openLinks(context.Context) error {
+	policy := bandwidth.DefaultPolicy()
+	policy.Reserve, policy.Ceiling = d.cfg.Reserve, d.cfg.Impact.Uplink
+	var devices []probe.Device
+	for _, name := range slices.Sorted(maps.Keys(d.cfg.Devices)) {
+		device, err := d.cfg.Devices[name].Resolve()
+		if err != nil {
+			return err
+		}
+		devices = append(devices, device)
+	}
+	d.links = links.New(links.Config{
+		Self: d.cfg.Node.Name, Location: d.cfg.Node.Location, Store: d.store, Swarm: d.loop,
+		Policy: policy, Links: d.cfg.Links, Devices: devices,
+		Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload, Logger: d.log,
+	})
+	return nil
+}
+
+// steered is the swarm, with the limits that operators set as budgets beside those of
+// links.
+type steered struct {
+	*loop.Loop
+	links *links.Manager
+}
+
+// SetRates implements swarmapi.Swarm.
+func (s steered) SetRates(download, upload unit.Rate) { s.links.SetRates(download, upload) }

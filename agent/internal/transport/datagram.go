@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -79,17 +80,37 @@ func (d *datagrams) inspect() (err error) {
 	return failed
 }
 
-// read takes datagrams until the socket is closed.
-func (d *datagrams) read() {
-	b := make([]byte, maxDatagram+1)
-	for {
+// maxReadFailures is how many failures to read in a row end a socket, half a second
+// after the first.
+const maxReadFailures = 10
+
+// read takes datagrams until the socket is closed. An error says that it fails for
+// good.
+func (d *datagrams) read() error {
+	return readAll(func(b []byte) (int, error) {
 		n, _, err := d.socket.ReadFromUDPAddrPort(b)
+		return n, err
+	}, d.take)
+}
+
+// readAll hands on what read reads until that is closed. After a failure it waits,
+// twice as long each time, and gives up after maxReadFailures.
+func readAll(read func([]byte) (int, error), take func([]byte)) error {
+	b := make([]byte, maxDatagram+1)
+	for failures := 0; ; {
+		n, err := read(b)
 		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
 		case err == nil:
-			d.take(b[:n])
+			failures = 0
+			take(b[:n])
+			continue
+		case errors.Is(err, net.ErrClosed):
+			return nil
 		}
+		if failures++; failures == maxReadFailures {
+			return fmt.Errorf("read datagrams: %w", err)
+		}
+		time.Sleep(time.Millisecond << (failures - 1))
 	}
 }
 
@@ -180,5 +201,13 @@ func (t *Transport) openDatagrams() {
 		return
 	}
 	t.datagrams = d
-	t.workers.Go(d.read)
+	t.workers.Go(func() { t.takeDatagrams(d.read) })
+}
+
+// takeDatagrams reads until the socket is closed, or fails: what came by datagram
+// comes by TCP as well, so that it is missed, but needed by nobody.
+func (t *Transport) takeDatagrams(read func() error) {
+	if err := read(); err != nil {
+		t.log.Warn("no datagrams are taken any more; what peers begin to fetch is heard of by TCP alone, later where uplinks are full; restart the agent to take them again", "error", err)
+	}
 }

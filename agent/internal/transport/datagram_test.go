@@ -3,11 +3,13 @@ package transport
 import (
 	"encoding/binary"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -287,6 +289,54 @@ func TestDatagramsOfBothFamilies(t *testing.T) {
 			}
 		}
 		a.Close(nil)
+	}
+}
+
+// A socket that fails for good is given up, and not read again and again; one that
+// recovers is read on, and one that is closed ends without a word.
+func TestSocketThatFailsIsGivenUp(t *testing.T) {
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		fails, then int // reads that fail, reads that bring something after them
+		last        error
+		reads       int
+		want        error
+	}{
+		"for good":           {fails: 1 << 30, reads: maxReadFailures, want: broken},
+		"recovers":           {fails: maxReadFailures - 1, then: 3, last: net.ErrClosed, reads: maxReadFailures + 3},
+		"closed":             {last: net.ErrClosed, reads: 1},
+		"fails, then closed": {fails: 2, last: net.ErrClosed, reads: 3},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			reads, taken, begun := 0, 0, time.Now()
+			err := readAll(func(b []byte) (int, error) {
+				reads++
+				switch {
+				case reads <= c.fails:
+					return 0, broken
+				case reads <= c.fails+c.then:
+					return 1, nil
+				}
+				return 0, c.last
+			}, func([]byte) { taken++ })
+			if !errors.Is(err, c.want) || reads != c.reads || taken != c.then {
+				t.Errorf("%s: %d reads, %d taken, %v", name, reads, taken, err)
+			}
+			if took := time.Since(begun); took > time.Second || c.fails > 0 && took == 0 {
+				t.Errorf("%s: it took %v", name, took)
+			}
+		})
+	}
+}
+
+// A transport whose socket fails says once what that means, and goes on by TCP.
+func TestTransportSaysThatItsSocketFailed(t *testing.T) {
+	var log strings.Builder
+	tr := &Transport{log: slog.New(slog.NewTextHandler(&log, nil))}
+	tr.takeDatagrams(func() error { return errors.New("broken") })
+	tr.takeDatagrams(func() error { return nil }) // closed
+	if text := log.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "by TCP alone") || !strings.Contains(text, "broken") {
+		t.Errorf("the log says %q", text)
 	}
 }
 

@@ -28,6 +28,8 @@ type Nested struct {
 	wants [ranks][unit.MaxDepth + 1]want
 	// until is when the last of the wants is over.
 	until unit.Time
+	// unlimited is how many hops from the first on have no limit.
+	unlimited int
 }
 
 type hop struct {
@@ -69,6 +71,10 @@ func (n *Nested) SetBudgets(now unit.Time, budgets []Budget) {
 		n.hops[i].budget = b
 	}
 	n.wants, n.until = [ranks][unit.MaxDepth + 1]want{}, 0 // hops may be ready earlier
+	n.unlimited = 0
+	for n.unlimited < len(n.hops) && n.hops[n.unlimited].budget.Rate == unit.Unlimited {
+		n.unlimited++
+	}
 }
 
 // Depth is the highest level.
@@ -181,6 +187,11 @@ func (l *Lane) SetCeiling(now unit.Time, ceiling Budget) {
 	}
 }
 
+// free reports whether nothing limits a level, and so nobody waits for its hops.
+func (l *Lane) free(level int) bool {
+	return level < l.nested.unlimited && l.bucket.rate == unit.Unlimited
+}
+
 // Allows reports whether a block of a level may be taken at now. Who is refused
 // as a hop is short holds back what comes after it until that hop is ready, and
 // 5 ms longer: so it is asked only when there is something to move, and again at
@@ -188,6 +199,9 @@ func (l *Lane) SetCeiling(now unit.Time, ceiling Budget) {
 func (l *Lane) Allows(now unit.Time, level int) bool {
 	n := l.nested
 	level = n.level(level)
+	if l.free(level) {
+		return true
+	}
 	if !l.bucket.Allows(now) {
 		n.wants[l.rank.index()][level] = want{}
 		return false
@@ -210,6 +224,9 @@ func (l *Lane) Allows(now unit.Time, level int) bool {
 func (l *Lane) Take(now unit.Time, level int, b unit.Bytes) {
 	n := l.nested
 	level = n.level(level)
+	if l.free(level) {
+		return
+	}
 	n.wants[l.rank.index()][level] = want{}
 	l.bucket.Take(now, b)
 	for i := range n.hops[:level+1] {
@@ -230,6 +247,9 @@ func (l *Lane) Return(level int, b unit.Bytes) {
 // unit.Never if the ceiling or a hop gives nothing at all.
 func (l *Lane) ReadyAt(now unit.Time, level int) unit.Time {
 	level = l.nested.level(level)
+	if l.free(level) {
+		return now
+	}
 	at, _ := l.nested.hopsReadyAt(now, level)
 	first, _ := l.nested.yields(now, l.rank, level)
 	return max(at, first.until, l.bucket.ReadyAt(now))
@@ -262,6 +282,9 @@ func (l *Lane) Binding(now unit.Time, level int) Binding {
 // the hops' budgets.
 func (l *Lane) Rate(level int) unit.Rate {
 	r := l.ceiling.Rate
+	if l.free(l.nested.level(level)) {
+		return r
+	}
 	for i := range l.nested.hops[:l.nested.level(level)+1] {
 		r = min(r, l.nested.hops[i].budget.Rate)
 	}

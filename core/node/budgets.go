@@ -58,10 +58,6 @@ type lane struct {
 	ceiling bandwidth.Budget
 	// held is when traffic was held back last, by the uplinks that it crosses.
 	held []unit.Time // 0: never
-	// queue counts the blocks that wait to be sent, by the uplinks that they cross;
-	// refused are those, as bits, that cannot be sent now.
-	queue   []int
-	refused uint32
 }
 
 var _ swarm.Budget = (*lane)(nil)
@@ -72,7 +68,7 @@ func (d *direction) newLane(now unit.Time) *lane {
 	})
 	return &lane{
 		Lane: d.nested.Lane(now, bandwidth.Normal, ceiling), way: d, ceiling: ceiling,
-		held: make([]unit.Time, d.uplinks+1), queue: make([]int, d.uplinks+1),
+		held: make([]unit.Time, d.uplinks+1),
 	}
 }
 

@@ -49,7 +49,7 @@ func (t *transfer) wants(now unit.Time, rows []HopDemand) {
 		row := &rows[i]
 		wanted := down
 		if row.Up {
-			wanted = t.up.waits(now)
+			wanted = t.waits(now)
 		}
 		row.Wants = row.Wants || slices.Contains(wanted[row.Hop:], true)
 	}
@@ -73,10 +73,10 @@ func (t *transfer) wantsFrom(now unit.Time) []bool {
 
 // waits says whether something waits to be sent, or did of late, by the uplinks that
 // it crosses.
-func (l *lane) waits(now unit.Time) []bool {
-	wants := make([]bool, len(l.held))
-	for uplinks := range wants {
-		wants[uplinks] = l.queue[uplinks] > 0 || l.binds(now, uplinks)
+func (t *transfer) waits(now unit.Time) []bool {
+	wants := make([]bool, len(t.gates))
+	for uplinks, g := range t.gates {
+		wants[uplinks] = g.waiting > 0 || t.up.binds(now, uplinks)
 	}
 	return wants
 }

@@ -122,7 +122,7 @@ const pausedFor = 500 * time.Millisecond
 
 // refuseQueued refuses what waits to be sent across so many uplinks or more.
 func (t *transfer) refuseQueued(uplinks int, out []Action) []Action {
-	taken := t.m.uploads.take(func(u upload) bool { return u.lane == t.up && u.uplinks >= uplinks })
+	taken := t.m.uploads.take(func(u upload) bool { return u.gate.lane == t.up && u.gate.uplinks >= uplinks })
 	for _, b := range taken {
 		out = t.send(b.Peer, pausedRejection(b.Block), out)
 	}

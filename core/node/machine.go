@@ -169,7 +169,7 @@ func (m *Machine) join(now unit.Time, ev Joined, out []Action) []Action {
 		return out
 	}
 	t := newTransfer(now, m, ev)
-	m.uploads.lanes = append(m.uploads.lanes, t.up)
+	t.gates = m.uploads.open(t.up)
 	m.transfers[ev.Transfer] = t
 	i, _ := slices.BinarySearchFunc(m.order, ev.Transfer, cmpDigest)
 	m.order = slices.Insert(m.order, i, ev.Transfer)

@@ -19,7 +19,8 @@ type transfer struct {
 	known    bool // the manifest is known and can be served
 	peers    map[unit.NodeID]*early
 	down, up *lane
-	counted  *moved // in Machine.moved
+	gates    []*gate // of up
+	counted  *moved  // in Machine.moved
 }
 
 // early is what is known of a connected peer beside the swarm: what it announced

@@ -23,7 +23,7 @@ const (
 // block each, so that none starves the others; who has waited longest comes first
 // in each turn.
 type uploads struct {
-	lanes []*lane  // of the transfers
+	gates []*gate  // of all transfers
 	queue []upload // in the order of sending
 	bytes int64    // what the queue counts as
 	turn  int      // of the block that was admitted last
@@ -32,16 +32,32 @@ type uploads struct {
 // upload is a block that waits. A peer's blocks have turns one after the other.
 type upload struct {
 	SendBlock
+	gate *gate
+	turn int
+}
+
+// gate is what a transfer's blocks pass that cross some number of uplinks.
+type gate struct {
 	lane    *lane
-	uplinks int // that it crosses
-	turn    int
+	uplinks int
+	waiting int  // blocks
+	refused bool // they cannot be sent now
+}
+
+// open makes a transfer's gates, by the uplinks.
+func (u *uploads) open(l *lane) (gates []*gate) {
+	for uplinks := range l.held {
+		gates = append(gates, &gate{lane: l, uplinks: uplinks})
+	}
+	u.gates = append(u.gates, gates...)
+	return gates
 }
 
 // weight is what a block counts as, in bytes.
 func weight(b SendBlock) int64 { return max(int64(b.Block.Length), leastBlock) }
 
-// add queues a block that crosses uplinks; false if that is more than may wait.
-func (u *uploads) add(b SendBlock, l *lane, uplinks int) bool {
+// add queues a block; false if that is more than may wait.
+func (u *uploads) add(b SendBlock, g *gate) bool {
 	waiting, turn := int64(0), u.turn
 	for _, q := range u.queue {
 		if q.Peer == b.Peer && q.Transfer == b.Transfer {
@@ -55,17 +71,17 @@ func (u *uploads) add(b SendBlock, l *lane, uplinks int) bool {
 	}
 	turn++
 	i, _ := slices.BinarySearchFunc(u.queue, turn+1, func(q upload, t int) int { return q.turn - t })
-	u.queue = slices.Insert(u.queue, i, upload{b, l, uplinks, turn})
+	u.queue = slices.Insert(u.queue, i, upload{b, g, turn})
 	u.bytes += n
-	l.queue[uplinks]++
+	g.waiting++
 	return true
 }
 
 // retryAfter is when a peer may ask again that was refused a block: when half of what
 // waits will have been sent.
-func (u *uploads) retryAfter(l *lane, uplinks int) time.Duration {
+func (u *uploads) retryAfter(g *gate) time.Duration {
 	const least, most = 50 * time.Millisecond, 2 * time.Second
-	return min(max(unit.Bytes(u.bytes/2).Over(l.Rate(uplinks)), least), most)
+	return min(max(unit.Bytes(u.bytes/2).Over(g.lane.Rate(g.uplinks)), least), most)
 }
 
 // cancel takes a block out of the queue; false if it was admitted before.
@@ -79,8 +95,8 @@ func (u *uploads) dropPeer(d artifact.Digest, peer unit.NodeID) {
 
 // close takes a transfer's blocks out of the queue, for good.
 func (u *uploads) close(l *lane) {
-	u.take(func(q upload) bool { return q.lane == l })
-	u.lanes = slices.DeleteFunc(u.lanes, func(other *lane) bool { return other == l })
+	u.take(func(q upload) bool { return q.gate.lane == l })
+	u.gates = slices.DeleteFunc(u.gates, func(g *gate) bool { return g.lane == l })
 }
 
 // take takes blocks out of the queue.
@@ -99,18 +115,18 @@ func (u *uploads) take(which func(upload) bool) (taken []SendBlock) {
 // gone says that a block waits no more.
 func (u *uploads) gone(q upload) {
 	u.bytes -= weight(q.SendBlock)
-	q.lane.queue[q.uplinks]--
+	q.gate.waiting--
 }
 
 // admit appends what may be sent now. A block that is held back lets those pass that
 // are of another transfer, or cross fewer uplinks.
 func (u *uploads) admit(now unit.Time, out []Action) []Action {
-	for _, l := range u.lanes {
-		l.refused = 0
+	for _, g := range u.gates {
+		g.refused = false
 	}
 	left := u.queue[:0]
 	for i, b := range u.queue {
-		if !b.lane.admits(now, b.uplinks) {
+		if !b.gate.admits(now) {
 			if u.allRefused() {
 				left = append(left, u.queue[i:]...)
 				break
@@ -120,7 +136,7 @@ func (u *uploads) admit(now unit.Time, out []Action) []Action {
 		}
 		u.turn = b.turn
 		u.gone(b)
-		b.lane.Take(now, b.uplinks, unit.Bytes(b.Block.Length))
+		b.gate.lane.Take(now, b.gate.uplinks, unit.Bytes(b.Block.Length))
 		out = append(out, b.SendBlock)
 	}
 	clear(u.queue[len(left):])
@@ -128,25 +144,15 @@ func (u *uploads) admit(now unit.Time, out []Action) []Action {
 	return out
 }
 
-// admits reports whether a block may be sent. Who was refused is not asked again.
-func (l *lane) admits(now unit.Time, uplinks int) bool {
-	if l.refused&(1<<uplinks) == 0 && l.Allows(now, uplinks) {
-		return true
-	}
-	l.refused |= 1 << uplinks
-	return false
+// admits reports whether a block may be sent. Once refused, it does not ask again.
+func (g *gate) admits(now unit.Time) bool {
+	g.refused = g.refused || !g.lane.Allows(now, g.uplinks)
+	return !g.refused
 }
 
 // allRefused reports whether nothing that waits can be sent now.
 func (u *uploads) allRefused() bool {
-	for _, l := range u.lanes {
-		for uplinks, n := range l.queue {
-			if n > 0 && l.refused&(1<<uplinks) == 0 {
-				return false
-			}
-		}
-	}
-	return true
+	return !slices.ContainsFunc(u.gates, func(g *gate) bool { return g.waiting > 0 && !g.refused })
 }
 
 func (u *uploads) nextDeadline(now unit.Time) unit.Time {
@@ -154,11 +160,9 @@ func (u *uploads) nextDeadline(now unit.Time) unit.Time {
 	if len(u.queue) == 0 {
 		return next
 	}
-	for _, l := range u.lanes {
-		for uplinks, n := range l.queue {
-			if n > 0 {
-				next = min(next, l.ReadyAt(now, uplinks))
-			}
+	for _, g := range u.gates {
+		if g.waiting > 0 {
+			next = min(next, g.lane.ReadyAt(now, g.uplinks))
 		}
 	}
 	return next
@@ -167,12 +171,12 @@ func (u *uploads) nextDeadline(now unit.Time) unit.Time {
 // upload queues a block until the budget admits it. Whoever asks for more than
 // may wait is told to ask again.
 func (t *transfer) upload(a swarm.Upload, out []Action) []Action {
-	u, uplinks := &t.m.uploads, t.up.crosses(a.Uplinks)
-	if t.up.Rate(uplinks) == 0 {
+	u, g := &t.m.uploads, t.gates[t.up.crosses(int(a.Uplinks))]
+	if t.up.Rate(g.uplinks) == 0 {
 		return t.send(a.Peer, pausedRejection(a.Block), out)
 	}
-	if u.add(SendBlock{t.digest, a.Peer, a.Block}, t.up, uplinks) {
+	if u.add(SendBlock{t.digest, a.Peer, a.Block}, g) {
 		return out
 	}
-	return t.send(a.Peer, rejection(swarm.Reject{Peer: a.Peer, Block: a.Block, Reason: swarm.Busy, RetryAfter: u.retryAfter(t.up, uplinks)}), out)
+	return t.send(a.Peer, rejection(swarm.Reject{Peer: a.Peer, Block: a.Block, Reason: swarm.Busy, RetryAfter: u.retryAfter(g)}), out)
 }

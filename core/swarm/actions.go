@@ -31,7 +31,7 @@ type Cancel struct {
 type Upload struct {
 	Peer    unit.NodeID
 	Block   Block
-	Uplinks int // of our own locations that it crosses
+	Uplinks int32 // of our own locations that it crosses
 }
 
 // RejectReason says why a request is not served.

@@ -54,7 +54,7 @@ func (s *Swarm) PeerWants(now unit.Time, node unit.NodeID, b Block, out []Action
 		out = append(out, Reject{Peer: node, Block: b, Reason: Busy, RetryAfter: recheck})
 		return s.nextChecks(out)
 	case p.Foreign:
-		return append(out, Upload{Peer: node, Block: b, Uplinks: p.uplinks})
+		return append(out, Upload{Peer: node, Block: b, Uplinks: int32(p.uplinks)})
 	}
 	if wait, why := s.choker.wait(s, now, p, b.Span); wait > 0 {
 		return append(out, Reject{Peer: node, Block: b, Reason: why, RetryAfter: wait})
@@ -62,7 +62,7 @@ func (s *Swarm) PeerWants(now unit.Time, node unit.NodeID, b Block, out []Action
 	if p.level < s.cfg.Location.Depth() && s.cfg.Strategy.Stealing {
 		s.noteStart(now, p, b.Span) // which it will tell us presently: others may ask before
 	}
-	return append(out, Upload{Peer: node, Block: b, Uplinks: p.uplinks})
+	return append(out, Upload{Peer: node, Block: b, Uplinks: int32(p.uplinks)})
 }
 
 // spreads reports whether somebody else should spread the span to p. Nothing is

@@ -44,6 +44,20 @@ func TestSameSeedSameReport(t *testing.T) {
 	}
 }
 
+// Without the overlay, whose delays are drawn, runs differ by seed as well.
+func TestSeedMattersWithoutOverlay(t *testing.T) {
+	for _, picker := range []string{"stealing", "random", "rarest", "sequential", "market"} {
+		s := racks(t, "strategy: {overlay: false, picker: "+picker+"}")
+		a, b := run(t, s, sim.Options{Seed: 1}), run(t, s, sim.Options{Seed: 1})
+		if !reflect.DeepEqual(a, b) {
+			t.Errorf("%s: two runs of one seed differ", picker)
+		}
+		if c := run(t, s, sim.Options{Seed: 2}); reflect.DeepEqual(a.Nodes, c.Nodes) {
+			t.Errorf("%s: another seed changes nothing", picker)
+		}
+	}
+}
+
 // Nobody has bytes that nobody sent, nor more than the content without counting
 // them as duplicate.
 func TestBytesAreConserved(t *testing.T) {

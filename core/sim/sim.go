@@ -196,12 +196,21 @@ func (s *simulation) play() {
 
 // join has a host hear of the distribution, read it and join.
 func (s *simulation) join(h *host, at time.Duration) {
-	heard := oneWay(h.down()) + oneWay(h.up()) + oneWay(h.down()) + planTime
+	heard := oneWay(h.down()) + oneWay(h.up()) + oneWay(h.down()) + s.planned()
 	s.after(at+heard, func() {
 		if h.machine == nil && !h.killed {
 			h.start()
 		}
 	})
+}
+
+// planned is how long an agent takes from hearing of the distribution to joining. Of
+// what the overlay does much is left to chance; without it only this is.
+func (s *simulation) planned() time.Duration {
+	if s.scenario.Strategy.Overlay {
+		return planTime
+	}
+	return planTime + s.rand.Jitter(planTime)
 }
 
 // done counts a receiver that has everything.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -28,7 +29,7 @@ func (l *lab) conclude() error {
 			continue // interrupted before any run of it began
 		}
 		all = append(all, reports...)
-		errs = append(errs, printTables(l.stdout, t.scenario, reports), l.draw(t, reports))
+		errs = append(errs, printTables(l.stdout, t.scenario, reports), l.draw(t, reports), l.drawLinks(t, reports))
 	}
 	errs = append(errs, writeJSON(filepath.Join(l.out, "summary.json"), scenario.Summarize(all)))
 	fmt.Fprintf(l.stdout, "\nThe reports are in %s.\n", l.out)
@@ -43,8 +44,30 @@ func (l *lab) draw(t *trial, reports []scenario.Report) error {
 		dir, name := filepath.Split(file)
 		file = filepath.Join(dir, t.scenario.Name+"."+name)
 	}
+	return writeSVG(file, func(w io.Writer) error { return plot.Complete(w, reports) })
+}
+
+// drawLinks draws the use of links by each system, in the run whose last finish is
+// the median, if others use them or leave room to others.
+func (l *lab) drawLinks(t *trial, reports []scenario.Report) error {
+	if t.scenario.Bandwidth == nil && len(t.scenario.Background) == 0 {
+		return nil
+	}
+	var errs []error
+	for _, g := range groups(reports) {
+		rep := g.middle()
+		file := filepath.Join(l.out, fmt.Sprintf("%s.%s.links.svg", rep.Scenario, rep.System))
+		err := writeSVG(file, func(w io.Writer) error { return plot.Links(w, rep) })
+		if !errors.Is(err, plot.ErrNoLinks) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func writeSVG(file string, draw func(io.Writer) error) error {
 	var svg bytes.Buffer
-	if err := plot.Complete(&svg, reports); err != nil {
+	if err := draw(&svg); err != nil {
 		return err
 	}
 	return os.WriteFile(file, svg.Bytes(), 0o644) //nolint:gosec // everybody may read it

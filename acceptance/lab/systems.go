@@ -23,12 +23,13 @@ type ground struct {
 }
 
 // ours are our own systems: each changes what the scenario says of the strategy.
-// Those with a plus are the steps from plain to rackswarm.
+// Those with a plus are the steps from plain to rackswarm. Only this leaves room for
+// others.
 var ours = []struct {
 	name   string
 	change func(*rackswarm.Options)
 }{
-	{"rackswarm", func(*rackswarm.Options) {}},
+	{"rackswarm", func(o *rackswarm.Options) { o.Aware = true }},
 	{"plain", func(o *rackswarm.Options) { leave(&o.Strategy, 0) }},
 	{"plain+overlay", func(o *rackswarm.Options) { leave(&o.Strategy, 1) }},
 	{"plain+overlay+division", func(o *rackswarm.Options) { leave(&o.Strategy, 2) }},
@@ -43,7 +44,7 @@ func leave(s *scenario.Strategy, n int) {
 }
 
 // nameNone is the system that distributes nothing.
-const nameNone = "none"
+const nameNone = scenario.Baseline
 
 // systemNames are all that can be compared.
 func systemNames() []string {
@@ -83,7 +84,7 @@ func newSystem(name string, g ground) (system.System, error) {
 // program is the file of rackswarm: users' own, unless a node is to send wrong
 // bytes.
 func program(s *scenario.Scenario) string {
-	if slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return f.Action == scenario.Corrupt }) {
+	if s.Strikes(scenario.Corrupt) {
 		return "rackswarm-faults"
 	}
 	return "rackswarm"

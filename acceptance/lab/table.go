@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -49,6 +50,12 @@ type column struct {
 	value         func(scenario.Report) float64
 }
 
+// middle is the run whose last finish is the median, the earlier of two.
+func (g group) middle() scenario.Report {
+	sorted := slices.SortedStableFunc(slices.Values(g.reports), func(a, b scenario.Report) int { return cmp.Compare(a.Last, b.Last) })
+	return sorted[(len(sorted)-1)/2]
+}
+
 // details are what the summaries do not have.
 var details = []column{
 	{"START p50 ms", "%.1f", func(r scenario.Report) float64 { return r.StartLatency.P50 }},
@@ -82,7 +89,17 @@ func printTables(w io.Writer, s *scenario.Scenario, reports []scenario.Report) e
 	printDetails(w, all)
 	printCopies(w, s, all)
 	printProbes(w, all)
-	return nil
+	return printSite(w, s, reports)
+}
+
+// printSite shows what others noticed, if there were any.
+func printSite(w io.Writer, s *scenario.Scenario, reports []scenario.Report) error {
+	sites, err := s.Site(reports)
+	if err != nil || len(sites) == 0 {
+		return err
+	}
+	fmt.Fprintf(w, "\nWhat others noticed, beside %s:\n\n", scenario.Baseline)
+	return scenario.SiteTable(w, sites)
 }
 
 // bound is what the reports say, 0 if no run was made.

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/topo"
@@ -164,6 +165,11 @@ const (
 	Zeros   Says = "zeros"   // counters that stand at zero
 	Nothing Says = "nothing" // it is not there
 )
+
+// Strikes reports whether a fault has an action.
+func (s *Scenario) Strikes(a Action) bool {
+	return slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.Action == a })
+}
 
 // Tree is the network of the scenario before any fault.
 func (s *Scenario) Tree() (*topo.Tree, error) {

@@ -161,7 +161,25 @@ func Table(w io.Writer, summaries []Summary) error {
 	for _, s := range summaries {
 		rows = append(rows, s.row())
 	}
-	widths := make([]int, len(columns))
+	var text strings.Builder
+	if err := writeTable(&text, rows); err != nil {
+		return err
+	}
+	for _, s := range summaries {
+		if s.Missing != "" {
+			fmt.Fprintf(&text, "\n%s is missing: %s\n", s.System, s.Missing)
+		}
+	}
+	if _, err := io.WriteString(w, text.String()); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	return nil
+}
+
+// writeTable writes rows of cells as a table in Markdown whose columns line up, the
+// first one below its title.
+func writeTable(w io.Writer, rows [][]string) error {
+	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], len([]rune(cell)))
@@ -171,12 +189,7 @@ func Table(w io.Writer, summaries []Summary) error {
 	for i, row := range rows {
 		writeRow(&text, row, widths, " ")
 		if i == 0 {
-			writeRow(&text, make([]string, len(columns)), widths, "-")
-		}
-	}
-	for _, s := range summaries {
-		if s.Missing != "" {
-			fmt.Fprintf(&text, "\n%s is missing: %s\n", s.System, s.Missing)
+			writeRow(&text, make([]string, len(widths)), widths, "-")
 		}
 	}
 	if _, err := io.WriteString(w, text.String()); err != nil {

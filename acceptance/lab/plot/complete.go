@@ -198,15 +198,29 @@ func bound(p *plot.Plot, legend *plot.Legend, reports []scenario.Report) error {
 
 // write draws the diagram on the left and the legend on the right.
 func write(w io.Writer, p *plot.Plot, legend *plot.Legend) error {
-	canvas := vgsvg.New(width, height)
+	return writeRows(w, [][]*plot.Plot{{p}}, legend)
+}
+
+// writeRows draws diagrams one below the other, with their axes in line, and the
+// legend to the right of them. One alone has the usual height.
+func writeRows(w io.Writer, rows [][]*plot.Plot, legend *plot.Legend) error {
+	first := rows[0][0]
+	high := height
+	if len(rows) > 1 {
+		high = linkTitle + linkHeight*vg.Length(len(rows))
+	}
+	canvas := vgsvg.New(width, high)
 	whole := draw.New(canvas)
 	whole.SetColor(color.White)
 	whole.Fill(whole.Path())
 	inside := draw.Crop(whole, margin, -margin, margin, -margin)
 	beside := legend.Rectangle(inside)
 	side := (beside.Max.X-beside.Min.X)*slack + margin
-	p.Draw(draw.Crop(inside, 0, -side, 0, 0))
-	top := p.Title.TextStyle.Height(p.Title.Text) + p.Title.Padding
+	tiles := draw.Tiles{Rows: len(rows), Cols: 1, PadY: margin}
+	for i, row := range plot.Align(rows, tiles, draw.Crop(inside, 0, -side, 0, 0)) {
+		rows[i][0].Draw(row[0])
+	}
+	top := first.Title.TextStyle.Height(first.Title.Text) + first.Title.Padding
 	legend.Draw(draw.Crop(inside, inside.Max.X-inside.Min.X-side+margin, 0, 0, -top))
 	var svg bytes.Buffer
 	if _, err := canvas.WriteTo(&svg); err != nil {

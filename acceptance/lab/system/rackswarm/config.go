@@ -3,6 +3,7 @@ package rackswarm
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -54,6 +55,7 @@ func (a *agent) configure() error {
 	if a.limit != topo.Unlimited {
 		all["limits"] = section{"download": rate(a.limit.Down), "upload": rate(a.limit.Up)}
 	}
+	maps.Copy(all, f.bandwidthSettings())
 	text, err := yaml.Marshal(all)
 	if err != nil {
 		return err

@@ -38,9 +38,6 @@ func (f *Fleet) Finish(ctx context.Context, o *scenario.Observed) error {
 		o.Notes = append(o.Notes, err.Error())
 	}
 	o.Notes = append(o.Notes, f.bugs()...)
-	if f.opts.Scenario.Bandwidth != nil && !f.opts.Static {
-		o.Notes = append(o.Notes, "the agents have no bandwidth manager: the scenario's section bandwidth changes the bound alone")
-	}
 	return f.readTraces(o)
 }
 

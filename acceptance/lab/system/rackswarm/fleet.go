@@ -30,6 +30,8 @@ type Options struct {
 	Strategy scenario.Strategy
 	// Static limits every node to its share of the links that it uses.
 	Static bool
+	// Aware has the agents leave room for others, as the scenario says.
+	Aware bool
 	// Dir is for all files. Sockets are in it, so its path has to be short.
 	Dir string
 	// Source is the artifact, a file or a directory, which is only read.
@@ -127,7 +129,7 @@ func (f *Fleet) Start(ctx context.Context) error {
 	if err := os.Symlink("/proc/self/cwd", f.root()); err != nil {
 		return err
 	}
-	if err := f.makePKI(ctx); err != nil {
+	if err := errors.Join(f.makePKI(ctx), f.writeCommunity()); err != nil {
 		return err
 	}
 	if err := f.store.start(ctx); err != nil {
@@ -150,7 +152,9 @@ func (f *Fleet) Start(ctx context.Context) error {
 	return f.publish(ctx)
 }
 
-func (f *Fleet) root() string { return filepath.Join(f.opts.Dir, "srv") }
+func (f *Fleet) file(name string) string { return filepath.Join(f.opts.Dir, name) }
+
+func (f *Fleet) root() string { return f.file("srv") }
 
 // waitAlive waits until the first agent knows all that were started.
 func (f *Fleet) waitAlive(ctx context.Context) error {

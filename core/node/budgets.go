@@ -63,13 +63,16 @@ type lane struct {
 var _ swarm.Budget = (*lane)(nil)
 
 func (d *direction) newLane(now unit.Time) *lane {
-	ceiling := bandwidth.NewBudget(bandwidth.Binding{
-		Reason: bandwidth.Open, OfTransfer: true, Hop: topo.Hop{Up: d.up}, Rate: unit.Unlimited,
-	})
+	ceiling := noCeiling(d.up)
 	return &lane{
 		Lane: d.nested.Lane(now, bandwidth.Normal, ceiling), way: d, ceiling: ceiling,
 		held: make([]unit.Time, d.uplinks+1),
 	}
+}
+
+// noCeiling is the budget of a transfer that has no limit of its own.
+func noCeiling(up bool) bandwidth.Budget {
+	return bandwidth.NewBudget(bandwidth.Binding{Reason: bandwidth.Open, OfTransfer: true, Hop: topo.Hop{Up: up}, Rate: unit.Unlimited})
 }
 
 func (l *lane) set(now unit.Time, rank bandwidth.Rank, ceiling bandwidth.Budget) {

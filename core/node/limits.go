@@ -71,7 +71,7 @@ func (m *Machine) Bindings(now unit.Time, d artifact.Digest) (download, upload [
 func (l *lane) bindings(now unit.Time) []bandwidth.Binding {
 	list := make([]bandwidth.Binding, len(l.held))
 	for uplinks := range list {
-		list[uplinks] = bandwidth.NoLimit(l.ceiling.Binding.Hop).Binding
+		list[uplinks] = noCeiling(l.way.up).Binding
 		if l.binds(now, uplinks) {
 			list[uplinks] = l.Binding(now, uplinks)
 		}

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -92,5 +93,47 @@ func TestPlanOfWhatIsStopped(t *testing.T) {
 	w.Holds[0].Kind = api.HoldPause
 	if got := w.unlessStopped(&d, Place{Generation: 3}); got != (Place{Generation: 3}) {
 		t.Errorf("paused, it becomes %#v", got)
+	}
+}
+
+// A stop ends a task that fetches, and lets one end that has begun to switch; other
+// work to be done ends both.
+func TestStopEndsNoSwitch(t *testing.T) {
+	running := Replace{Generation: 3}
+	for _, c := range []struct {
+		then      Task
+		switching bool
+		cancelled bool
+	}{
+		{Stopped{3}, false, true}, {Stopped{3}, true, false}, {running, false, false}, {Remove{4}, true, true},
+	} {
+		cancelled := false
+		x := &dist{task: c.then, switching: c.switching, worker: &worker{task: running, cancel: func() { cancelled = true }}}
+		if x.cancelUnwanted(time.Now()); cancelled != c.cancelled {
+			t.Errorf("%#v, switching %v: cancelled %v", c.then, c.switching, cancelled)
+		}
+	}
+}
+
+// Whoever begins to switch is told to go on only if nobody gave the task up before.
+func TestBeginSwitch(t *testing.T) {
+	for _, givenUp := range []bool{false, true} {
+		r := knowing()
+		r.mail = newMailbox[event]()
+		ctx, cancel := context.WithCancel(t.Context())
+		w := &worker{name: "site", send: r.mail.put}
+		x := &dist{worker: w}
+		r.dists = map[string]*dist{"site": x}
+		ended := make(chan error)
+		go func() { ended <- w.beginSwitch(ctx) }()
+		<-r.mail.ready
+		if givenUp {
+			cancel()
+		}
+		r.handleMail(r.mail.take())
+		if err := <-ended; givenUp != (err != nil) || !x.switching {
+			t.Errorf("given up %v: %v, switching %v", givenUp, err, x.switching)
+		}
+		cancel()
 	}
 }

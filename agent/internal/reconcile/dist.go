@@ -19,6 +19,8 @@ type dist struct {
 	wanted *api.Distribution // nil if this node has to forget it
 	task   Task
 	worker *worker // carries out a task now, or nil
+	// switching says that the worker has begun to change what stands.
+	switching bool
 	// placement is what stands, opened; nil if nothing does or it is not opened
 	// yet. The worker may use it; only run replaces and closes it.
 	placement *storage.Placement
@@ -117,6 +119,9 @@ func (x *dist) cancelUnwanted(now time.Time) {
 	if running == x.task {
 		return
 	}
+	if _, stop := x.task.(Stopped); stop && x.switching {
+		return // it ends: what stands and what is recorded would not agree
+	}
 	was, fetches := needs(running)
 	is, fetch := needs(x.task)
 	if fetches && fetch && was == is && sameRequest(&x.worker.wanted, x.wanted) {
@@ -208,7 +213,7 @@ func (r *Reconciler) startWorker(ctx context.Context, x *dist, w *worker) {
 	if d, ok := needs(w.task); ok {
 		w.record = r.desired.Artifacts[d.String()]
 	}
-	x.worker = w
+	x.worker, x.switching = w, false
 	r.workers.Go(func() { w.run(ctx) })
 }
 

@@ -35,7 +35,12 @@ func (w *worker) repair(ctx context.Context, out *outcome) error {
 	if err != nil {
 		return err
 	}
-	return w.complete(ctx, p, m, p.Install)
+	return w.complete(ctx, p, m, func(ctx context.Context) error {
+		if err := w.beginSwitch(ctx); err != nil {
+			return err
+		}
+		return p.Install(ctx)
+	})
 }
 
 // installTries is how often a task installs: what was staged may be gone or

@@ -49,6 +49,9 @@ func (w World) unlessStopped(d *api.Distribution, t Task) Task {
 	if _, fetches := needs(t); !fetches {
 		return t
 	}
+	if rec := w.Records[d.Name]; rec != nil && rec.Trial != nil && sameOnDisk(rec.Trial, d) {
+		return t // it has switched, and hooks are yet to look
+	}
 	if h := api.HeldBy(w.Holds, *d, w.Node.Name); h != nil && h.Kind == api.HoldStop {
 		return Stopped{d.Generation}
 	}

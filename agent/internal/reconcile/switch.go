@@ -90,6 +90,9 @@ func (w *worker) switchOver(ctx context.Context, out *outcome) error {
 	if p := out.opened; p != nil && p.Installed() && w.rec.Trial == nil {
 		return nil // it stood before this node knew of it
 	}
+	if err := w.beginSwitch(ctx); err != nil {
+		return err
+	}
 	if err := w.journal(ctx, &w.wanted); err != nil {
 		return err
 	}
@@ -256,6 +259,30 @@ func (w *worker) told(staged string) hook.Switch {
 		s.Previous = w.rec.Standing.Digest
 	}
 	return s
+}
+
+// beginSwitch tells the loop that the task changes what stands from here on: a stop
+// lets it end then. An error says that the task was given up before.
+func (w *worker) beginSwitch(ctx context.Context) error {
+	begun := make(chan struct{})
+	w.send(switching{w, begun})
+	select {
+	case <-ctx.Done():
+	case <-begun: // the loop may have given the task up just before
+	}
+	return ctx.Err()
+}
+
+type switching struct {
+	worker *worker
+	begun  chan<- struct{}
+}
+
+func (e switching) apply(r *Reconciler) {
+	if r.current(e.worker) {
+		r.dists[e.worker.name].switching = true
+		close(e.begun)
+	}
 }
 
 // journal notes for a restart that content is on trial, nil for none, before it

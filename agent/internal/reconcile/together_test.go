@@ -334,6 +334,60 @@ func TestEndDuringTrial(t *testing.T) {
 	}
 }
 
+// A stop comes while a hook looks at what the node has switched to: the switch ends,
+// also after a restart of the agent, and nobody kills the hook.
+func TestStopLetsASwitchEnd(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		restarts bool
+		refuses  bool
+	}{{"", false, false}, {"restarted", true, false}, {"refused", false, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFleet(t)
+			first, second, one, two := versions(f)
+			web := f.add("web")
+			looks, proceed := filepath.Join(t.TempDir(), "looks"), filepath.Join(t.TempDir(), "go on")
+			web.stop()
+			end := map[bool]string{false: "true", true: "exit 1"}[c.refuses]
+			web.hooks = hook.Set{"check": script(`echo >>` + looks + `; until test -e '` + proceed + `'; do sleep .01; done; ` + end)}
+			web.start()
+			d := web.on("site", one.Digest().String())
+			web.untilInstalled(f.want(d))
+			d.Digest, d.Hooks.After = two.Digest().String(), []string{"check"}
+			d = f.want(d)
+			f.eventually("the hook looks", func() bool { _, err := os.Stat(looks); return err == nil })
+			stop := api.Hold{Kind: api.HoldStop, Distribution: "site", Created: d.CreatedAt, Generation: d.Generation}
+			err := f.store.UpdateHolds(t.Context(), func(map[string]api.Hold) ([]api.Hold, []string, error) { return []api.Hold{stop}, nil, nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.eventually("the node has heard of the stop", func() bool {
+				known, err := web.r.OperatorHolds(t.Context())
+				return err == nil && len(known) == 1
+			})
+			mustStand(t, web, d.Path, second)
+			if c.restarts {
+				web.restart()
+			}
+			if err := os.WriteFile(proceed, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			stands := second
+			if c.refuses {
+				stands = first
+				web.untilFailed("site", api.CodeRefused)
+			} else {
+				web.untilInstalled(d)
+			}
+			mustStand(t, web, d.Path, stands)
+			f.eventually("the trial is over", func() bool { return web.recorded("site").Trial == nil })
+			if text, err := os.ReadFile(looks); err != nil || len(text) != 1 && !c.restarts {
+				t.Errorf("the hook looked %d times, %v", len(text), err)
+			}
+		})
+	}
+}
+
 // A hook refuses the first version, which took the place of something that is not
 // ours: that comes back, also if the agent ends while the hook looks.
 func TestRefusedOverForeignContent(t *testing.T) {

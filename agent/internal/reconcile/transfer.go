@@ -168,6 +168,7 @@ func (e fetchSpans) apply(r *Reconciler) {
 	if !r.current(e.worker) {
 		return
 	}
+	r.dists[e.worker.name].switching = false // what it was to switch to is not all there
 	t := r.provide(e.manifest.Digest(), e.worker.name, e.manifest, e.content, false)
 	t.spans = e.reply
 	if e.content.Have().Full() { // the last span came between the asking and now

@@ -231,15 +231,18 @@ func (r *Reconciler) credit(t *transfer) {
 	sum := x.before.plus(stats)
 	s.Received, s.Sent = sum.received, sum.sent
 	s.Role, s.Peers, s.Rate, s.Waiting = stats.Role, stats.Peers, 0, t.starved(r.cfg.Now(), stats)
+	paused, _ := r.closed(t) // its rates are means that run out, of what came before
 	if s.Phase == api.PhaseFetching && t.content != nil {
-		s.Rate = stats.Rate
 		s.BytesDone = max(s.BytesDone, stats.BytesDone)
+		if !paused {
+			s.Rate = stats.Rate
+		}
 	}
 	if s.Held != nil {
 		s.Waiting, t.starving = "", time.Time{} // for the operator alone
 	}
 	s.Top, s.Reasons = nil, r.reasons(x, t, &stats)
-	if s.Phase == api.PhaseFetching {
+	if s.Phase == api.PhaseFetching && !paused {
 		s.Top = stats.Top
 	}
 }

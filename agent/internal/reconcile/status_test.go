@@ -50,6 +50,31 @@ func TestStatusWhileSeedingAndAfter(t *testing.T) {
 	}
 }
 
+// A paused node receives nothing: it says so at once, and not what its means come to.
+func TestPausedNodeReceivesNothing(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	f.net.stopAfter(2)
+	f.want(web.on("site", seed.publish(bigFiles(6, "content"), "site", publisher).Digest().String()))
+	moves := func(s api.NodeStatus) bool { return s.Held == nil && s.Rate == memRate && len(s.Top) > 0 }
+	web.until("site", "fetching", moves)
+	if _, err := web.r.PauseHere(t.Context(), api.Hold{Distribution: "site"}); err != nil {
+		t.Fatal(err)
+	}
+	web.until("site", "paused", func(s api.NodeStatus) bool { return s.Held != nil && s.Rate == 0 && len(s.Top) == 0 })
+	for range 3 { // what is reported as time passes
+		if _, s, ok := web.r.Report(t.Context(), "site"); !ok || s.Rate != 0 || len(s.Top) != 0 {
+			t.Errorf("paused, it reports %+v", s)
+		}
+		ticked := web.r.cfg.Now()
+		f.eventually("time passes", func() bool { return web.r.cfg.Now().Sub(ticked) > tickInterval })
+	}
+	if _, err := web.r.ResumeHere(t.Context(), "site"); err != nil {
+		t.Fatal(err)
+	}
+	web.until("site", "fetching again", moves)
+}
+
 func TestNumbersOfTheMomentDoNotOutliveACrash(t *testing.T) {
 	f := newFleet(t)
 	seed, web := f.add("seed"), f.add("web")

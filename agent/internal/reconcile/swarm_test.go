@@ -118,7 +118,7 @@ func (s *memSwarm) Notices() <-chan swarmapi.Notice { return s.notices }
 func (s *memSwarm) Stats(d artifact.Digest) (st swarmapi.Stats, ok bool) {
 	s.with(d, func(m *membership) {
 		st, ok = swarmapi.Stats{Received: api.Received{ByLevel: []int64{m.received}}, Sent: m.sent,
-			Rate: memRate, Peers: len(s.net.members[d]) - 1, Role: "member", Visitors: int(s.visitors.Load())}, true
+			Rate: memRate, Top: []api.PeerRate{{Name: "seed", Rate: memRate}}, Peers: len(s.net.members[d]) - 1, Role: "member", Visitors: int(s.visitors.Load())}, true
 	})
 	return st, ok
 }

@@ -32,7 +32,7 @@ func (r *Reconciler) reasons(x *dist, t *transfer, stats *swarmapi.Stats) []api.
 		}
 	}
 	if stats != nil && stats.UpBound != swarmapi.Unbound {
-		all = append(all, r.limitReason(t, stats.UpBound, func(c ceilings) ceiling { return c.up }, api.ReasonSenderLimit, "what it sends to others is limited to %s by %s"))
+		all = append(all, r.limitReason(t, stats.UpBound, sending))
 	}
 	return all
 }
@@ -50,21 +50,33 @@ func (r *Reconciler) waitsFor(x *dist, t *transfer, stats *swarmapi.Stats) api.R
 	case stats.Missing > 0 && stats.Unserved == stats.Missing:
 		return api.Reason{Code: api.ReasonUnserved, Message: fmt.Sprintf("no peer has %d of %d spans that it lacks", stats.Missing, stats.Spans), Fix: seedsFix}
 	case stats.DownBound != swarmapi.Unbound:
-		return r.limitReason(t, stats.DownBound, func(c ceilings) ceiling { return c.down }, api.ReasonLimit, "what it receives is limited to %s by %s")
+		return r.limitReason(t, stats.DownBound, receiving)
 	case len(stats.Top) > 0 && !slices.ContainsFunc(stats.Top, passesOn):
 		return api.Reason{Code: api.ReasonSeeds, Message: "only initial seeders give it anything now", Fix: "wait: other nodes pass on what they get; else raise the seeder's upload limit"}
 	}
 	return api.Reason{Code: api.ReasonFetching, Message: fmt.Sprintf("it fetches from %d peers, and no limit of ours binds", stats.Peers)}
 }
 
+// direction is what limitReason says of a node's traffic one way.
+type direction struct {
+	code api.ReasonCode
+	what string
+	of   func(ceilings) ceiling
+}
+
+var (
+	receiving = direction{api.ReasonLimit, "what it receives", func(c ceilings) ceiling { return c.down }}
+	sending   = direction{api.ReasonSenderLimit, "what it sends to others", func(c ceilings) ceiling { return c.up }}
+)
+
 // limitReason names the limit that binds.
-func (r *Reconciler) limitReason(t *transfer, bound swarmapi.Bound, of func(ceilings) ceiling, code api.ReasonCode, text string) api.Reason {
+func (r *Reconciler) limitReason(t *transfer, bound swarmapi.Bound, d direction) api.Reason {
 	all := r.nodeCeilings()
 	if bound == swarmapi.TransferBound {
 		all = r.transferCeilings(t.digest)
 	}
-	c := of(all)
+	c := d.of(all)
 	by := cmp.Or(c.by, "a limit that was just taken away")
-	return api.Reason{Code: code, Subject: by, Message: fmt.Sprintf(text, c.rate, by), Rate: int64(c.rate),
+	return api.Reason{Code: d.code, Subject: by, Message: fmt.Sprintf("%s is limited to %s by %s", d.what, c.rate, by), Rate: int64(c.rate),
 		Fix: "a limit of agent.yaml is raised there, and the agent restarted; another with: rackswarm limit, see: rackswarm limits"}
 }

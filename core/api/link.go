@@ -86,4 +86,6 @@ type LinkStatus struct {
 // LinkList answers GET /v1/links, sorted by location.
 type LinkList struct {
 	Links []LinkStatus `json:"links"`
+	// StoreDown says that this is what the asked node knew last.
+	StoreDown bool `json:"store_down,omitempty"`
 }

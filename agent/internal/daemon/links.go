@@ -7,7 +7,6 @@ import (
 
 	"github.com/rackswarm/rackswarm/agent/internal/links"
 	"github.com/rackswarm/rackswarm/agent/internal/loop"
-	"github.com/rackswarm/rackswarm/agent/internal/probe"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -16,17 +15,21 @@ import (
 func (d *daemon) openLinks(context.Context) error {
 	policy := bandwidth.DefaultPolicy()
 	policy.Reserve, policy.Ceiling = d.cfg.Reserve, d.cfg.Impact.Uplink
-	var devices []probe.Device
+	var sources []links.Source
 	for _, name := range slices.Sorted(maps.Keys(d.cfg.Devices)) {
 		device, err := d.cfg.Devices[name].Resolve()
 		if err != nil {
 			return err
 		}
-		devices = append(devices, device)
+		source, err := links.Device(device)
+		if err != nil {
+			return err
+		}
+		sources = append(sources, source)
 	}
 	d.links = links.New(links.Config{
 		Self: d.cfg.Node.Name, Location: d.cfg.Node.Location, Store: d.store, Swarm: d.loop,
-		Policy: policy, Links: d.cfg.Links, Devices: devices,
+		Policy: policy, Links: d.cfg.Links, Sources: sources,
 		Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload, Logger: d.log,
 	})
 	return nil

@@ -1,7 +1,9 @@
 package links
 
 import (
+	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -119,6 +121,12 @@ func openStore(t *testing.T) (*storetest.Redis, func() *store.Store) {
 // start runs a manager of a node at ams/r1 until the test ends.
 func start(t *testing.T, s *store.Store, name unit.NodeID, swarm Swarm, change func(*Config)) *Manager {
 	t.Helper()
+	return startWith(t.Context(), t, s, name, swarm, change)
+}
+
+// startWith is start until ctx ends.
+func startWith(ctx context.Context, t *testing.T, s *store.Store, name unit.NodeID, swarm Swarm, change func(*Config)) *Manager {
+	t.Helper()
 	c := Config{Self: name, Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(),
 		Download: unit.Unlimited, Upload: unit.Unlimited, Logger: slog.New(slog.DiscardHandler)}
 	if change != nil {
@@ -126,7 +134,7 @@ func start(t *testing.T, s *store.Store, name unit.NodeID, swarm Swarm, change f
 	}
 	m := New(c)
 	var running sync.WaitGroup
-	running.Go(func() { m.Run(t.Context()) })
+	running.Go(func() { m.Run(ctx) })
 	t.Cleanup(running.Wait)
 	return m
 }
@@ -143,3 +151,5 @@ func eventually(t *testing.T, what string, holds func() bool) time.Duration {
 	}
 	return time.Since(began)
 }
+
+func hasPart(text, part string) bool { return strings.Contains(text, part) }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rackswarm/rackswarm/agent/internal/probe"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/node"
 	"github.com/rackswarm/rackswarm/core/store"
@@ -34,8 +33,8 @@ type Config struct {
 	// Policy counts for all links that say nothing else.
 	Policy bandwidth.Policy
 	Links  map[unit.Location]Link
-	// Devices are asked, by one agent of the fleet each, how much of links is used.
-	Devices []probe.Device
+	// Sources are asked how much of links is used.
+	Sources []Source
 	// Download and Upload are what all transfers together may move at first; see
 	// SetRates.
 	Download, Upload unit.Rate
@@ -79,6 +78,11 @@ func New(c Config) *Manager {
 	}
 	m := &Manager{cfg: c, log: c.Logger, epoch: time.Now(), budgets: map[topo.Hop]bandwidth.Budget{}, rates: [2]unit.Rate{c.Download, c.Upload}}
 	m.known = &knowledge{store: c.Store, clock: m.now, files: c.Links, sensors: map[unit.Location]bool{}}
+	for _, s := range c.Sources {
+		for _, l := range s.Links {
+			m.known.sensors[l] = true
+		}
+	}
 	for _, l := range c.Location.Path() {
 		if l != unit.Root {
 			m.uplinks = append(m.uplinks, newUplink(c.Self, l))
@@ -100,6 +104,11 @@ func (m *Manager) SetRates(download, upload unit.Rate) {
 
 // Run works until ctx ends.
 func (m *Manager) Run(ctx context.Context) {
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	for _, s := range m.cfg.Sources {
+		asking.Go(func() { m.attend(ctx, s) })
+	}
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {

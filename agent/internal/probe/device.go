@@ -92,8 +92,8 @@ func (d Device) withDefaults() Device {
 	return d
 }
 
-// source names the device in errors.
-func (d Device) source() string { return "device " + net.JoinHostPort(d.Host, strconv.Itoa(d.Port)) }
+// String names the device.
+func (d Device) String() string { return "device " + net.JoinHostPort(d.Host, strconv.Itoa(d.Port)) }
 
 // Check says what is wrong with a device's configuration, for the operator.
 func (d Device) Check() error {

@@ -43,7 +43,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // explain makes an Error of what a query of d failed with. Link is left to the
 // caller.
 func explain(d Device, err error) *Error {
-	e := &Error{Source: d.source(), Fault: bandwidth.FaultSilent, Message: err.Error(), Err: err}
+	e := &Error{Source: d.String(), Fault: bandwidth.FaultSilent, Message: err.Error(), Err: err}
 	refused := func(message, fix string) {
 		e.Fault, e.Message, e.Fix = bandwidth.FaultRefused, message, fix
 	}

@@ -44,6 +44,7 @@ type Report struct {
 	Refresh time.Duration
 	Err     *Error              // of this query
 	News    []bandwidth.Warning // what is wrong since this query
+	Faults  []bandwidth.Warning // what is wrong now
 }
 
 // Poller polls a device and measures the use of its links.
@@ -252,7 +253,7 @@ func (p *Poller) take(l *link, values map[string]any, at time.Time) {
 }
 
 func (p *Poller) failed(l *link, f *readFault) {
-	p.fail(l, &Error{Source: p.config.Device.source(), Fault: f.fault, Message: f.message, Fix: f.fix})
+	p.fail(l, &Error{Source: p.config.Device.String(), Fault: f.fault, Message: f.message, Fix: f.fix})
 }
 
 func (p *Poller) fail(l *link, e *Error) {
@@ -263,5 +264,5 @@ func (p *Poller) fail(l *link, e *Error) {
 func (p *Poller) report(l *link, err *Error, news []bandwidth.Warning) {
 	use, known := l.meter.Use()
 	refresh, _ := l.meter.Refresh()
-	p.config.Report(Report{Link: l.Link.Link, Use: use, Known: known, Refresh: refresh, Err: err, News: news})
+	p.config.Report(Report{Link: l.Link.Link, Use: use, Known: known, Refresh: refresh, Err: err, News: news, Faults: l.meter.Faults()})
 }

@@ -99,5 +99,5 @@ func (w *watch) fail(i int, err error) {
 
 func (w *watch) report(i int, err *Error, news []bandwidth.Warning) {
 	use, known := w.meters[i].Use()
-	w.Report(Report{Link: w.Links[i].Link, Use: use, Known: known, Err: err, News: news})
+	w.Report(Report{Link: w.Links[i].Link, Use: use, Known: known, Err: err, News: news, Faults: w.meters[i].Faults()})
 }

@@ -1,0 +1,106 @@
+package links
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/topo"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// List says what is known of all links that anybody declared, as this node's
+// configuration has it. Without the store it is what the node knew last.
+func (m *Manager) List(ctx context.Context) (api.LinkList, error) {
+	list := api.LinkList{Links: []api.LinkStatus{}}
+	if err := m.known.refresh(ctx); err != nil {
+		if !errors.Is(err, store.ErrUnreachable) {
+			return list, err
+		}
+		list.StoreDown = true
+	}
+	for _, l := range slices.Sorted(maps.Keys(m.known.all())) {
+		var claims []store.LinkClaim
+		if !list.StoreDown {
+			var err error
+			if claims, err = m.cfg.Store.Claims(ctx, l); err != nil {
+				return list, err
+			}
+		}
+		list.Links = append(list.Links, m.status(m.now(), m.known.of(l), claims))
+	}
+	return list, nil
+}
+
+// status is what is known of a link at now, and what nodes claim of it.
+func (m *Manager) status(now unit.Time, f facts, claims []store.LinkClaim) api.LinkStatus {
+	s := api.LinkStatus{Location: string(f.location), Declared: f.declared, Warnings: append([]api.LinkWarning{}, f.contradictions()...)}
+	if f.reading != nil {
+		s.Source, s.Node, s.Measured, s.Age = f.reading.Source, string(f.reading.Node), f.reading.Measured, f.age(now).Seconds()
+		s.Warnings = append(s.Warnings, f.reading.Warnings...)
+	}
+	var used rates
+	for _, c := range claims {
+		if c.Age < claimLife && c.UsedUp+c.UsedDown > 0 {
+			s.Users++
+			used.up, used.down = used.up+c.UsedUp, used.down+c.UsedDown
+		}
+	}
+	s.Up, s.Down = m.statusOf(now, f, true, used.up), m.statusOf(now, f, false, used.down)
+	if warning, ok := unheard(f, now); ok {
+		s.Warnings = append(s.Warnings, warning)
+	}
+	for i := range s.Warnings {
+		s.Warnings[i].Message += inForce(s)
+	}
+	return s
+}
+
+func (m *Manager) statusOf(now unit.Time, f facts, up bool, used unit.Rate) api.LinkDirection {
+	b := f.policy(m.cfg.Policy).Budget(topo.Hop{Location: f.location, Up: up}, f.use(now, up))
+	d := api.LinkDirection{Capacity: int64(f.capacity(up)), Ours: int64(used), Budget: int64(b.Rate),
+		Reason: string(b.Binding.Reason), Why: b.Binding.String()}
+	if f.reading != nil {
+		d.Others = int64(pick(up, f.reading.UpOthers, f.reading.DownOthers))
+	}
+	return d
+}
+
+// silentFor is after what time it is said that a source is silent.
+const silentFor = 5 * time.Second
+
+// unheard warns of a link that nobody measures though somebody should.
+func unheard(f facts, now unit.Time) (api.LinkWarning, bool) {
+	w := api.LinkWarning{Fault: string(bandwidth.FaultSilent)}
+	const fix = "does an agent run that names its device in agent.yaml and reaches it?"
+	switch {
+	case f.reading == nil && f.sensor:
+		w.Message = "nobody has measured it yet: " + fix
+	case f.reading != nil && len(f.reading.Warnings) == 0 && f.age(now) > silentFor:
+		w.Message = fmt.Sprintf("nobody has measured it for %v: %s", f.age(now).Round(time.Second), fix)
+	default:
+		return w, false
+	}
+	return w, true
+}
+
+// inForce says what counts while a link is not measured as it should be.
+func inForce(s api.LinkStatus) string {
+	floors := func(d api.LinkDirection) bool {
+		switch bandwidth.Reason(d.Reason) {
+		case bandwidth.Unmeasured, bandwidth.Stale, bandwidth.Floor:
+			return true
+		}
+		return false
+	}
+	if !floors(s.Up) && !floors(s.Down) {
+		return ""
+	}
+	return fmt.Sprintf("; in force: %s up, %s down", unit.Rate(s.Up.Budget), unit.Rate(s.Down.Budget))
+}

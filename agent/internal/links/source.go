@@ -1,0 +1,222 @@
+package links
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rackswarm/rackswarm/agent/internal/probe"
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// Source is who tells how much of some links is used. One agent of all that know it
+// asks it.
+type Source struct {
+	Name  string // for people, such as "device 10.0.0.1:161"
+	Links []unit.Location
+	// Run asks it until ctx ends.
+	Run func(ctx context.Context, a Asking)
+}
+
+// Asking is what a source needs and gives; see probe.Config.
+type Asking struct {
+	Time   func(time.Time) unit.Time
+	Own    func(unit.Location) bandwidth.Moved
+	Report func(probe.Report)
+}
+
+// Device is the source that a device is. Errors are those of its configuration.
+func Device(d probe.Device) (Source, error) {
+	if err := d.Check(); err != nil {
+		return Source{}, err
+	}
+	s := Source{Name: d.String(), Run: func(ctx context.Context, a Asking) {
+		p, err := probe.NewPoller(probe.Config{Device: d, Time: a.Time, Own: a.Own, Report: a.Report})
+		if err == nil { // it was checked
+			p.Run(ctx)
+		}
+	}}
+	for _, l := range d.Links {
+		s.Links = append(s.Links, l.Link)
+	}
+	return s, nil
+}
+
+const (
+	// Who asks a source renews its lease every leaseEvery; another agent takes over
+	// after leaseLife at most, and one more try.
+	leaseLife  = 6 * time.Second
+	leaseEvery = 2 * time.Second
+	// publishEvery is how often it looks for a new reading to publish.
+	publishEvery = 500 * time.Millisecond
+	// settle is after what time all nodes have told what they had moved by then.
+	settle = 350 * time.Millisecond
+)
+
+// lease names the work of asking the source. Agents that know it with other links
+// ask it beside one another.
+func (s Source) lease() string {
+	var names []string
+	for _, l := range s.Links {
+		names = append(names, string(l))
+	}
+	slices.Sort(names)
+	return "links/" + s.Name + "/" + strings.Join(names, ",")
+}
+
+// attend asks the source whenever nobody else does, until ctx ends.
+func (m *Manager) attend(ctx context.Context, s Source) {
+	for {
+		held, err := m.cfg.Store.Lease(ctx, s.lease(), string(m.cfg.Self), leaseLife)
+		if err == nil && held {
+			m.ask(ctx, s)
+			releaseCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTimeout)
+			_ = m.cfg.Store.ReleaseLease(releaseCtx, s.lease(), string(m.cfg.Self)) // or it ends by itself
+			cancel()
+		}
+		if pause(ctx, leaseEvery+rand.N(leaseEvery/2)) != nil {
+			return
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// ask asks the source until the lease is another's, or ctx ends. While the store does
+// not answer nobody can take the lease.
+func (m *Manager) ask(ctx context.Context, s Source) {
+	m.log.Info("this node asks how much of links is used", "source", s.Name, "links", s.Links)
+	ctx, cancel := context.WithCancel(ctx)
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer cancel()
+	w := &watch{manager: m, source: s, links: map[unit.Location]*watched{}}
+	for _, l := range s.Links {
+		w.links[l] = &watched{ours: newOurs()}
+	}
+	parts.Go(func() {
+		s.Run(ctx, Asking{Time: func(t time.Time) unit.Time { return unit.Time(t.Sub(m.epoch)) }, Own: w.own, Report: w.report})
+	})
+	parts.Go(func() { w.publish(ctx) })
+	for pause(ctx, leaseEvery) == nil {
+		held, err := m.cfg.Store.Lease(ctx, s.lease(), string(m.cfg.Self), leaseLife)
+		if err == nil && !held {
+			m.log.Info("another node asks how much of links is used", "source", s.Name)
+			return
+		}
+	}
+}
+
+// watch is the work of asking a source.
+type watch struct {
+	manager *Manager
+	source  Source
+
+	mu    sync.Mutex // what is in links is guarded by it
+	links map[unit.Location]*watched
+}
+
+// watched is what is known of one of its links.
+type watched struct {
+	ours *ours
+	// reports are those that are not published yet, the oldest first.
+	reports []probe.Report
+	others  rates
+	of      unit.Time // what the others are of: the end of a use; 0 is none
+}
+
+// own is what the fleet has moved over a link.
+func (w *watch) own(l unit.Location) bandwidth.Moved {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.links[l].ours.total
+}
+
+// report takes what the source says, and logs what is wrong since.
+func (w *watch) report(r probe.Report) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	k := w.links[r.Link]
+	k.reports = append(k.reports, r)
+	for _, warning := range r.News {
+		w.manager.log.Warn("how much of a link is used is not known for sure: its budget sinks to the floor while that lasts",
+			"link", r.Link, "source", w.source.Name, "fault", warning.Fault, "problem", warning.Message, "floor", w.manager.floor(r))
+	}
+}
+
+// floor is what counts of a link that is not measured.
+func (m *Manager) floor(r probe.Report) string {
+	f := m.known.of(r.Link)
+	up, down := max(r.Use.UpCapacity, f.said(true)), max(r.Use.DownCapacity, f.said(false))
+	return fmt.Sprintf("%s up, %s down", bandwidth.FloorOf(up), bandwidth.FloorOf(down))
+}
+
+// publish tells the fleet of readings, until ctx ends.
+func (w *watch) publish(ctx context.Context) {
+	for pause(ctx, publishEvery) == nil {
+		for _, l := range w.source.Links {
+			claims, err := w.manager.cfg.Store.Claims(ctx, l)
+			if err != nil {
+				continue // readings grow old, as is right
+			}
+			if r, ok := w.reading(l, claims); ok {
+				_ = w.manager.cfg.Store.PutReading(ctx, r)
+			}
+		}
+	}
+}
+
+// reading is what to publish of a link, if there is something new: once all that the
+// fleet had moved by then has been told.
+func (w *watch) reading(l unit.Location, claims []store.LinkClaim) (store.LinkReading, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	k, now := w.links[l], w.manager.now()
+	k.ours.add(now, claims)
+	report, ok := k.settled(now)
+	if !ok {
+		return store.LinkReading{}, false
+	}
+	u := report.Use
+	r := store.LinkReading{Location: l, Source: w.source.Name, Node: w.manager.cfg.Self, UpCapacity: u.UpCapacity, DownCapacity: u.DownCapacity}
+	if report.Known {
+		if u.At != k.of {
+			k.others, k.of = k.ours.others(u, report.Refresh, k.others), u.At
+		}
+		r.Measured, r.Age = true, now.Sub(u.At)
+		r.UpOthers, r.DownOthers = k.others.up, k.others.down
+		r.UpOurs, r.DownOurs = max(u.Up-k.others.up, 0), max(u.Down-k.others.down, 0)
+	}
+	for _, fault := range report.Faults {
+		r.Warnings = append(r.Warnings, api.LinkWarning{Fault: string(fault.Fault), Message: fault.Message})
+	}
+	return r, true
+}
+
+// settled returns the newest report of what was settle ago, and forgets it and those
+// before it.
+func (k *watched) settled(now unit.Time) (r probe.Report, ok bool) {
+	for len(k.reports) > 0 {
+		next := k.reports[0]
+		if next.Known && next.Use.At != k.of && now.Sub(next.Use.At) < settle {
+			return r, ok
+		}
+		r, ok = next, true
+		k.reports = k.reports[1:]
+	}
+	return r, ok
+}

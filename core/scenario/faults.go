@@ -8,6 +8,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
+	"github.com/rackswarm/rackswarm/core/yamlnode"
 )
 
 // storeName is what kill and start call the store; hosts have a slash.
@@ -84,7 +85,7 @@ func ignore(string, ast.Node) {}
 // nodeOrStore reads by one of two functions.
 func nodeOrStore(node, store func(string, ast.Node)) func(string, ast.Node) {
 	return func(key string, n ast.Node) {
-		if text, _ := scalar(n); text == storeName {
+		if text, _ := yamlnode.Scalar(n); text == storeName {
 			store(key, n)
 			return
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
+	"github.com/rackswarm/rackswarm/core/yamlnode"
 )
 
 // maxHosts keeps a slip of the pen from filling the memory.
@@ -19,11 +20,11 @@ const maxHosts = 200_000
 func (p *parse) locations(key string, n ast.Node) {
 	m, ok := n.(ast.MapNode)
 	if !ok {
-		p.fail(n, key, "write for example locations: {ams/b-5: {uplink: 10Mbit, hosts: 5}}", "a mapping is expected here, not %s", form(n))
+		p.fail(n, key, "write for example locations: {ams/b-5: {uplink: 10Mbit, hosts: 5}}", "a mapping is expected here, not %s", yamlnode.Form(n))
 		return
 	}
 	for it := m.MapRange(); it.Next(); {
-		name, _ := scalar(it.Key())
+		name, _ := yamlnode.Scalar(it.Key())
 		loc, err := unit.ParseLocation(name)
 		if err == nil && loc == unit.Root {
 			err = fmt.Errorf("the root has no uplink and no hosts of its own")
@@ -151,7 +152,7 @@ func (p *parse) initial(key string, n ast.Node) {
 func (p *parse) receivers(key string, n ast.Node) {
 	p.s.Receivers = []unit.NodeID{}
 	p.oneOrMore(key, n, func(key string, n ast.Node) {
-		text, _ := scalar(n)
+		text, _ := yamlnode.Scalar(n)
 		loc := unit.Location(text)
 		if text == "all" {
 			loc = unit.Root

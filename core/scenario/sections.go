@@ -8,6 +8,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/rackswarm/rackswarm/core/unit"
+	"github.com/rackswarm/rackswarm/core/yamlnode"
 )
 
 // name becomes part of file names.
@@ -31,7 +32,7 @@ func (p *parse) artifact(key string, n ast.Node) {
 }
 
 func (p *parse) piece(key string, n ast.Node) {
-	if text, ok := scalar(n); ok && text == "auto" {
+	if text, ok := yamlnode.Scalar(n); ok && text == "auto" {
 		return
 	}
 	a := &p.s.Artifact

@@ -11,15 +11,16 @@ import (
 
 	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
+	"github.com/rackswarm/rackswarm/core/yamlnode"
 )
 
 // read returns the reader of a scalar's field, whose text parse understands.
 // What parse's error advises after "; write " is the fix, otherwise fix is.
 func read[T any](r *reader, into *T, fix string, parse func(string) (T, error)) func(string, ast.Node) {
 	return func(key string, n ast.Node) {
-		text, ok := scalar(n)
+		text, ok := yamlnode.Scalar(n)
 		if !ok {
-			r.fail(n, key, fix, "a value is expected here, not %s", form(n))
+			r.fail(n, key, fix, "a value is expected here, not %s", yamlnode.Form(n))
 			return
 		}
 		v, err := parse(text)
@@ -39,7 +40,7 @@ func (r *reader) flag(into *bool) func(string, ast.Node) {
 	return func(key string, n ast.Node) {
 		b, ok := n.(*ast.BoolNode)
 		if !ok {
-			r.fail(n, key, "write true or false", "must be true or false, not %s", form(n))
+			r.fail(n, key, "write true or false", "must be true or false, not %s", yamlnode.Form(n))
 			return
 		}
 		*into = b.Value

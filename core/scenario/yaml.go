@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/yamlnode"
 )
 
 // reader walks a YAML file. It collects what is wrong instead of stopping at the
@@ -56,12 +56,8 @@ func (r *reader) open(text []byte) ast.Node {
 }
 
 func (r *reader) syntax(err error) {
-	e, ok := errors.AsType[yaml.Error](err)
-	if !ok || e.GetToken() == nil {
-		r.add(&token.Position{Line: 1, Column: 1}, "", "mend the YAML", "not YAML")
-		return
-	}
-	r.add(e.GetToken().Position, "", "mend the YAML", "not YAML: %s", e.GetMessage())
+	at, message := yamlnode.Syntax(err)
+	r.add(at, "", "mend the YAML", "%s", message)
 }
 
 // fail notes that something is wrong with key at n.
@@ -113,12 +109,12 @@ func (r *reader) sound(read, check func()) {
 func (r *reader) mapping(key string, n ast.Node, fields []field) {
 	m, ok := n.(ast.MapNode)
 	if !ok {
-		r.fail(n, key, "write key: value for "+names(fields), "a mapping is expected here, not %s", form(n))
+		r.fail(n, key, "write key: value for "+names(fields), "a mapping is expected here, not %s", yamlnode.Form(n))
 		return
 	}
 	values := map[string]ast.Node{}
 	for it := m.MapRange(); it.Next(); {
-		name, _ := scalar(it.Key())
+		name, _ := yamlnode.Scalar(it.Key())
 		if !slices.ContainsFunc(fields, func(f field) bool { return f.name == name }) {
 			r.fail(it.Key(), join(key, it.Key().GetToken().Value), "the keys here are "+names(fields), "unknown key")
 			continue
@@ -153,41 +149,10 @@ func join(key, name string) string {
 func (r *reader) list(key string, n ast.Node, read func(key string, value ast.Node)) {
 	seq, ok := n.(*ast.SequenceNode)
 	if !ok {
-		r.fail(n, key, "write a list, such as [a, b]", "a list is expected here, not %s", form(n))
+		r.fail(n, key, "write a list, such as [a, b]", "a list is expected here, not %s", yamlnode.Form(n))
 		return
 	}
 	for i, value := range seq.Values {
 		read(fmt.Sprintf("%s[%d]", key, i+1), value)
 	}
-}
-
-// scalar returns the text of a plain or quoted scalar. Numbers are taken as they
-// were written.
-func scalar(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return n.Value.Value, true
-	case *ast.IntegerNode, *ast.FloatNode:
-		return n.GetToken().Value, true
-	}
-	return "", false
-}
-
-// form names what a node is, for messages.
-func form(n ast.Node) string {
-	switch n.(type) {
-	case *ast.BoolNode:
-		return "true or false"
-	case *ast.SequenceNode:
-		return "a list"
-	case ast.MapNode:
-		return "a mapping"
-	case *ast.NullNode:
-		return "nothing"
-	case *ast.StringNode, *ast.LiteralNode, *ast.IntegerNode, *ast.FloatNode:
-		return "a text or number"
-	}
-	return "an anchor, alias or tag"
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/rackswarm/rackswarm/core/pluginhost"
+	"github.com/rackswarm/rackswarm/core/yamlnode"
 )
 
 // DefaultDrivers is where the catalogue of drivers is looked for.
@@ -79,7 +80,7 @@ func (d *document) database(key string, at ast.Node, m ast.MapNode) (Database, b
 	var db Database
 	good := true
 	for it := m.MapRange(); it.Next(); {
-		name, _ := scalar(it.Key())
+		name, _ := yamlnode.Scalar(it.Key())
 		if err := databaseField(&db, name, it.Value()); err != nil {
 			d.fail(it.Key(), key+"."+name, databaseFix, "%v", err)
 			good = false
@@ -95,7 +96,7 @@ func (d *document) database(key string, at ast.Node, m ast.MapNode) (Database, b
 }
 
 func databaseField(db *Database, name string, n ast.Node) (err error) {
-	text, isText := scalar(n)
+	text, isText := yamlnode.Scalar(n)
 	switch m, isMap := n.(ast.MapNode); {
 	case name == "driver" && isText:
 		db.Driver = text
@@ -106,9 +107,9 @@ func databaseField(db *Database, name string, n ast.Node) (err error) {
 			if b, ok := n.(*ast.BoolNode); ok {
 				return b.GetToken().Value, nil
 			}
-			text, ok := scalar(n)
+			text, ok := yamlnode.Scalar(n)
 			if !ok {
-				return "", fmt.Errorf("must be a text, not %s", form(n))
+				return "", fmt.Errorf("must be a text, not %s", yamlnode.Form(n))
 			}
 			return text, nil
 		})
@@ -117,7 +118,7 @@ func databaseField(db *Database, name string, n ast.Node) (err error) {
 	case name == "allow_primary" && n.Type() == ast.BoolType:
 		db.AllowPrimary = n.(*ast.BoolNode).Value
 	case slices.Contains([]string{"driver", "data", "settings", "commands", "allow_primary"}, name):
-		return fmt.Errorf("cannot be %s", form(n))
+		return fmt.Errorf("cannot be %s", yamlnode.Form(n))
 	default:
 		return errors.New("unknown setting")
 	}
@@ -128,7 +129,7 @@ func databaseField(db *Database, name string, n ast.Node) (err error) {
 func mapping[T any](m ast.MapNode, read func(ast.Node) (T, error)) (map[string]T, error) {
 	all := map[string]T{}
 	for it := m.MapRange(); it.Next(); {
-		name, ok := scalar(it.Key())
+		name, ok := yamlnode.Scalar(it.Key())
 		if !ok {
 			return nil, errors.New("every key must be a text")
 		}
@@ -145,13 +146,13 @@ func mapping[T any](m ast.MapNode, read func(ast.Node) (T, error)) (map[string]T
 func argv(n ast.Node) ([]string, error) {
 	seq, ok := n.(*ast.SequenceNode)
 	if !ok {
-		return nil, fmt.Errorf("must be a list of a program and its arguments, not %s", form(n))
+		return nil, fmt.Errorf("must be a list of a program and its arguments, not %s", yamlnode.Form(n))
 	}
 	var parts []string
 	for _, part := range seq.Values {
-		text, ok := scalar(part)
+		text, ok := yamlnode.Scalar(part)
 		if !ok {
-			return nil, fmt.Errorf("every part must be a text, not %s", form(part))
+			return nil, fmt.Errorf("every part must be a text, not %s", yamlnode.Form(part))
 		}
 		parts = append(parts, text)
 	}

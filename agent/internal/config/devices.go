@@ -15,6 +15,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/probe"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
+	"github.com/rackswarm/rackswarm/core/yamlnode"
 )
 
 // Device is a switch or router that is asked by SNMP how much of links is used.
@@ -59,7 +60,7 @@ func (d *document) device(s setting, key string, at ast.Node, m ast.MapNode) (De
 	var dev Device
 	good := true
 	for it := m.MapRange(); it.Next(); {
-		name, _ := scalar(it.Key())
+		name, _ := yamlnode.Scalar(it.Key())
 		body, isMap := it.Value().(ast.MapNode)
 		if name == "links" && isMap {
 			byText, read := byName(d, s, "link", body, d.port)
@@ -80,7 +81,7 @@ func (d *document) device(s setting, key string, at ast.Node, m ast.MapNode) (De
 }
 
 func deviceField(d *Device, name string, n ast.Node) (err error) {
-	text, isText := scalar(n)
+	text, isText := yamlnode.Scalar(n)
 	texts := map[string]*string{
 		"host": &d.Host, "user": &d.User.Name, "auth": &d.User.Auth, "privacy": &d.User.Privacy,
 		"community_file": &d.CommunityFile, "auth_password_file": &d.AuthPasswordFile, "privacy_password_file": &d.PrivacyPasswordFile,
@@ -92,7 +93,7 @@ func deviceField(d *Device, name string, n ast.Node) (err error) {
 	case !known && !slices.Contains([]string{"port", "interval", "timeout", "links"}, name):
 		return errors.New("unknown setting")
 	case !isText || name == "links":
-		return fmt.Errorf("cannot be %s", form(n))
+		return fmt.Errorf("cannot be %s", yamlnode.Form(n))
 	case name == "port":
 		d.Port, err = strconv.Atoi(text)
 	case name == "interval":
@@ -110,7 +111,7 @@ func (d *document) port(key string, _ ast.Node, m ast.MapNode) (probe.Link, bool
 	var l probe.Link
 	good := true
 	for it := m.MapRange(); it.Next(); {
-		name, _ := scalar(it.Key())
+		name, _ := yamlnode.Scalar(it.Key())
 		if err := portField(&l, name, it.Value()); err != nil {
 			d.fail(it.Key(), key+"."+name, devicesFix, "%v", err)
 			good = false
@@ -120,7 +121,7 @@ func (d *document) port(key string, _ ast.Node, m ast.MapNode) (probe.Link, bool
 }
 
 func portField(l *probe.Link, name string, n ast.Node) (err error) {
-	text, isText := scalar(n)
+	text, isText := yamlnode.Scalar(n)
 	flag, isFlag := n.(*ast.BoolNode)
 	switch {
 	case name == "ignore_speed" && isFlag:
@@ -128,7 +129,7 @@ func portField(l *probe.Link, name string, n ast.Node) (err error) {
 	case !slices.Contains([]string{"interface", "alias", "index", "side", "up", "down", "ignore_speed"}, name):
 		return errors.New("unknown setting")
 	case !isText || name == "ignore_speed":
-		return fmt.Errorf("cannot be %s", form(n))
+		return fmt.Errorf("cannot be %s", yamlnode.Form(n))
 	case name == "interface":
 		l.Name = text
 	case name == "alias":

@@ -16,6 +16,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/hook"
 	"github.com/rackswarm/rackswarm/agent/internal/links"
 	"github.com/rackswarm/rackswarm/core/unit"
+	"github.com/rackswarm/rackswarm/core/yamlnode"
 )
 
 const hookFix = `write {name: {command: [/usr/local/bin/drain, --now], timeout: 30s, user: www-data}}; timeout and user may be left out`
@@ -44,7 +45,7 @@ func (d *document) hooks(s setting, m ast.MapNode) (raw, bool) {
 func byName[T any](d *document, s setting, kind string, m ast.MapNode, read func(key string, at ast.Node, body ast.MapNode) (T, bool)) (map[string]T, bool) {
 	all, good := map[string]T{}, true
 	for it := m.MapRange(); it.Next(); {
-		name, isText := scalar(it.Key())
+		name, isText := yamlnode.Scalar(it.Key())
 		body, isMap := it.Value().(ast.MapNode)
 		if !isText || !isMap {
 			d.fail(it.Key(), s.key, s.fix, "every %s needs a name and a mapping of its settings", kind)
@@ -62,7 +63,7 @@ func (d *document) hook(key string, at ast.Node, m ast.MapNode) (hook.Command, b
 	c := hook.Command{Timeout: hook.DefaultTimeout}
 	good := true
 	for it := m.MapRange(); it.Next(); {
-		name, _ := scalar(it.Key())
+		name, _ := yamlnode.Scalar(it.Key())
 		if err := d.hookField(&c, name, it.Value()); err != nil {
 			d.fail(it.Key(), key+"."+name, hookFix, "%v", err)
 			good = false
@@ -76,13 +77,13 @@ func (d *document) hook(key string, at ast.Node, m ast.MapNode) (hook.Command, b
 }
 
 func (d *document) hookField(c *hook.Command, name string, n ast.Node) error {
-	text, isText := scalar(n)
+	text, isText := yamlnode.Scalar(n)
 	switch seq, isList := n.(*ast.SequenceNode); {
 	case name == "command" && isList:
 		for _, part := range seq.Values {
-			arg, ok := scalar(part)
+			arg, ok := yamlnode.Scalar(part)
 			if !ok {
-				return fmt.Errorf("every part must be a text, not %s", form(part))
+				return fmt.Errorf("every part must be a text, not %s", yamlnode.Form(part))
 			}
 			c.Argv = append(c.Argv, arg)
 		}
@@ -93,7 +94,7 @@ func (d *document) hookField(c *hook.Command, name string, n ast.Node) error {
 	case name == "user" && isText:
 		c.User = text
 	case name == "command" || name == "timeout" || name == "user":
-		return fmt.Errorf("cannot be %s", form(n))
+		return fmt.Errorf("cannot be %s", yamlnode.Form(n))
 	default:
 		return errors.New("unknown setting")
 	}

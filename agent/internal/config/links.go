@@ -13,6 +13,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/links"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
+	"github.com/rackswarm/rackswarm/core/yamlnode"
 )
 
 // Impact is how much of the links and of this host may be used up.
@@ -101,7 +102,7 @@ func (d *document) links(s setting, m ast.MapNode) (raw, bool) {
 func byLocation[T any](d *document, s setting, m ast.MapNode, byText map[string]T) (map[unit.Location]T, bool) {
 	all, good := map[unit.Location]T{}, true
 	for it := m.MapRange(); it.Next(); {
-		text, _ := scalar(it.Key())
+		text, _ := yamlnode.Scalar(it.Key())
 		v, read := byText[text]
 		l, err := unit.ParseLocation(text)
 		switch {
@@ -123,7 +124,7 @@ func (d *document) link(key string, at ast.Node, m ast.MapNode) (links.Link, boo
 	var l links.Link
 	good := true
 	for it := m.MapRange(); it.Next(); {
-		name, _ := scalar(it.Key())
+		name, _ := yamlnode.Scalar(it.Key())
 		if err := linkField(&l, name, it.Value()); err != nil {
 			d.fail(it.Key(), key+"."+name, linksFix, "%v", err)
 			good = false
@@ -137,12 +138,12 @@ func (d *document) link(key string, at ast.Node, m ast.MapNode) (links.Link, boo
 }
 
 func linkField(l *links.Link, name string, n ast.Node) (err error) {
-	text, isText := scalar(n)
+	text, isText := yamlnode.Scalar(n)
 	switch {
 	case !slices.Contains([]string{"up", "down", "reserve"}, name):
 		return errors.New("unknown setting")
 	case !isText:
-		return fmt.Errorf("cannot be %s", form(n))
+		return fmt.Errorf("cannot be %s", yamlnode.Form(n))
 	case name == "up":
 		l.Up, err = parseCapacity(text)
 	case name == "down":

@@ -1,13 +1,13 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/rackswarm/rackswarm/core/yamlnode"
 )
 
 // assign is a setting with the value that was written for it.
@@ -56,12 +56,8 @@ func parseYAML(file string, data []byte) ([]assign, []error) {
 
 func (d *document) syntax(err error) error {
 	const fix = "mend the YAML; rackswarm agent --print-config shows an example"
-	e, ok := errors.AsType[yaml.Error](err)
-	if !ok || e.GetToken() == nil {
-		return problem(d.file, "", fix, "not YAML")
-	}
-	pos := e.GetToken().Position
-	return problem(fmt.Sprintf("%s:%d:%d", d.file, pos.Line, pos.Column), "", fix, "not YAML: %s", e.GetMessage())
+	at, message := yamlnode.Syntax(err)
+	return problem(fmt.Sprintf("%s:%d:%d", d.file, at.Line, at.Column), "", fix, "%s", message)
 }
 
 func (d *document) where(n ast.Node) string {
@@ -142,7 +138,7 @@ func (d *document) value(s setting, n ast.Node) (raw, bool) {
 			return raw{flag: b.Value}, true
 		}
 	case kindText:
-		if t, ok := scalar(n); ok {
+		if t, ok := yamlnode.Scalar(n); ok {
 			return raw{text: t}, true
 		}
 	case kindList:
@@ -170,30 +166,16 @@ func (d *document) value(s setting, n ast.Node) (raw, bool) {
 			return d.devices(s, m)
 		}
 	}
-	d.fail(n, s.key, writeForm(s), "must be %v, not %s", s.kind, form(n))
+	d.fail(n, s.key, writeForm(s), "must be %v, not %s", s.kind, yamlnode.Form(n))
 	return raw{}, false
-}
-
-// scalar returns the text of a plain or quoted scalar. Numbers are taken as they
-// were written.
-func scalar(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return n.Value.Value, true
-	case *ast.IntegerNode, *ast.FloatNode:
-		return n.GetToken().Value, true
-	}
-	return "", false
 }
 
 func (d *document) list(s setting, seq *ast.SequenceNode) (raw, bool) {
 	v := raw{list: []string{}}
 	for _, n := range seq.Values {
-		t, ok := scalar(n)
+		t, ok := yamlnode.Scalar(n)
 		if !ok {
-			d.fail(n, s.key, writeForm(s), "every entry must be a text, not %s", form(n))
+			d.fail(n, s.key, writeForm(s), "every entry must be a text, not %s", yamlnode.Form(n))
 			return raw{}, false
 		}
 		v.list = append(v.list, t)
@@ -204,8 +186,8 @@ func (d *document) list(s setting, seq *ast.SequenceNode) (raw, bool) {
 func (d *document) labels(s setting, m ast.MapNode) (raw, bool) {
 	v := raw{labels: map[string]string{}}
 	for it := m.MapRange(); it.Next(); {
-		k, okKey := scalar(it.Key())
-		t, okValue := scalar(it.Value())
+		k, okKey := yamlnode.Scalar(it.Key())
+		t, okValue := yamlnode.Scalar(it.Value())
 		if !okKey || !okValue {
 			d.fail(it.Key(), s.key, writeForm(s), "every entry must be a text; quote true, false and null")
 			return raw{}, false
@@ -213,23 +195,6 @@ func (d *document) labels(s setting, m ast.MapNode) (raw, bool) {
 		v.labels[k] = t
 	}
 	return v, true
-}
-
-// form names what a node is, for messages.
-func form(n ast.Node) string {
-	switch n.(type) {
-	case *ast.AliasNode, *ast.AnchorNode, *ast.MergeKeyNode, *ast.TagNode:
-		return "an anchor, alias or tag"
-	case *ast.BoolNode:
-		return "true or false"
-	case *ast.SequenceNode:
-		return "a list"
-	case ast.MapNode:
-		return "a mapping"
-	case *ast.NullNode:
-		return "nothing"
-	}
-	return "a text or number"
 }
 
 func writeForm(s setting) string {

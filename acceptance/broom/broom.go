@@ -16,8 +16,9 @@ type Broom struct {
 	hold  io.Closer // its standard input, which ends with this process
 }
 
-// sweep tries again: what is killed may write for a moment longer.
-const sweep = `read _; for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf --one-file-system "$0" 2>/dev/null && exit 0; sleep 0.3; done; exec rm -rf --one-file-system "$0"`
+// sweep tries again: what is killed may write for a moment longer. What is mounted in
+// the directory is taken out first.
+const sweep = `read _; awk -v d="$0/" 'index($2, d) == 1 { print $2 }' /proc/mounts | xargs -r umount -l; for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf --one-file-system "$0" 2>/dev/null && exit 0; sleep 0.3; done; exec rm -rf --one-file-system "$0"`
 
 // Start has dir removed at Close, or when this process ends.
 func Start(dir string) (*Broom, error) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/fleet"
+	"github.com/rackswarm/rackswarm/acceptance/lab/busy"
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system/rivals"
 	"github.com/rackswarm/rackswarm/core/scenario"
@@ -18,6 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	rivals.RunProgram()
+	busy.RunProgram()
 	fleet.Main(m)
 }
 

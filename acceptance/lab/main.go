@@ -14,6 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/rackswarm/rackswarm/acceptance/lab/busy"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system/rivals"
 	"github.com/rackswarm/rackswarm/core/scenario"
 )
@@ -42,6 +43,7 @@ type strategy struct {
 
 func main() {
 	rivals.RunProgram()
+	busy.RunProgram()
 	o, err := parseOptions(os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
 		return

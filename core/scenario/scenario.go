@@ -171,6 +171,11 @@ func (s *Scenario) Strikes(a Action) bool {
 	return slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.Action == a })
 }
 
+// StrikesNode reports whether a fault has an action and is of a node.
+func (s *Scenario) StrikesNode(a Action, node unit.NodeID) bool {
+	return slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.Action == a && f.Node == node })
+}
+
 // Tree is the network of the scenario before any fault.
 func (s *Scenario) Tree() (*topo.Tree, error) {
 	places := make([]topo.Place, len(s.Locations))

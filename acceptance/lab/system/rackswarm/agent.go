@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/child"
+	"github.com/rackswarm/rackswarm/acceptance/lab/busy"
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
 	"github.com/rackswarm/rackswarm/core/client"
@@ -39,13 +39,16 @@ type agent struct {
 	name   string
 	role   role
 	dir    string
+	link   topo.Link      // the host's own, as it is at the beginning
 	limit  topo.Link      // of its payload; topo.Unlimited for none
 	client *client.Client // over its socket
 	digest string         // of what it published
+	alone  alone
 
 	mu       sync.Mutex
 	location unit.Location
 	started  []*child.Process // the last one may run
+	others   []*child.Process // that keep the host busy
 	wanted   bool             // started, and not yet asked to end
 	complete time.Time        // when the content was seen, zero before
 	counts   counts
@@ -60,6 +63,12 @@ func (a *agent) path() string { return filepath.Join(a.own(), content) }
 
 // prepare makes the agent's directory and client.
 func (a *agent) prepare() (err error) {
+	if err := os.MkdirAll(a.dir, 0o755); err != nil {
+		return err
+	}
+	if err := a.setApart(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(a.own(), 0o755); err != nil {
 		return err
 	}
@@ -82,7 +91,7 @@ func (a *agent) start() error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(a.fleet.opts.Program, "agent", "--config", a.file("agent.yaml"))
+	cmd := busy.Command(a.alone.view, a.alone.processor, a.fleet.opts.Program, "agent", "--config", a.file("agent.yaml"))
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = a.own(), environment(), log, log
 	p, err := a.host.Start(cmd)
 	if err != nil {

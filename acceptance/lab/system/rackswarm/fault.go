@@ -34,6 +34,8 @@ func (f *Fleet) Fault(ctx context.Context, fault scenario.Fault) error {
 		return a.signal(corruptSignal)
 	case scenario.Move:
 		return a.move(fault)
+	case scenario.BusyCPU, scenario.BusyDisk:
+		return a.keepBusy(fault)
 	}
 	return fmt.Errorf("%w: %s", system.ErrNotApplicable, fault.Action)
 }

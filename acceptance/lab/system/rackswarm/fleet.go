@@ -63,6 +63,8 @@ type Fleet struct {
 
 	counting sync.WaitGroup
 	stop     context.CancelFunc // ends counting
+	showing  sync.WaitGroup
+	hide     context.CancelFunc // ends showing
 }
 
 var _ system.System = (*Fleet)(nil)
@@ -75,7 +77,7 @@ func New(o Options) (*Fleet, error) {
 	if o.Scenario.Store == scenario.RedisTLS && !o.Scenario.TLS {
 		return nil, errors.New("store redis-tls: agents have no certificates for it; set security.tls: true, or store: redis")
 	}
-	f := &Fleet{opts: o, agents: map[unit.NodeID]*agent{}, stop: func() {}}
+	f := &Fleet{opts: o, agents: map[unit.NodeID]*agent{}, stop: func() {}, hide: func() {}}
 	f.addAgents()
 	var err error
 	f.store, err = f.newStore()
@@ -104,7 +106,7 @@ func (f *Fleet) addAgents() {
 		a := &agent{
 			fleet: f, host: f.opts.Network.Host(h.Node), name: names.of(h.Node), location: h.Location,
 			role: roles[h.Node], dir: filepath.Join(f.opts.Dir, fmt.Sprint(len(f.order)+1)),
-			limit: limits[h.Node],
+			link: h.Link, limit: limits[h.Node],
 		}
 		f.agents[h.Node], f.order = a, append(f.order, a)
 	}
@@ -139,6 +141,11 @@ func (f *Fleet) Start(ctx context.Context) error {
 		if err := a.prepare(); err != nil {
 			return err
 		}
+	}
+	showing, hide := context.WithCancel(context.WithoutCancel(ctx))
+	f.hide = hide
+	f.showing.Go(func() { f.showUse(showing) })
+	for _, a := range f.order {
 		if a.role == late {
 			continue
 		}
@@ -261,7 +268,12 @@ func (f *Fleet) Path(node unit.NodeID) string { return f.agents[node].path() }
 func (f *Fleet) Close() error {
 	f.stop()
 	f.counting.Wait()
+	f.hide()
+	f.showing.Wait()
 	err := f.end(syscall.SIGKILL)
+	for _, a := range f.order {
+		err = errors.Join(err, a.giveBack())
+	}
 	if f.store != nil {
 		err = errors.Join(err, f.store.close())
 	}

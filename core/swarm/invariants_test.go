@@ -283,6 +283,17 @@ func (w *world) check() {
 	if storing != s.storing {
 		w.t.Fatalf("%d bytes are being stored, booked %d", storing, s.storing)
 	}
+	standing := map[*promises]int{}
+	for _, list := range s.starts {
+		for _, st := range list {
+			standing[&st.peer.promises]++
+		}
+	}
+	for _, k := range s.known {
+		if n := standing[&k.promises]; k.promises.standing != n || len(k.promises.broken) > maxBroken {
+			w.t.Fatalf("%d STARTs stand, booked %d; %d are broken", n, k.promises.standing, len(k.promises.broken))
+		}
+	}
 	for x := range spans {
 		if s.busy.Has(x) != (s.active[int32(x)] != nil) || s.startedSet.Has(x) != (len(s.starts[int32(x)]) > 0) {
 			w.t.Fatalf("the sets of spans in transfer and STARTed are not right at %d", x)

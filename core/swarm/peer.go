@@ -93,7 +93,9 @@ type acquaintance struct {
 	suspect suspect
 	budget  checkBudget // of spans
 	leaves  checkBudget // of bytes
-	account Account
+	// promises are its STARTs.
+	promises promises
+	account  Account
 }
 
 // refusal says that a peer is not asked for a span, and since when.
@@ -202,7 +204,7 @@ func (s *Swarm) PeerLeft(now unit.Time, node unit.NodeID, out []Action) []Action
 		s.cfg.Download.Return(p.uplinks, unit.Bytes(d.block.Length))
 		s.unrequest(d.block, p.seat)
 	}
-	s.forgetStarts(p)
+	s.forgetStarts(now, p)
 	s.forgetSuspicions()
 	s.division.stale = true
 	out = s.releaseEmpty(out)
@@ -224,6 +226,11 @@ func (s *Swarm) PeerHas(now unit.Time, node unit.NodeID, have artifact.Bitset, o
 	p := s.peers[node]
 	if p == nil {
 		return out
+	}
+	for x := range s.cfg.Lengths {
+		if p.have.Has(x) && !have.Has(x) {
+			s.takesBack(now, p, int32(x))
+		}
 	}
 	p.have, p.haveCount = setOf(have), have.Count()
 	p.broughtCount = p.haveCount
@@ -269,6 +276,7 @@ func (s *Swarm) PeerLost(now unit.Time, node unit.NodeID, spans []uint32, out []
 		if p.have.Has(int(u)) {
 			p.have.Clear(int(u))
 			p.haveCount--
+			s.takesBack(now, p, int32(u))
 		}
 		out = s.withdrawn(now, p, int32(u), out)
 	}

@@ -9,8 +9,9 @@ import (
 
 // start is a peer's START of a span: it has requested the first block.
 type start struct {
-	peer *peer
-	at   unit.Time
+	peer  *peer
+	since unit.Time // when it was heard, or earlier if it broke one before: see promises
+	at    unit.Time // the same, or when the peer last requested the span of us
 }
 
 // Started lists the spans in transfer, for a peer that was not there when they
@@ -36,7 +37,7 @@ func (s *Swarm) PeerStarted(now unit.Time, node unit.NodeID, spans []uint32, out
 		if !s.hasStarted(p, x) {
 			s.noteStart(now, p, x) // to say it again and again makes it no newer
 		}
-		if a := s.active[x]; a != nil && s.yields(a, p) {
+		if a := s.active[x]; a != nil && s.yields(a, p) && s.heeds(now, p, x) {
 			out = s.release(a, out)
 		}
 	}
@@ -63,7 +64,7 @@ func (s *Swarm) PeerStopped(now unit.Time, node unit.NodeID, spans []uint32, out
 		return s.badRequest(node, out)
 	}
 	for _, x := range spans {
-		s.removeStart(int32(x), p)
+		s.breakStart(now, int32(x), p)
 	}
 	return s.fillAll(now, out)
 }
@@ -77,10 +78,15 @@ func (s *Swarm) hasStarted(p *peer, x int32) bool {
 func (s *Swarm) noteStart(now unit.Time, p *peer, x int32) {
 	list := s.starts[x]
 	if i := slices.IndexFunc(list, func(st start) bool { return st.peer == p }); i >= 0 {
-		list[i].at = now
+		if now.Sub(list[i].since) < longestStart {
+			list[i].at = now
+		}
 		return
 	}
-	s.addStart(x, start{p, now})
+	if s.believes(p) {
+		since := now.Add(-p.promises.stood(now, x))
+		s.addStart(x, start{p, since, since})
+	}
 }
 
 func (s *Swarm) addStart(x int32, st start) {
@@ -90,33 +96,58 @@ func (s *Swarm) addStart(x int32, st start) {
 	}
 	s.starts[x] = append(list, st)
 	s.startedSet.Set(int(x))
+	st.peer.promises.standing++
 }
 
-func (s *Swarm) removeStart(x int32, p *peer) {
-	if !s.startedSet.Has(int(x)) {
-		return
+// removeStart forgets a peer's START of a span, and returns when it was said; ok is
+// false if there was none.
+func (s *Swarm) removeStart(x int32, p *peer) (since unit.Time, ok bool) {
+	list := s.starts[x]
+	i := slices.IndexFunc(list, func(st start) bool { return st.peer == p })
+	if i < 0 {
+		return 0, false
 	}
-	list := slices.DeleteFunc(s.starts[x], func(st start) bool { return st.peer == p })
-	if len(list) == 0 {
+	since = list[i].since
+	if len(list) == 1 {
 		s.removeStarts(x)
-		return
+		return since, true
 	}
-	s.starts[x] = list
+	p.promises.standing--
+	s.starts[x] = slices.Delete(list, i, i+1)
+	return since, true
 }
 
 // removeStarts forgets who STARTed a span.
 func (s *Swarm) removeStarts(x int32) {
-	if s.startedSet.Has(int(x)) {
-		s.emptied = append(s.emptied, s.starts[x][:0])
-		delete(s.starts, x)
-		s.startedSet.Clear(int(x))
+	if !s.startedSet.Has(int(x)) {
+		return
+	}
+	for _, st := range s.starts[x] {
+		st.peer.promises.standing--
+	}
+	s.emptied = append(s.emptied, s.starts[x][:0])
+	delete(s.starts, x)
+	s.startedSet.Clear(int(x))
+}
+
+// breakStart ends a peer's START of a span that it does not have.
+func (s *Swarm) breakStart(now unit.Time, x int32, p *peer) {
+	if since, ok := s.removeStart(x, p); ok {
+		p.promises.breaks(now, x, now.Sub(since))
 	}
 }
 
-func (s *Swarm) forgetStarts(p *peer) {
-	for x := range s.starts {
-		s.removeStart(x, p)
+func (s *Swarm) forgetStarts(now unit.Time, p *peer) {
+	for x := range s.cfg.Lengths {
+		if s.startedSet.Has(x) {
+			s.breakStart(now, int32(x), p)
+		}
 	}
+}
+
+// isStarted reports whether a START of a span still counts.
+func (s *Swarm) isStarted(now unit.Time, x int32) bool {
+	return slices.ContainsFunc(s.starts[x], func(st start) bool { return now.Sub(st.at) < startTTL })
 }
 
 // conflict is what a START by another peer means for fetching the span from a
@@ -193,10 +224,9 @@ func (s *Swarm) started(now unit.Time, p *peer, x int32) (worst conflict, at uni
 		if now.Sub(st.at) >= startTTL || c < worst || c == noConflict {
 			continue
 		}
-		if c > worst {
-			at = 0
+		if c > worst || st.at > at {
+			worst, at = c, st.at
 		}
-		worst, at = c, max(at, st.at)
 	}
 	return worst, at
 }

@@ -49,6 +49,7 @@ type peer struct {
 	stalled  bool
 	refused  map[int32]refusal // spans that it rejected
 	away     away
+	will     will
 	relay    relay
 	// chokedUntil is until when it serves us nothing, by a reference strategy.
 	chokedUntil unit.Time
@@ -78,6 +79,49 @@ func (a *away) sent(now unit.Time) {
 }
 
 const firstAway = 10 * time.Millisecond
+
+// will is whether a peer gives what it has: how many requests more it has refused
+// of late than it sent blocks, up to mostRefused, and since when.
+type will struct {
+	refused int
+	since   unit.Time
+}
+
+// Who refused refusedMore requests more than it served seems to keep what it has;
+// it takes as many blocks and more to be trusted again.
+const (
+	refusedMore = 8
+	mostRefused = 2 * refusedMore
+)
+
+func (w *will) refuse(now unit.Time) {
+	if w.refused == 0 {
+		w.since = now
+	}
+	w.refused = min(w.refused+1, mostRefused)
+}
+
+func (w *will) give() { w.refused = max(w.refused-1, 0) }
+
+// keeps reports whether the peer refuses most of what it is asked for, so that what
+// it says to have is no reason to ask nobody else. Who sends everybody away for a
+// while has more time: see evades.
+func (p *peer) keeps(now unit.Time) bool {
+	return p.will.refused >= refusedMore && now.Sub(p.will.since) > p.refusalTime()
+}
+
+// refusalTime is how long a peer may refuse what it has before somebody farther away
+// is asked. Who serves us from another location, or an initial seeder, sends
+// everybody away for a while; its doing so means less.
+func (p *peer) refusalTime() time.Duration {
+	switch {
+	case p.Initial:
+		return maxGiveTime
+	case p.outside:
+		return evadeTime
+	}
+	return 0
+}
 
 // debt is a request that was not answered. alone: nothing was owed before it.
 type debt struct {
@@ -120,18 +164,10 @@ func (p *peer) refuses(now unit.Time, x int32) bool {
 	return refused && now < r.until
 }
 
-// evades reports whether the peer has, but does not give a span. Who serves us
-// from another location, or an initial seeder, sends everybody away for a while;
-// its doing so means less.
+// evades reports whether the peer has, but does not give a span.
 func (p *peer) evades(now unit.Time, x int32) bool {
 	r, refused := p.refused[x]
-	switch {
-	case !refused:
-		return false
-	case p.Initial:
-		return now.Sub(r.since) > maxGiveTime
-	}
-	return !p.outside || now.Sub(r.since) > evadeTime
+	return refused && now.Sub(r.since) >= p.refusalTime()
 }
 
 func (p *peer) complete(spans int) bool { return p.haveCount == spans }
@@ -306,9 +342,10 @@ func (s *Swarm) PeerPaused(now unit.Time, node unit.NodeID, wait time.Duration) 
 }
 
 // overloaded reports whether what the peer owes will take it longer than we are
-// ready to wait before asking somebody farther away. One that is paused counts.
+// ready to wait before asking somebody farther away. One that is paused counts, and
+// one that gives nothing.
 func (p *peer) overloaded(now unit.Time) bool {
-	return p.stalled || now < p.pausedUntil || len(p.debts) > 0 && p.clears(now) > overload
+	return p.stalled || now < p.pausedUntil || p.keeps(now) || len(p.debts) > 0 && p.clears(now) > overload
 }
 
 // clears estimates how long the peer, which owes something, takes for it: by its
@@ -325,6 +362,7 @@ func (p *peer) clears(now unit.Time) time.Duration {
 func (p *peer) receive(now unit.Time, b Block, d debt, owed bool) {
 	p.lastData, p.stalled, p.away = now, false, away{}
 	p.account.Down += unit.Bytes(b.Length)
+	p.will.give()
 	if owed {
 		p.pace.received(now, d.at, d.alone)
 		p.pace.arrived(now, unit.Bytes(b.Length))

@@ -74,7 +74,7 @@ func (s *Swarm) candidates(now unit.Time, p *peer) bool {
 	}
 	if s.cfg.Strategy.Stealing {
 		s.leaveToCloser(now, p)
-		s.leaveToOthers(p)
+		s.leaveToOthers(now, p)
 	}
 	any = 0
 	for _, w := range s.scratch {
@@ -93,25 +93,30 @@ func (s *Swarm) leaveToCloser(now unit.Time, p *peer) {
 		if q.level <= p.level || q.haveCount == 0 || q.Initial && (!q.inside || p.inside) || q.overloaded(now) {
 			continue
 		}
-		kept := s.evaded[:0]
-		for x := range q.refused {
-			if s.scratch.Has(int(x)) && q.evades(now, x) {
-				kept = append(kept, x)
-			}
-		}
-		for i, w := range q.have {
-			s.scratch[i] &^= w
-		}
-		for _, x := range kept {
-			s.scratch.Set(int(x))
-		}
-		s.evaded = kept
+		s.leaveTo(now, q)
 	}
+}
+
+// leaveTo takes out of scratch what q has, and does not refuse.
+func (s *Swarm) leaveTo(now unit.Time, q *peer) {
+	kept := s.evaded[:0]
+	for x := range q.refused {
+		if s.scratch.Has(int(x)) && q.evades(now, x) {
+			kept = append(kept, x)
+		}
+	}
+	for i, w := range q.have {
+		s.scratch[i] &^= w
+	}
+	for _, x := range kept {
+		s.scratch.Set(int(x))
+	}
+	s.evaded = kept
 }
 
 // leaveToOthers takes out of scratch what others than p can give us, while p's
 // uplink has to carry what only its location has: it would refuse, see passesOn.
-func (s *Swarm) leaveToOthers(p *peer) {
+func (s *Swarm) leaveToOthers(now unit.Time, p *peer) {
 	if p.Initial || p.level == s.cfg.Location.Depth() {
 		return
 	}
@@ -121,10 +126,8 @@ func (s *Swarm) leaveToOthers(p *peer) {
 			continue
 		}
 		for _, q := range s.list {
-			if q.level == p.level && !at.Contains(q.Location) {
-				for i, w := range q.have {
-					s.scratch[i] &^= w
-				}
+			if q.level == p.level && !at.Contains(q.Location) && !q.overloaded(now) {
+				s.leaveTo(now, q)
 			}
 		}
 	}

@@ -225,6 +225,7 @@ func (s *Swarm) Refused(now unit.Time, node unit.NodeID, b Block, retryAfter tim
 	p.account.Rejects++
 	wait := max(retryAfter, firstAway)
 	s.choker.refused(now, p, wait)
+	p.will.refuse(now)
 	p.refuse(now, b.Span, now.Add(wait))
 	s.unrequest(b, p.seat)
 	out = s.releaseEmpty(out)

@@ -26,9 +26,36 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			runScenario(t, file)
+			for n := range seeds(t, file) {
+				runScenario(t, file, n)
+			}
 		})
 	}
+}
+
+// seeds is how many times a story is told, each time with another seed: what chance
+// moves much is to hold in all of them.
+func seeds(t *testing.T, file string) (n int) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(text), "\nseeds ")
+	if !ok {
+		return 1
+	}
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		t.Fatalf("%s: seeds: %v", file, err)
+	}
+	return n
+}
+
+// seed is that of a story told for the nth time.
+func seed(file string, n int) uint64 {
+	if n == 0 {
+		return unit.Seed(file)
+	}
+	return unit.Seed(file, strconv.Itoa(n))
 }
 
 type scenario struct {
@@ -38,13 +65,13 @@ type scenario struct {
 	expect bool
 }
 
-func runScenario(t *testing.T, file string) {
+func runScenario(t *testing.T, file string, nth int) {
 	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	s := &scenario{fleet: newFleet(unit.Seed(file), nil), t: t}
+	s := &scenario{fleet: newFleet(seed(file, nth), nil), t: t}
 	lines := bufio.NewScanner(f)
 	for n := 1; lines.Scan(); n++ {
 		line, _, _ := strings.Cut(lines.Text(), "#")
@@ -52,7 +79,7 @@ func runScenario(t *testing.T, file string) {
 			continue
 		}
 		if err := s.line(strings.Fields(line)); err != nil {
-			t.Errorf("%s:%d: %s: %v", file, n, line, err)
+			t.Errorf("%s:%d, seed %d: %s: %v", file, n, nth, line, err)
 		}
 	}
 	if !s.expect {
@@ -73,6 +100,8 @@ func (s *scenario) line(w []string) error {
 		return s.check(w)
 	}
 	switch w[0] {
+	case "seeds": // seeds 8
+		return nil
 	case "spans": // spans 64 x 256KiB
 		return s.spans(w)
 	case "node": // node a ams/r1 [initial] [full] [corrupt] [silent] [up=10Mbit] [download=8Mbit] [upload=8Mbit]

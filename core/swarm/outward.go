@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -29,7 +30,7 @@ func (s *Swarm) passesOn(now unit.Time, p *peer, x int32) bool {
 		return false // it knows what it gave, and how that spreads: see spreads
 	}
 	for depth := s.cfg.Location.Depth(); depth > p.level; depth-- {
-		if s.isOutside(now, p, x, depth) && s.owesOutside(now, depth) {
+		if s.isOutside(now, p, x, depth) && s.holdsBack(now, depth) {
 			return true
 		}
 	}
@@ -53,6 +54,37 @@ func (s *Swarm) isOutside(now unit.Time, p *peer, x int32, depth int) bool {
 		}
 	}
 	return false
+}
+
+// stuckTime is how long others wait for the uplink of a location to carry what only
+// that location has, while nothing of that gets out: nobody there may want it, or be
+// able to take it.
+const stuckTime = 10 * time.Second
+
+// holdsBack reports whether others wait as our location at the depth owes something
+// outside that gets out.
+func (s *Swarm) holdsBack(now unit.Time, depth int) bool {
+	owes, left := s.owesOutside(now, depth), &s.leaving[depth]
+	if !owes || *left == 0 {
+		*left = now // from now on something is to get out
+	}
+	return owes && now.Sub(*left) < stuckTime
+}
+
+// noteLeaving takes into account that p gets a span of ours, or is given it: that is
+// progress of those of our locations outside of which nobody has it. Who gets it over
+// and over makes none.
+func (s *Swarm) noteLeaving(now unit.Time, p *peer, x int32) {
+	if !s.have.Has(int(x)) || p.Foreign || p.promises.stood(now, x) > 0 {
+		return
+	}
+	for depth := p.level + 1; depth < len(s.leaving); depth++ {
+		if !slices.ContainsFunc(s.list, func(q *peer) bool {
+			return q != p && q.level < depth && !q.Foreign && q.have.Has(int(x))
+		}) {
+			s.leaving[depth] = now
+		}
+	}
 }
 
 // owesOutside reports whether we have a span that nobody outside of our location
@@ -97,7 +129,7 @@ func (s *Swarm) nearerRelays(now unit.Time, p *peer, x int32) bool {
 				return true
 			}
 		case q.haveCount > p.haveCount+s.backlog() || q.complete(len(s.cfg.Lengths)) || now >= q.gotAt.Add(lively):
-		case s.owesOutside(now, depth):
+		case s.holdsBack(now, depth):
 			return true
 		}
 	}

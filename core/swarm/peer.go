@@ -287,6 +287,7 @@ func (s *Swarm) PeerGot(now unit.Time, node unit.NodeID, spans []uint32, out []A
 			p.have.Set(int(x))
 			p.haveCount++
 			p.gotAt = now
+			s.noteLeaving(now, p, x)
 			if p.level < s.cfg.Location.Depth() {
 				s.news = now
 			}

@@ -60,7 +60,9 @@ func (s *Swarm) PeerWants(now unit.Time, node unit.NodeID, b Block, out []Action
 		return append(out, Reject{Peer: node, Block: b, Reason: why, RetryAfter: wait})
 	}
 	if p.level < s.cfg.Location.Depth() && s.cfg.Strategy.Stealing {
-		s.noteStart(now, p, b.Span) // which it will tell us presently: others may ask before
+		if s.noteStart(now, p, b.Span) { // it will tell us presently: others may ask before
+			s.noteLeaving(now, p, b.Span)
+		}
 	}
 	return append(out, Upload{Peer: node, Block: b, Uplinks: int32(p.uplinks)})
 }

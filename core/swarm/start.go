@@ -73,20 +73,23 @@ func (s *Swarm) hasStarted(p *peer, x int32) bool {
 	return slices.ContainsFunc(s.starts[x], func(st start) bool { return st.peer == p })
 }
 
-// noteStart takes a START, or a request, into account. Lists of STARTs are in the order in which
-// they were first heard.
-func (s *Swarm) noteStart(now unit.Time, p *peer, x int32) {
+// noteStart takes a START, or a request, into account, and reports whether it counts
+// from now on. Lists of STARTs are in the order in which they were first heard.
+func (s *Swarm) noteStart(now unit.Time, p *peer, x int32) bool {
 	list := s.starts[x]
 	if i := slices.IndexFunc(list, func(st start) bool { return st.peer == p }); i >= 0 {
-		if now.Sub(list[i].since) < longestStart {
+		young := now.Sub(list[i].since) < longestStart
+		if young {
 			list[i].at = now
 		}
-		return
+		return young
 	}
-	if s.believes(p) {
-		since := now.Add(-p.promises.stood(now, x))
-		s.addStart(x, start{p, since, since})
+	if !s.believes(p) {
+		return false
 	}
+	since := now.Add(-p.promises.stood(now, x))
+	s.addStart(x, start{p, since, since})
+	return since == now
 }
 
 func (s *Swarm) addStart(x int32, st start) {

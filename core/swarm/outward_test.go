@@ -1,0 +1,76 @@
+package swarm
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// owing is a node with n spans in a rack, in which all of them are. Outside are a
+// relay, which has span 0, and p, who wants it and whom the relay is in a group with.
+func owing(n int) *Swarm {
+	s := newTest("self", "r", n)
+	s.Replace(0, artifact.All(n), nil)
+	s.PeerJoined(0, PeerInfo{Node: "relay", Location: "q"})
+	s.PeerJoined(0, PeerInfo{Node: "p", Location: "p"})
+	s.PeerGot(0, "relay", []uint32{0}, nil)
+	return s
+}
+
+// sends reports whether the node sends a span to a peer that asks for it.
+func (s *Swarm) sends(now unit.Time, peer unit.NodeID, x int32) bool {
+	_, ok := s.PeerWants(now, peer, s.block(x, 0, 1), nil)[0].(Upload)
+	return ok
+}
+
+// Others wait for what only our location has to get out, and no longer than that
+// something of it does.
+func TestOwingHoldsBackWhileSomethingGetsOut(t *testing.T) {
+	for name, test := range map[string]struct {
+		outside func(s *Swarm, now unit.Time, nth uint32) // what is done each second
+		holds   bool                                      // after a minute
+	}{
+		"nobody wants it":             {func(*Swarm, unit.Time, uint32) {}, false},
+		"the relay gets it":           {func(s *Swarm, now unit.Time, nth uint32) { s.PeerGot(now, "relay", []uint32{nth}, nil) }, true},
+		"the relay is given it":       {func(s *Swarm, now unit.Time, nth uint32) { s.sends(now, "relay", int32(nth)) }, true},
+		"the relay asks for one part": {func(s *Swarm, now unit.Time, _ uint32) { s.sends(now, "relay", 1) }, false},
+		"the relay gets it, and not": {func(s *Swarm, now unit.Time, _ uint32) {
+			s.PeerGot(now, "relay", []uint32{1}, nil)
+			s.PeerLost(now, "relay", []uint32{1}, nil)
+		}, false},
+		"the relay STARTs and STOPs": {func(s *Swarm, now unit.Time, nth uint32) {
+			s.PeerStarted(now, "relay", []uint32{nth}, nil)
+			s.PeerStopped(now.Add(time.Millisecond), "relay", []uint32{nth}, nil)
+		}, false},
+	} {
+		s := owing(100)
+		if s.sends(0, "p", 0) {
+			t.Fatalf("%s: p is served at once, and the relay has it", name)
+		}
+		var now unit.Time
+		for nth := range uint32(90) {
+			now = seconds(float64(nth + 1))
+			test.outside(s, now, nth+1)
+			s.sends(now, "p", 0)
+		}
+		if got := !s.sends(now, "p", 0); got != test.holds {
+			t.Errorf("%s: after %v p is held back: %v", name, time.Duration(now), got)
+		}
+	}
+}
+
+// When something is owed again, after a time in which nothing was, others wait again.
+func TestOwingAgain(t *testing.T) {
+	s := owing(2)
+	s.PeerGot(0, "relay", []uint32{1}, nil)
+	if !s.sends(seconds(100), "p", 0) {
+		t.Fatal("p is held back, and nothing is owed")
+	}
+	s.PeerLost(seconds(100), "relay", []uint32{1}, nil)
+	s.PeerStopped(seconds(100), "p", []uint32{0}, nil)
+	if s.sends(seconds(101), "p", 0) {
+		t.Error("p is served, and the location owes a span again")
+	}
+}

@@ -1,7 +1,6 @@
 package bandwidth
 
 import (
-	"math"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -9,12 +8,12 @@ import (
 
 // What the guard does, as figures.
 const (
-	defaultTarget = 3 * time.Millisecond
+	defaultTarget = 2 * time.Millisecond
 	leastTarget   = time.Millisecond
-	// frame is a full Ethernet frame; the target is at least targetFrames of them
-	// at the rate of the slowest link.
-	frame        unit.Bytes = 1514
-	targetFrames unit.Bytes = 10
+	// frame is a full Ethernet frame, of which payload is TCP's; the target is at
+	// least targetFrames of them at the rate of the slowest link.
+	frame, payload unit.Bytes = 1514, 1448
+	targetFrames   unit.Bytes = 4
 	// round is the least time in which a change of the rate shows in a sample.
 	round = 50 * time.Millisecond
 	// drainFor is the time in which a decrease is to let the queue drain.
@@ -24,9 +23,12 @@ const (
 	// rampGain is by what part the rate grows in a round until the first sign of
 	// delay, and growGain after it at most.
 	rampGain, growGain = 0.25, 0.125
-	// nearFull is how near to the rate at which the way was last full, as a part of
-	// it, the rate grows by equal steps only, which is what makes it fair: that many
-	// of the floor or of the slowest link, whatever is more.
+	// mostRounds is for how many rounds without a sample the rate grows by steps.
+	mostRounds = 20
+	// nearFull is how near below the rate at which the way was last full, as a part
+	// of it, the rate grows by equal steps only, which is what makes it fair: that
+	// part of the floor or of the slowest link, whatever is more. Above that rate each
+	// step is longer than the one before by as much.
 	nearFull            = 0.05
 	floorStep, linkStep = 0.25, 0.005
 	// lossPart is the part of the data sent again from which loss counts as delay.
@@ -41,16 +43,19 @@ const (
 
 // GuardConfig is what a Guard is made from.
 type GuardConfig struct {
-	// Floor is the rate that the guard never goes below: the connection's part of
-	// the floor of the slowest link, more than 0. Steps of increase follow from it,
-	// so guards that share a link should have the same.
+	// Floor is the rate that all connections over the slowest link together are
+	// left with, more than 0. Steps of increase follow from it, so guards that share
+	// a link should have the same.
 	Floor unit.Rate
-	// Ceiling is the rate that it never goes above, such as the capacity of the
+	// Connections are those that share Floor, and the steps of increase; 0 is one.
+	Connections int
+	// Ceiling is the rate that it never goes above, such as the budget of the
 	// slowest link; unit.Unlimited if there is none.
 	Ceiling unit.Rate
-	// Target is the queueing delay that it aims at; 0 is 3 ms.
+	// Target is the queueing delay that it aims at; 0 is 2 ms.
 	Target time.Duration
-	// Link is the capacity of the slowest known link on the way, 0 if none is known.
+	// Link is the capacity of the slowest known link on the way, which is a ceiling
+	// as well; 0 if none is known.
 	Link unit.Rate
 }
 
@@ -72,7 +77,7 @@ type Sample struct {
 // longer there has been no delay; above it in two samples after each other it
 // falls by a part.
 //
-// Invariant: the rate lies between Floor and Ceiling, or is Ceiling if that is
+// Invariant: the rate lies between the part of Floor and Ceiling, or is Ceiling if that is
 // less than Floor.
 //
 // A Guard is owned by one goroutine; it reads no clock.
@@ -84,6 +89,7 @@ type Guard struct {
 	any    bool
 
 	full    float64 // the rate at which the way was last full, bytes per second
+	beyond  float64 // rounds since the rate grew beyond full
 	ramping bool    // no sign of delay yet
 	above   int     // samples above the target after each other
 	delay   time.Duration
@@ -102,7 +108,8 @@ func NewGuard(c GuardConfig) *Guard {
 
 // Configure changes what the guard is made from, such as when a budget changes.
 func (g *Guard) Configure(c GuardConfig) {
-	c.Floor = max(c.Floor, 1)
+	c.Connections = max(c.Connections, 1)
+	c.Floor = max(c.Floor/unit.Rate(c.Connections), 1)
 	if c.Target <= 0 {
 		c.Target = defaultTarget
 	}
@@ -116,12 +123,15 @@ func (g *Guard) Rate() unit.Rate { return g.rate }
 // Delay is the queueing delay that the last sample showed.
 func (g *Guard) Delay() time.Duration { return g.delay }
 
+// Connections is how many connections share the floor, with this one.
+func (g *Guard) Connections() int { return g.config.Connections }
+
 // Held reports whether the guard keeps the rate down because of delay or loss.
-func (g *Guard) Held() bool { return !g.ramping && g.rate < g.config.Ceiling }
+func (g *Guard) Held() bool { return !g.ramping && g.rate < g.ceiling() }
 
 // Target is the queueing delay that the guard aims at: at most what is configured
-// and 1 ms more than twice the base delay, but at least 10 frames of the slowest
-// link.
+// and 1 ms more than twice the base delay, but at least 4 frames of the slowest
+// link, as two go at once and two wait.
 func (g *Guard) Target() time.Duration {
 	t := g.config.Target
 	if base, ok := g.base.least(); ok {
@@ -204,18 +214,29 @@ func (g *Guard) below(now unit.Time, target, over time.Duration, delivered unit.
 	if delivered < g.rate/2 {
 		return
 	}
-	part := min(over.Seconds()/max(round, g.last.RTT).Seconds(), 1)
+	rounds := min(over.Seconds()/max(round, g.last.RTT).Seconds(), mostRounds)
 	if g.delay > target/2 {
 		g.fills(delivered)
 	}
-	r := float64(g.rate)
-	grow := rampGain * r
+	grow := rampGain*min(rounds, 1)*float64(g.rate) + g.step()*rounds
 	if !g.ramping {
-		far := max(math.Abs(r/g.full-1)-nearFull, 0)
-		off := float64(target-g.delay) / float64(target)
-		grow = (g.step() + min(far/2, growGain)*r) * off
+		grow = g.growth(rounds) * float64(target-g.delay) / float64(target)
 	}
-	g.rate = g.bounded(float64(g.rate) + grow*part)
+	g.rate = g.bounded(float64(g.rate) + grow)
+}
+
+// growth is by how much the rate grows after some rounds, or a part of one, without
+// any delay. By part of itself it grows for one round at most, however long it took:
+// who sends little sees little of the way.
+func (g *Guard) growth(rounds float64) float64 {
+	r := float64(g.rate)
+	if r <= g.full {
+		g.beyond = 0
+		far := max(1-nearFull-r/g.full, 0)
+		return g.step()*rounds + min(far/2, growGain)*min(rounds, 1)*r
+	}
+	g.beyond += rounds
+	return min(g.step()*(1+g.beyond)*rounds, rampGain*r)
 }
 
 // slowdown halves the rate for a short time now and then, and reports whether
@@ -239,21 +260,29 @@ func (g *Guard) endSlowdown() { g.resume = 0 }
 
 // fills notes that the way is full at a rate.
 func (g *Guard) fills(r unit.Rate) {
-	g.ramping, g.full = false, float64(max(min(r, g.rate), 1))
+	g.ramping, g.full, g.beyond = false, float64(max(min(r, g.rate), 1)), 0
 }
 
 // step is by how much the rate grows in a round near that rate.
 func (g *Guard) step() float64 {
-	return max(floorStep*float64(g.config.Floor), linkStep*float64(g.config.Link))
+	return max(floorStep*float64(g.config.Floor), linkStep*float64(g.config.Link)/float64(g.config.Connections))
 }
 
 // bounded is r within floor and ceiling.
 func (g *Guard) bounded(r float64) unit.Rate {
 	r = max(r, float64(g.config.Floor))
-	if r >= float64(g.config.Ceiling) {
-		return g.config.Ceiling
+	if ceiling := g.ceiling(); r >= float64(ceiling) {
+		return ceiling
 	}
 	return unit.Rate(r)
+}
+
+// ceiling is the least of Ceiling and what the slowest link carries.
+func (g *Guard) ceiling() unit.Rate {
+	if g.config.Link <= 0 || g.config.Link == unit.Unlimited {
+		return g.config.Ceiling
+	}
+	return min(g.config.Ceiling, max((Part(payload)/Part(frame)).of(g.config.Link), 1))
 }
 
 // basePeriod is how long one entry of the history of base delays is for, and

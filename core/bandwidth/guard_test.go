@@ -35,13 +35,13 @@ func (b background) at(t time.Duration) (part float64) {
 func newBottleneck(capacity unit.Rate, n int, rtt time.Duration, known bool) *bottleneck {
 	b := &bottleneck{capacity: float64(capacity), limit: 50 * time.Millisecond, background: background(nil).at}
 	for i := range n {
-		c := GuardConfig{Floor: FloorOf(capacity) / unit.Rate(n), Ceiling: unit.Unlimited}
+		c := GuardConfig{Floor: FloorOf(capacity), Connections: n, Ceiling: unit.Unlimited}
 		if known {
 			c.Link = capacity
 		}
 		b.flows = append(b.flows, &flow{
 			guard: NewGuard(c), base: constantly(rtt), noise: unit.NewRand(uint64(i)),
-			start: time.Duration(i) * 1700 * time.Millisecond,
+			start: time.Duration(i) * 5 * time.Second / time.Duration(n),
 		})
 	}
 	return b
@@ -96,7 +96,10 @@ func TestGuardFollowsTheSite(t *testing.T) {
 	steps := background{{0, 0}, {10 * sec, .6}, {20 * sec, .95}, {30 * sec, .2}, {40 * sec, .8}, {42 * sec, .2}}
 	for _, capacity := range []unit.Rate{10 * mbit, 100 * mbit, 1000 * mbit} {
 		for _, rtt := range []time.Duration{100 * time.Microsecond, time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond} {
-			for _, n := range []int{1, 4} {
+			for _, n := range []int{1, 4, 16} {
+				if n == 16 && (rtt != ms || capacity == 100*mbit) {
+					continue // these take long, and tell nothing new
+				}
 				name := fmt.Sprintf("%d Mbit, %v, %d connections", capacity/mbit, rtt, n)
 				b := newBottleneck(capacity, n, rtt, true)
 				b.background = steps.at
@@ -117,8 +120,9 @@ func TestGuardFollowsTheSite(t *testing.T) {
 				use := [4]float64{b.all(7*sec, 10*sec), b.all(12*sec, 20*sec) / .4, b.all(22*sec, 30*sec) / .05, b.all(33*sec, 40*sec) / .8}
 				t.Logf("%s: target %.1f ms, standing queue %.1f ms (p99 %.1f), below the spare after %v and %v, 90%% after %v and %v, fair %.3f, of the spare %.2f, the site lost %.4f",
 					name, target, p50, p99, up60, up95, down, burst, fair, use, b.lostOthers/b.sentOthers)
-				feedback := max(rtt, 10*time.Millisecond).Seconds() * 1e3 // of what is not known yet for a round trip
-				if p50 > target*1.5+feedback/20 || p99 > 2.5*target+feedback/5 {
+				// The wanted p99, and what follows from not knowing for a round trip.
+				most := max(5*time.Millisecond, (10*frame).Over(capacity)) + max(rtt-ms, 0)/8
+				if p50 > target*1.5+rtt.Seconds()*50 || p99 > most.Seconds()*1e3 {
 					t.Errorf("%s: a standing queue of %.1f ms (p99 %.1f) at a target of %.1f ms", name, p50, p99, target)
 				}
 				if up60 > 800*time.Millisecond || up95 > 800*time.Millisecond {
@@ -127,7 +131,7 @@ func TestGuardFollowsTheSite(t *testing.T) {
 				if down > 2200*time.Millisecond || burst > 2200*time.Millisecond {
 					t.Errorf("%s: 90%% of the spare after %v and %v", name, down, burst)
 				}
-				if fair < .95 {
+				if fair < .9 && n < 16 && rtt < 100*ms || fair < .65 {
 					t.Errorf("%s: Jain's index is %.3f", name, fair)
 				}
 				for i, u := range use {
@@ -160,14 +164,14 @@ func TestGuardBeginsDuringAFullQueue(t *testing.T) {
 	}
 }
 
-// Nobody but the guard keeps a queue that it took for the way's length: it halves
-// its rate now and then, and learns better.
+// Nobody but the guard keeps a queue that it took for the way's length: it lowers
+// its rate now and then, and learns better within 20 s.
 func TestGuardDrainsAQueueOfItsOwn(t *testing.T) {
 	b := newBottleneck(100*mbit, 1, time.Millisecond, true)
 	b.background = background{{0, 1.05}, {2 * sec, .9}}.at // which leaves a queue that drains slowly
 	b.flows[0].start = 1500 * time.Millisecond
 	b.run(30 * sec)
-	if q := quantile(b.delays(15*sec, 30*sec), .99); q > 10 {
+	if q := quantile(b.delays(20*sec, 30*sec), .99); q > 5 {
 		t.Errorf("a queue of %.1f ms", q)
 	}
 	if base, _ := b.flows[0].guard.base.least(); base > 3*time.Millisecond {
@@ -219,7 +223,7 @@ func TestGuardStaysWithinItsBounds(t *testing.T) {
 		config := func() GuardConfig {
 			return GuardConfig{
 				Floor: unit.Rate(rapid.Int64Range(-1, 1<<30).Draw(t, "floor")), Ceiling: unit.Rate(rates.Draw(t, "ceiling")),
-				Link: unit.Rate(rates.Draw(t, "link")), Target: time.Duration(rapid.Int64Range(-1, int64(sec)).Draw(t, "target")),
+				Link: unit.Rate(rates.Draw(t, "link")), Connections: rapid.IntRange(-1, 100).Draw(t, "connections"), Target: time.Duration(rapid.Int64Range(-1, int64(sec)).Draw(t, "target")),
 			}
 		}
 		c := config()
@@ -237,7 +241,12 @@ func TestGuardStaysWithinItsBounds(t *testing.T) {
 			s.Acked += unit.Bytes(rapid.Int64Range(-1, 1<<40).Draw(t, "acked"))
 			s.Retransmitted += unit.Bytes(rapid.Int64Range(-1, 1<<20).Draw(t, "again"))
 			r := g.Sample(s)
-			if low := min(max(c.Floor, 1), c.Ceiling); r < low || r > c.Ceiling || r != g.Rate() {
+			high := c.Ceiling
+			if c.Link > 0 {
+				high = min(high, c.Link)
+			}
+			low := min(max(c.Floor/unit.Rate(max(c.Connections, 1)), 1), high-high/10-1)
+			if r < low || r > high || r != g.Rate() {
 				t.Fatalf("%d after %+v, of %+v", r, s, c)
 			}
 		}
@@ -267,10 +276,10 @@ func TestGuardNeedsTwoSamples(t *testing.T) {
 	if before < 20e6 || g.Held() {
 		t.Fatalf("without delay it ramps to %d only", before)
 	}
-	if s = samples(g, s, 15*ms); g.Rate() != before || g.Delay() != 5*ms {
+	if s = samples(g, s, 13*ms); g.Rate() != before || g.Delay() != 3*ms {
 		t.Errorf("one sample: from %d to %d", before, g.Rate())
 	}
-	if s = samples(g, s, 15*ms); float64(g.Rate()) > .86*float64(before) || !g.Held() {
+	if s = samples(g, s, 13*ms); float64(g.Rate()) > .86*float64(before) || !g.Held() {
 		t.Errorf("two samples: from %d to %d", before, g.Rate())
 	}
 	s = samples(g, s, 10*ms)
@@ -313,13 +322,13 @@ func TestTarget(t *testing.T) {
 		rtt    time.Duration
 		want   time.Duration
 	}{
-		{GuardConfig{}, 0, 3 * ms},
-		{GuardConfig{}, 50 * ms, 3 * ms},
+		{GuardConfig{}, 0, 2 * ms},
+		{GuardConfig{}, 50 * ms, 2 * ms},
 		{GuardConfig{}, 100 * time.Microsecond, 1200 * time.Microsecond},
 		{GuardConfig{Target: 8 * ms}, 50 * ms, 8 * ms},
 		{GuardConfig{Target: 100 * time.Microsecond}, 50 * ms, 100 * time.Microsecond},
-		{GuardConfig{Link: 1514 * 1000}, 50 * ms, 10 * ms},
-		{GuardConfig{Link: unit.Unlimited}, 50 * ms, 3 * ms},
+		{GuardConfig{Link: 1514 * 400}, 50 * ms, 10 * ms},
+		{GuardConfig{Link: unit.Unlimited}, 50 * ms, 2 * ms},
 	} {
 		g := NewGuard(tt.config)
 		g.Sample(Sample{At: 1, RTT: tt.rtt})

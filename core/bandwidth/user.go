@@ -1,0 +1,184 @@
+package bandwidth
+
+import (
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/topo"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+const (
+	// A use is the mean of usedOver at least, and of the time in which someBlocks come
+	// at the share's rate, up to usedMost: at low rates none comes in most intervals.
+	usedOver   = time.Second
+	usedMost   = 10 * time.Second
+	someBlocks = 256 * unit.KiB
+	// growth is the part of a use that is left to grow.
+	growth unit.Rate = 8
+	// wirePerPayload is what block payload takes on a link: frames, TCP, TLS, and the
+	// messages of the protocol, which are a hundredth at most.
+	wirePerPayload = 1.01 / topo.Goodput
+)
+
+// User is a node as a user of one direction of an uplink, which it shares with
+// others: it makes its claims of what the node's transfers want and move, and what
+// they may move of everybody's claims. Rates and budgets of the link count bytes on
+// the wire; what was moved, and Budget, payload.
+//
+// A User is owned by one goroutine; times must not go back.
+type User struct {
+	self     unit.NodeID
+	interval time.Duration
+	sharer   *Sharer
+	uses     [ranks]rankUse
+	share    unit.Rate // as it was reckoned last
+}
+
+// rankUse is what transfers of one rank want and move.
+type rankUse struct {
+	appetite Appetite
+	wants    bool
+	moved    []tally // of the time that a use is the mean of, the oldest first
+	demand   unit.Rate
+}
+
+// tally is payload that was moved until a time.
+type tally struct {
+	at    unit.Time
+	bytes unit.Bytes
+}
+
+// NewUser returns a user of whom nobody has heard. Claims are published, and those
+// of others read, once per interval.
+func NewUser(self unit.NodeID, interval time.Duration) *User {
+	u := &User{self: self, interval: interval}
+	u.Forget()
+	return u
+}
+
+// Forget says that others know nothing of this node any more.
+func (u *User) Forget() { u.sharer = NewSharer(u.self, u.interval) }
+
+// Observe notes whether transfers of a rank want to move something over the link,
+// and the payload that they have moved so far.
+func (u *User) Observe(now unit.Time, rank Rank, wants bool, moved unit.Bytes) {
+	x := &u.uses[rank.index()]
+	x.wants = wants
+	x.moved = append(x.moved, tally{now, moved})
+	over := min(max(usedOver, someBlocks.Over(max(u.share, 1))), usedMost)
+	for len(x.moved) > 2 && now.Sub(x.moved[1].at) >= over {
+		x.moved = x.moved[1:]
+	}
+}
+
+// Active reports whether something is wanted or was moved lately.
+func (u *User) Active() bool {
+	for i := range u.uses {
+		if u.uses[i].wants || u.uses[i].rate() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Used is what the node moves now, on the wire.
+func (u *User) Used() (all unit.Rate) {
+	for i := range u.uses {
+		all += u.uses[i].onWire()
+	}
+	return all
+}
+
+// Moved is the payload that the node has moved so far.
+func (u *User) Moved() (all unit.Bytes) {
+	for i := range u.uses {
+		if n := len(u.uses[i].moved); n > 0 {
+			all += u.uses[i].moved[n-1].bytes
+		}
+	}
+	return all
+}
+
+// rate is how fast the rank moves payload: in the last interval, or on average if
+// that is more.
+func (x *rankUse) rate() unit.Rate {
+	n := len(x.moved)
+	if n < 2 {
+		return 0
+	}
+	last := x.moved[n-1]
+	over := func(from tally) unit.Rate {
+		passed := last.at.Sub(from.at)
+		if passed <= 0 || last.bytes < from.bytes {
+			return 0
+		}
+		return unit.Rate(float64(last.bytes-from.bytes) / passed.Seconds())
+	}
+	return max(over(x.moved[0]), over(x.moved[n-2]))
+}
+
+func (x *rankUse) onWire() unit.Rate { return unit.Rate(float64(x.rate()) * wirePerPayload) }
+
+// wish is what the rank would move if it were alone. Who wants no more at the moment,
+// as all that it lacks is under way, needs what it uses and some to grow.
+func (x *rankUse) wish(used unit.Rate) unit.Rate {
+	if x.wants {
+		return unit.Unlimited
+	}
+	return used + used/growth
+}
+
+// Claims are what to publish of the node's demand now, none for a rank that wants
+// nothing. Capacity is the link's, 0 if it is not known.
+func (u *User) Claims(now unit.Time, capacity unit.Rate) (all []Claim) {
+	used := u.Used()
+	for i := range u.uses {
+		x := &u.uses[i]
+		own := x.onWire()
+		x.demand = x.appetite.Demand(now, x.wish(own), own, max(u.share-(used-own), 0), FloorOf(capacity))
+		if x.demand > 0 {
+			all = append(all, Claim{u.self, Rank(i) + Background, x.demand})
+		}
+	}
+	return all
+}
+
+// Heard notes that others can read own from now on, and what all claim.
+func (u *User) Heard(now unit.Time, own, all []Claim) {
+	u.sharer.Publish(now, own)
+	u.sharer.Read(now, all)
+}
+
+// Budget is the payload that the node may move when the fleet may use what fleet
+// says of the link. Told is whether others can read what this node claims. Who is
+// not heard, or claims nothing, may begin with the floor.
+func (u *User) Budget(now unit.Time, fleet Budget, told bool) Budget {
+	b := fleet
+	switch {
+	case fleet.Rate == unit.Unlimited:
+	case told && u.claims():
+		b = u.sharer.Share(now, fleet)
+	default:
+		b = fleet.AtMost(FloorOf(fleet.Binding.Capacity), Joining)
+	}
+	u.share = b.Rate
+	return b.Payload()
+}
+
+func (u *User) claims() bool {
+	for i := range u.uses {
+		if u.uses[i].demand > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Payload is the budget of block payload that a budget of bytes on the wire leaves.
+func (b Budget) Payload() Budget {
+	if b.Rate == unit.Unlimited || b.Rate == 0 {
+		return b
+	}
+	b.Binding.Rate = max(unit.Rate(float64(b.Rate)/wirePerPayload), 1)
+	return NewBudget(b.Binding)
+}

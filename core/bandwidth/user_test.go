@@ -1,0 +1,148 @@
+package bandwidth
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/topo"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// company is nodes that share an uplink, take turns in each interval, and move all
+// that they may of what they want.
+type company struct {
+	now   unit.Time
+	fleet Budget
+	users []*member
+	board map[unit.NodeID][]Claim
+}
+
+type member struct {
+	*User
+	rank   Rank
+	wants  unit.Rate // of payload
+	budget Budget
+	rate   unit.Rate
+	moved  unit.Bytes
+	told   bool
+	deaf   bool // it cannot reach the others
+}
+
+const turns = 5 // in each interval
+
+func newCompany(n int, budget unit.Rate) *company {
+	c := &company{board: map[unit.NodeID][]Claim{}}
+	c.fleet = NewBudget(Binding{Reason: Reserve, Hop: topo.Hop{Location: "ams/r1", Up: true}, Rate: budget, Capacity: budget * 5 / 4})
+	for i := range n {
+		m := &member{User: NewUser(unit.NodeID(fmt.Sprint("n", i)), interval)}
+		m.budget = m.Budget(0, c.fleet, false)
+		c.users = append(c.users, m)
+	}
+	return c
+}
+
+// run lets time pass, and tells see of all that are together moved after each turn.
+func (c *company) run(d time.Duration, see func(all unit.Rate)) {
+	for end := c.now.Add(d); c.now < end; {
+		for _, m := range c.users {
+			c.turn(m)
+			var all unit.Rate
+			for _, m := range c.users {
+				all += m.rate
+			}
+			if see != nil {
+				see(all)
+			}
+			c.now = c.now.Add(interval / turns)
+		}
+		c.now = c.now.Add(interval / turns * time.Duration(turns-len(c.users)))
+	}
+}
+
+func (c *company) turn(m *member) {
+	m.moved += m.rate.In(interval)
+	m.Observe(c.now, m.rank, m.wants > m.rate, m.moved)
+	own := m.Claims(c.now, c.fleet.Binding.Capacity)
+	if m.told = !m.deaf; m.told {
+		c.board[m.self] = own
+		var all []Claim
+		for _, claims := range c.board {
+			all = append(all, claims...)
+		}
+		m.Heard(c.now, own, all)
+	}
+	m.budget = m.Budget(c.now, c.fleet, m.told)
+	m.rate = min(m.wants, m.budget.Rate)
+}
+
+// wire is what payload takes of the link.
+func wire(payload unit.Rate) unit.Rate { return unit.Rate(float64(payload) * wirePerPayload) }
+
+// The users of a link never move more than it leaves, apart from the floor of those
+// who begin; what one leaves the others have within a second or two.
+func TestUsersShareALink(t *testing.T) {
+	const whole = 10e6
+	c := newCompany(3, whole)
+	floor := FloorOf(c.fleet.Binding.Capacity)
+	never := func(all unit.Rate) {
+		t.Helper()
+		if wire(all) > whole+3*floor {
+			t.Errorf("at %v all move %v of %v", time.Duration(c.now), wire(all), c.fleet.Rate)
+		}
+	}
+	full := func(after string, least unit.Rate) {
+		t.Helper()
+		all := unit.Rate(0)
+		for _, m := range c.users {
+			all += m.rate
+		}
+		if wire(all) < least {
+			t.Errorf("%s: %v of %v are used", after, wire(all), c.fleet.Rate)
+		}
+	}
+	for _, m := range c.users {
+		m.wants = 50e6
+	}
+	c.run(3*time.Second, never)
+	full("all want more", whole*98/100)
+	for _, m := range c.users {
+		if w := wire(m.rate); w < whole*3/10 || m.budget.Binding.Reason != Shared {
+			t.Errorf("%s has %v: %v", m.self, w, m.budget.Binding)
+		}
+	}
+	c.users[0].wants = 0
+	c.run(2*time.Second, never)
+	full("one wants nothing any more", whole*98/100)
+	c.users[1].wants = 1e6
+	c.run(4*time.Second, never)
+	full("one wants little", whole*90/100)
+	c.users[0].wants, c.users[0].rank = 50e6, Urgent
+	c.run(3*time.Second, never)
+	if w := wire(c.users[0].rate); w < whole*95/100 {
+		t.Errorf("who is urgent has %v", w)
+	}
+}
+
+// Who cannot tell others what it wants has the floor, whatever share it had.
+func TestWhoIsNotHeardHasTheFloor(t *testing.T) {
+	c := newCompany(1, 10e6)
+	c.users[0].wants = 50e6
+	c.run(3*time.Second, nil)
+	c.users[0].deaf = true
+	c.run(interval, nil)
+	b := c.users[0].budget
+	if floor := FloorOf(c.fleet.Binding.Capacity); wire(b.Rate) > floor || b.Rate < floor*9/10 || b.Binding.Reason != Joining {
+		t.Errorf("it may move %v, the floor is %v", b.Binding, floor)
+	}
+}
+
+// A link without a limit is not shared, and one that is closed is so for everybody.
+func TestUsersOfOpenAndClosedLinks(t *testing.T) {
+	for _, rate := range []unit.Rate{0, unit.Unlimited} {
+		u := NewUser("n", interval)
+		if b := u.Budget(0, NewBudget(Binding{Reason: Group, Rate: rate}), false); b.Rate != rate {
+			t.Errorf("of %v there are %v", rate, b.Rate)
+		}
+	}
+}

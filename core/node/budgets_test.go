@@ -352,6 +352,17 @@ func TestUrgentTransferPreempts(t *testing.T) {
 	}
 }
 
+// Who has what a peer lacks wants to send it, before he is asked: shares take time.
+func TestWhoHasWhatPeersLackWantsToSend(t *testing.T) {
+	c := newClimber(one)
+	c.step(node.MessageReceived{Transfer: one, Peer: "campus", Message: wire.SpanDontHave{Spans: []uint32{0}}})
+	for _, h := range c.machine.Demand(c.now) {
+		if h.Up && h.Wants != (h.Hop <= uplinksTo("campus")) {
+			t.Errorf("%+v", h)
+		}
+	}
+}
+
 // Demand says over which hops something is to be moved, and what was.
 func TestDemand(t *testing.T) {
 	c := newClimber(one)

@@ -13,7 +13,7 @@ type HopDemand struct {
 	Up   bool
 	Rank bandwidth.Rank
 	// Wants: something is requested over the hop or waits to be sent, or would be if
-	// the budgets allowed it.
+	// the budgets allowed it; or a peer lacks what is here, and may request it.
 	Wants bool
 	// Moved is the block payload that has crossed the hop since the machine began.
 	Moved unit.Bytes
@@ -71,12 +71,17 @@ func (t *transfer) wantsFrom(now unit.Time) []bool {
 	return wants
 }
 
-// waits says whether something waits to be sent, or did of late, by the uplinks that
-// it crosses.
+// waits says whether something waits to be sent, did of late or may soon, by the
+// uplinks that it crosses.
 func (t *transfer) waits(now unit.Time) []bool {
 	wants := make([]bool, len(t.gates))
 	for uplinks, g := range t.gates {
 		wants[uplinks] = g.waiting > 0 || t.up.binds(now, uplinks)
+	}
+	if t.swarm != nil {
+		for uplinks, offered := range t.swarm.Offers() {
+			wants[t.up.crosses(uplinks)] = wants[t.up.crosses(uplinks)] || offered
+		}
 	}
 	return wants
 }

@@ -51,6 +51,18 @@ func (s *Swarm) Wants(now unit.Time) []bool {
 	return wants
 }
 
+// Offers says whether a peer lacks something that is here, by how many uplinks of
+// our own locations lie between us.
+func (s *Swarm) Offers() []bool {
+	offers := make([]bool, s.cfg.Location.Depth()+1)
+	for _, p := range s.list {
+		for i := 0; i < len(s.have) && !offers[p.uplinks]; i++ {
+			offers[p.uplinks] = s.have[i]&^p.have[i] != 0
+		}
+	}
+	return offers
+}
+
 // lacks reports whether a peer could be asked for something.
 func (s *Swarm) lacks(now unit.Time, p *peer) bool {
 	return s.inTransfer(now, p, func(a *active) bool { return s.mayJoin(now, p, a) }) != nil ||

@@ -43,6 +43,11 @@ func (s *simulation) inflict(f scenario.Fault) {
 		s.partition(f.Location, f.For)
 	case scenario.SetLink:
 		s.net.set(s.places[f.Location], f.Link)
+		if !f.Silent {
+			s.aware.set(s.places[f.Location], f.Link)
+		}
+	case scenario.Device:
+		s.aware.answers(f.Location, f.Says)
 	case scenario.Corrupt:
 		s.host(f.Node).corrupt = true
 	case scenario.Slow:

@@ -81,6 +81,9 @@ func (h *host) start() {
 	if h.away {
 		h.step(node.StoreDown{})
 	}
+	if s.aware != nil {
+		s.aware.share(h)
+	}
 	h.step(node.Joined{Transfer: s.digest, Initial: h.initial})
 	if h.initial || h.disk.Count() > 0 {
 		h.step(node.ContentReady{Transfer: s.digest, Lengths: s.lengths, Have: h.disk.Clone()})

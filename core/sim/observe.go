@@ -65,6 +65,10 @@ func (s *simulation) observed() scenario.Observed {
 	for l, p := range s.places {
 		o.Crossed[l] = crossing(p)
 	}
+	if s.watch != nil {
+		s.watch.look()
+		o.Links = s.watch.links
+	}
 	o.Overlay = s.store.observed()
 	for _, b := range s.background {
 		o.Background = append(o.Background, b.observed(time.Duration(s.now)))
@@ -93,8 +97,8 @@ func crossing(p *place) scenario.Crossing {
 // notes say what of the scenario is not simulated.
 func (s *simulation) notes() []string {
 	var notes []string
-	if s.scenario.Bandwidth != nil {
-		notes = append(notes, "the simulator does not know a reserve: links are used to the full")
+	if s.scenario.Strikes(scenario.BusyCPU) || s.scenario.Strikes(scenario.BusyDisk) {
+		notes = append(notes, "the simulator knows no processors and disks that others use")
 	}
 	return notes
 }

@@ -56,6 +56,8 @@ type simulation struct {
 	received   unit.Bytes
 	startWays  []time.Duration
 	meter      *meter
+	aware      *awareness // nil: agents use links to the full
+	watch      *watch     // nil: nobody looks at links over time
 	background []*background
 	probes     []*probe
 }
@@ -93,6 +95,9 @@ func newSimulation(s *scenario.Scenario, o Options) (*simulation, error) {
 		h.receiver = true
 	}
 	sim.meter = newMeter(sim)
+	if sim.aware = newAwareness(sim); sim.aware != nil {
+		sim.watch = newWatch(sim)
+	}
 	return sim, nil
 }
 
@@ -188,6 +193,10 @@ func (s *simulation) play() {
 		s.join(s.host(id), s.scenario.Join[i])
 	}
 	s.plan()
+	if s.aware != nil {
+		s.aware.read()
+		s.watch.tick()
+	}
 	s.store.sweep()
 	s.meter.tick()
 	for !s.stopped && s.next(unit.Time(s.scenario.Deadline)) {

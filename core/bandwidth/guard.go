@@ -123,6 +123,9 @@ func (g *Guard) Rate() unit.Rate { return g.rate }
 // Delay is the queueing delay that the last sample showed.
 func (g *Guard) Delay() time.Duration { return g.delay }
 
+// Floor is what the rate may fall to.
+func (g *Guard) Floor() unit.Rate { return g.bounded(0) }
+
 // Connections is how many connections share the floor, with this one.
 func (g *Guard) Connections() int { return g.config.Connections }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rackswarm/rackswarm/core/unit"
 	"github.com/rackswarm/rackswarm/core/wire"
@@ -31,6 +32,12 @@ type Conn struct {
 	stats counters
 	lane  *lane // nil: no datagrams
 
+	pacer   *pacer
+	socket  *socket     // nil if it is none of TCP
+	watched atomic.Bool // the pacer looks after it, or has given it up
+	paced   *paced      // the pacer's
+	pace    atomic.Pointer[Pace]
+
 	closing sync.Once
 	done    chan struct{}
 	reason  error // written before done is closed
@@ -39,9 +46,13 @@ type Conn struct {
 // errClosed is the reason of a Close without one.
 var errClosed = errors.New("connection closed")
 
-func newConn(raw, nc net.Conn, log *slog.Logger) *Conn {
+func (t *Transport) newConn(raw, nc net.Conn) *Conn {
 	in := &idleReader{nc: nc}
-	return &Conn{raw: raw, nc: nc, in: in, dec: wire.NewDecoder(in), log: log, queue: newQueue(), done: make(chan struct{})}
+	tcp, _ := raw.(*socket)
+	return &Conn{
+		raw: raw, nc: nc, in: in, dec: wire.NewDecoder(in), log: t.log, queue: newQueue(), done: make(chan struct{}),
+		pacer: t.pacer, socket: tcp,
+	}
 }
 
 // Peer is the node at the other end: proven by its certificate, or, without
@@ -62,6 +73,15 @@ func (c *Conn) MaxRequest() uint32 { return c.maxRequest }
 
 // Done is closed when the connection is.
 func (c *Conn) Done() <-chan struct{} { return c.done }
+
+func (c *Conn) ended() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
 
 // Close ends the connection at once; what is queued is not sent. The first
 // reason given is what Run returns. Close does not wait.

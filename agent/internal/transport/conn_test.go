@@ -317,7 +317,7 @@ func TestSocketOptions(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		a, b := loopback(t, secure)
 		for _, c := range []*Conn{a, b} {
-			control, err := c.raw.(*net.TCPConn).SyscallConn()
+			control, err := c.socket.SyscallConn()
 			if err != nil {
 				t.Fatal(err)
 			}

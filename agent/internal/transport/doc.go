@@ -11,4 +11,8 @@
 // hold little unsent data. Nothing that a peer does blocks the caller or grows a
 // queue without bound, and a panic in a connection's handler ends that
 // connection only.
+//
+// On a way whose slowest link is declared (SetWays), a guard watches what the kernel
+// says of the round trips of each connection that sends blocks, 20 times a second,
+// and tells the kernel a pace at which no queue builds up on the way.
 package transport

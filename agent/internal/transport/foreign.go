@@ -69,7 +69,7 @@ func (t *Transport) DialForeign(ctx context.Context, addr string, d Digest) (*Gu
 }
 
 func (t *Transport) greet(raw net.Conn, d Digest) (*Guest, error) {
-	t.tune(raw)
+	raw = t.tune(raw)
 	if _, err := raw.Write(t.foreignHandshake(d.Short())); err != nil {
 		return nil, fmt.Errorf("send handshake: %w", err)
 	}

@@ -25,7 +25,7 @@ func (t *Transport) outbound(ctx context.Context, raw net.Conn, want unit.NodeID
 }
 
 func (t *Transport) dialled(ctx context.Context, raw net.Conn, want unit.NodeID, d Digest) (*Conn, error) {
-	t.tune(raw)
+	raw = t.tune(raw)
 	nc, proven, err := t.clientSide(ctx, raw, want)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (t *Transport) dialled(ctx context.Context, raw net.Conn, want unit.NodeID,
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(raw, nc, t.log)
+	c := t.newConn(raw, nc)
 	offered, err := c.readExtended(h, proven)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (t *Transport) inbound(ctx context.Context, raw net.Conn) (arrival, error) 
 }
 
 func (t *Transport) arrived(ctx context.Context, raw net.Conn) (a arrival, err error) {
-	t.tune(raw)
+	raw = t.tune(raw)
 	nc, proven, err := t.serverSide(ctx, raw)
 	if err != nil {
 		return a, err
@@ -81,7 +81,7 @@ func (t *Transport) arrived(ctx context.Context, raw net.Conn) (a arrival, err e
 }
 
 func (t *Transport) answered(raw, nc net.Conn, h wire.Handshake, proven unit.NodeID) (*Conn, error) {
-	c := newConn(raw, nc, t.log)
+	c := t.newConn(raw, nc)
 	c.inbound = true
 	offered, err := c.readExtended(h, proven)
 	if err != nil {

@@ -18,16 +18,18 @@ const (
 	deadPeer = 15 * time.Second
 )
 
-// tune sets the options of a TCP connection. The connection works without them,
-// only worse, so what fails is logged.
-func (t *Transport) tune(raw net.Conn) {
+// tune sets the options of a TCP connection and makes it one that can be given a
+// pace. The connection works without the options, only worse, so what fails is
+// logged.
+func (t *Transport) tune(raw net.Conn) net.Conn {
 	tcp, ok := raw.(*net.TCPConn)
 	if !ok {
-		return
+		return raw
 	}
 	if err := setOptions(tcp); err != nil {
 		t.log.Warn("socket options not set", "peer", raw.RemoteAddr().String(), "error", err)
 	}
+	return &socket{TCPConn: tcp}
 }
 
 func setOptions(tcp *net.TCPConn) error {

@@ -72,6 +72,7 @@ type Transport struct {
 	stop      context.CancelFunc
 	workers   sync.WaitGroup // the accept loop and its handshakes
 	refused   refusals
+	pacer     *pacer
 }
 
 // ErrClosed is returned by Accept and Dial after Close.
@@ -95,6 +96,7 @@ func newTransport(config Config) *Transport {
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
+	t.pacer = newPacer(t.log)
 	if t.config.PeerID == [20]byte{} {
 		rand.Read(t.config.PeerID[copy(t.config.PeerID[:], agentPrefix):])
 	}
@@ -116,6 +118,7 @@ func (t *Transport) Close() error {
 		t.log.Debug("datagrams", t.datagrams.logCounts()...)
 	}
 	t.workers.Wait()
+	t.pacer.close()
 	return err
 }
 

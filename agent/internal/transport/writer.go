@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/rackswarm/rackswarm/core/unit"
 	"github.com/rackswarm/rackswarm/core/wire"
 )
 
@@ -99,6 +100,9 @@ func (c *Conn) writeControl(batch []byte) error {
 
 func (c *Conn) writeBlock(b *block) error {
 	defer b.release()
+	if c.pacer.on.Load() && !c.watched.Load() {
+		c.pacer.enter(c)
+	}
 	if err := c.writeAll(b.frame); err != nil {
 		return err
 	}
@@ -109,16 +113,27 @@ func (c *Conn) writeBlock(b *block) error {
 
 func (c *Conn) writeAll(b []byte) error {
 	for len(b) > 0 {
-		if err := c.nc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		chunk := b[:min(len(b), writeChunk)]
+		if err := c.nc.SetWriteDeadline(time.Now().Add(writeTimeout + c.paceOf(len(chunk)))); err != nil {
 			return c.writeError(err)
 		}
-		n, err := c.nc.Write(b[:min(len(b), writeChunk)])
+		n, err := c.nc.Write(chunk)
 		if err != nil {
 			return c.writeError(err)
 		}
 		b = b[n:]
 	}
 	return nil
+}
+
+// paceOf is how long so many bytes take at the least pace that the connection may
+// have before they are sent; no time without one.
+func (c *Conn) paceOf(bytes int) time.Duration {
+	p := c.pace.Load()
+	if p == nil {
+		return 0
+	}
+	return unit.Bytes(bytes).Over(p.Least)
 }
 
 func (c *Conn) writeError(err error) error {

@@ -1,0 +1,270 @@
+package transport
+
+import (
+	"fmt"
+	"os"
+
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/topo"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+const (
+	// paceEvery is how often a connection that sends is looked at.
+	paceEvery = 50 * time.Millisecond
+	// lookEvery is how often its way is asked for, in rounds of paceEvery.
+	lookEvery = 5
+	// restAfter is from when on a connection that sends nothing is left alone.
+	restAfter = 5 * time.Second
+)
+
+// Way is what is known of the links that data to a peer cross.
+type Way struct {
+	// Link is the slowest of them. Connections with the same one share its floor.
+	Link topo.Hop
+	// Guard is for all connections of this agent over Link together; their number
+	// is filled in.
+	Guard bandwidth.GuardConfig
+}
+
+// Ways tells the way to a peer; false if no link on it is declared, so that
+// nothing is to be guarded. It is called by any goroutine, some times a second for
+// each connection that sends, and must not block.
+type Ways func(peer unit.NodeID) (Way, bool)
+
+// Pace is how fast a connection may send, and why.
+type Pace struct {
+	Rate  unit.Rate     // in bytes of TCP's payload per second
+	Delay time.Duration // in queues on the way, as last seen
+	Held  bool          // Rate is low because of delay or loss
+	Least unit.Rate     // what Rate may fall to
+}
+
+// SetWays has a guard watch the delay of each connection whose way is known, from
+// the next block on that it sends. Nil ends that.
+func (t *Transport) SetWays(ways Ways) { t.pacer.setWays(ways) }
+
+// Pace is the pace of a connection that a guard watches now; false if none does.
+func (c *Conn) Pace() (Pace, bool) {
+	p := c.pace.Load()
+	if p == nil {
+		return Pace{}, false
+	}
+	return *p, true
+}
+
+// pacer runs the guards of a transport's connections. While nothing is sent it has
+// no goroutine. It is safe for concurrent use.
+type pacer struct {
+	log   *slog.Logger
+	epoch time.Time
+	on    atomic.Bool // ways is there
+
+	mu      sync.Mutex
+	closed  bool
+	ways    Ways
+	sending map[*Conn]*paced
+	running bool           // the goroutine that looks after sending
+	work    sync.WaitGroup // and waits for it
+	failed  sync.Once      // what the kernel does not do is logged once
+}
+
+// paced is what the pacer knows of a connection. The pacer's lock guards it.
+type paced struct {
+	conn   *Conn
+	guard  *bandwidth.Guard // nil while there is nothing to guard
+	link   topo.Hop         // that guard is for
+	set    unit.Rate        // what the kernel was told
+	kernel sampler
+	moved  int64     // how much of it has arrived, or was sent
+	since  time.Time // when moved last grew
+}
+
+func newPacer(log *slog.Logger) *pacer {
+	return &pacer{log: log, epoch: time.Now(), sending: map[*Conn]*paced{}}
+}
+
+func (p *pacer) setWays(ways Ways) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ways = ways
+	p.on.Store(ways != nil)
+}
+
+// close ends the goroutine. Connections keep the pace that they have.
+func (p *pacer) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.work.Wait()
+}
+
+// enter has a connection looked after that is about to send a block.
+func (p *pacer) enter(c *Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.sending[c] != nil || c.socket == nil {
+		return
+	}
+	if c.paced == nil {
+		c.paced = &paced{conn: c, set: unit.Unlimited}
+	}
+	c.paced.since = time.Now()
+	c.watched.Store(true)
+	p.sending[c] = c.paced
+	p.look()
+	p.apply(c.paced)
+	if !p.running {
+		p.running = true
+		p.work.Go(p.run)
+	}
+}
+
+// run looks after the connections that send until there are none.
+func (p *pacer) run() {
+	tick := time.NewTicker(paceEvery)
+	defer tick.Stop()
+	for number := 1; p.round(<-tick.C, number%lookEvery == 0); number++ {
+	}
+}
+
+// round looks at each connection once; false if there is none left.
+func (p *pacer) round(now time.Time, look bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if look {
+		p.look()
+	}
+	for c, s := range p.sending {
+		if p.closed || c.ended() || !p.sample(s, now) {
+			delete(p.sending, c)
+			continue
+		}
+		p.apply(s)
+		if now.Sub(s.since) >= restAfter {
+			delete(p.sending, c)
+			c.watched.Store(false)
+		}
+	}
+	p.running = len(p.sending) > 0
+	return p.running
+}
+
+// look asks for the ways of all connections, and divides each link among those
+// that share it.
+func (p *pacer) look() {
+	ways, sharing := map[*paced]Way{}, map[topo.Hop]int{}
+	for c, s := range p.sending {
+		if way, ok := p.wayTo(c.peer); ok {
+			ways[s] = way
+			sharing[way.Link]++
+		}
+	}
+	for _, s := range p.sending {
+		way, ok := ways[s]
+		way.Guard.Connections = sharing[way.Link]
+		s.configure(way, ok)
+	}
+}
+
+func (p *pacer) wayTo(peer unit.NodeID) (Way, bool) {
+	if p.ways == nil {
+		return Way{}, false
+	}
+	return p.ways(peer)
+}
+
+// configure has the guard be for a way, or be none. A guard of another link has
+// nothing to tell of this one.
+func (s *paced) configure(way Way, known bool) {
+	switch {
+	case !known:
+		s.guard = nil
+	case s.guard == nil || s.link != way.Link:
+		s.guard, s.link = bandwidth.NewGuard(way.Guard), way.Link
+	default:
+		s.guard.Configure(way.Guard)
+	}
+}
+
+// sample tells the guard what the kernel says of its connection. It is false if
+// the kernel says too little: such a connection is never looked at again, and has
+// no pace.
+func (p *pacer) sample(s *paced, now time.Time) bool {
+	if s.guard == nil {
+		s.grown(s.conn.stats.payloadOut.Load(), now)
+		return true
+	}
+	info, err := s.conn.socket.info()
+	if err != nil {
+		return p.giveUp(s, err)
+	}
+	sample, ok := s.kernel.sample(unit.Time(now.Sub(p.epoch)), info)
+	if !ok {
+		return p.giveUp(s, errTooOld)
+	}
+	s.guard.Sample(sample)
+	if os.Getenv("GTRACE") != "" {
+		fmt.Printf("G %v srtt %d rtt %v min %v acked %d retr %d rate %d delay %v target %v cwnd %d unacked %d notsent %d pr %d\n", now.Sub(p.epoch).Round(time.Millisecond), info.Rtt, sample.RTT, sample.MinRTT, sample.Acked, sample.Retransmitted, s.guard.Rate(), s.guard.Delay(), s.guard.Target(), info.Snd_cwnd, info.Unacked, info.Notsent_bytes, info.Pacing_rate)
+	}
+	s.grown(int64(sample.Acked), now)
+	return true
+}
+
+var errTooOld = errors.New("the kernel does not count what is acknowledged: Linux 4.2 does")
+
+func (s *paced) grown(moved int64, now time.Time) {
+	if moved != s.moved {
+		s.moved, s.since = moved, now
+	}
+}
+
+// apply tells the kernel the pace, if it differs by more than a little from what
+// it was told last.
+func (p *pacer) apply(s *paced) {
+	if s.guard == nil {
+		s.conn.pace.Store(nil)
+		p.tell(s, unit.Unlimited)
+		return
+	}
+	rate := s.guard.Rate()
+	s.conn.pace.Store(&Pace{Rate: rate, Delay: s.guard.Delay(), Held: s.guard.Held(), Least: s.guard.Floor()})
+	if d := rate - s.set; d > s.set/leastChange || -d > s.set/leastChange {
+		p.tell(s, rate)
+	}
+}
+
+// leastChange is by which part the pace has to change for the kernel to be told.
+const leastChange = 32
+
+func (p *pacer) tell(s *paced, rate unit.Rate) {
+	if rate == s.set {
+		return
+	}
+	if err := s.conn.socket.setPace(rate); err != nil {
+		p.giveUp(s, err)
+		return
+	}
+	s.set = rate
+}
+
+// giveUp leaves a connection to the budgets alone. It returns false.
+func (p *pacer) giveUp(s *paced, why error) bool {
+	if s.conn.ended() {
+		return false
+	}
+	p.failed.Do(func() {
+		p.log.Warn("the delay of connections is not guarded; budgets of links still hold", "peer", string(s.conn.peer), "error", why)
+	})
+	delete(p.sending, s.conn)
+	s.guard = nil
+	s.conn.pace.Store(nil)
+	_ = s.conn.socket.setPace(unit.Unlimited)
+	return false
+}

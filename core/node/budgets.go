@@ -3,6 +3,7 @@ package node
 import (
 	"time"
 
+	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/topo"
@@ -16,7 +17,7 @@ import (
 // requested over the hop is withdrawn, and what peers request is refused.
 type BudgetsChanged struct{ Download, Upload []bandwidth.Budget }
 
-func (BudgetsChanged) isEvent() {}
+func (BudgetsChanged) about() artifact.Digest { return artifact.Digest{} }
 
 // direction is one direction of the node's way to the root.
 type direction struct {

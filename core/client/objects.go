@@ -21,6 +21,7 @@ const (
 	pathTransfers     = "/v1/transfers"
 	pathHolds         = "/v1/holds"
 	pathLimits        = "/v1/limits"
+	pathLinks         = "/v1/links"
 	pathRuns          = "/v1/runs"
 	pathBackups       = "/v1/backups"
 	pathSchedules     = "/v1/schedules"

@@ -27,7 +27,7 @@ func (r *run) rootCommand() *cobra.Command {
 	return r.program("rackswarm", "Distribute large content inside data centers", rootHelp,
 		r.agentCommand(), r.publishCommand(), r.distributeCommand(), r.statusCommand(), r.watchCommand(), r.explainCommand(), r.peersCommand(), r.nodesCommand(),
 		r.artifactsCommand(), r.torrentCommand(), r.verifyCommand(), r.activateCommand(), r.rollbackCommand(),
-		r.pauseTransfers(), r.resumeTransfers(), r.stopTransfers(), r.limitCommand(), r.limitsCommand(), r.rmCommand(), r.gcCommand(), r.planCommand(), r.simCommand(), r.pkiCommand(), r.versionCommand("rackswarm"),
+		r.pauseTransfers(), r.resumeTransfers(), r.stopTransfers(), r.limitCommand(), r.limitsCommand(), r.linksCommand(), r.rmCommand(), r.gcCommand(), r.planCommand(), r.simCommand(), r.pkiCommand(), r.versionCommand("rackswarm"),
 	)
 }
 

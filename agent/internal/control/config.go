@@ -26,6 +26,8 @@ type Config struct {
 	// Transfers lists those in which this agent takes part, sorted by digest; nil
 	// knows none.
 	Transfers func() []api.Transfer
+	// Links says what is known of links; nil knows none.
+	Links func(context.Context) (api.LinkList, error)
 	// Node may be nil: then nothing is done without the store.
 	Node Node
 	// Collector may be nil.

@@ -97,7 +97,7 @@ func TestOpenAPISchemas(t *testing.T) {
 		api.Info{}, api.NodeList{}, api.ArtifactList{}, api.DistributionList{}, api.PublishRequest{}, api.SourceState{},
 		api.Progress{}, api.Status{}, api.Collection{}, api.TransferList{}, api.ErrorBody{},
 		api.HoldRequest{}, api.HoldList{}, api.Release{}, api.Released{}, api.LimitList{}, api.LimitChange{}, api.Explanation{},
-		api.RunList{}, api.RunRequest{}, api.BackupList{}, api.ScheduleList{},
+		api.LinkList{}, api.RunList{}, api.RunRequest{}, api.BackupList{}, api.ScheduleList{},
 	} {
 		compareType(t, schemas, reflect.TypeOf(v), seen)
 	}

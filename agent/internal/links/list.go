@@ -53,9 +53,7 @@ func (m *Manager) status(now unit.Time, f facts, claims []store.LinkClaim) api.L
 		}
 	}
 	s.Up, s.Down = m.statusOf(now, f, true, used.up), m.statusOf(now, f, false, used.down)
-	if warning, ok := unheard(f, now); ok {
-		s.Warnings = append(s.Warnings, warning)
-	}
+	s.Warnings = append(s.Warnings, missing(f, now)...)
 	for i := range s.Warnings {
 		s.Warnings[i].Message += inForce(s)
 	}
@@ -75,19 +73,25 @@ func (m *Manager) statusOf(now unit.Time, f facts, up bool, used unit.Rate) api.
 // silentFor is after what time it is said that a source is silent.
 const silentFor = 5 * time.Second
 
-// unheard warns of a link that nobody measures though somebody should.
-func unheard(f facts, now unit.Time) (api.LinkWarning, bool) {
-	w := api.LinkWarning{Fault: string(bandwidth.FaultSilent)}
+// missing warns of what nobody says of a link though somebody should.
+func missing(f facts, now unit.Time) (all []api.LinkWarning) {
+	warn := func(fault bandwidth.Fault, message string) {
+		all = append(all, api.LinkWarning{Fault: string(fault), Message: message})
+	}
 	const fix = "does an agent run that names its device in agent.yaml and reaches it?"
 	switch {
 	case f.reading == nil && f.sensor:
-		w.Message = "nobody has measured it yet: " + fix
+		warn(bandwidth.FaultSilent, "nobody has measured it yet: "+fix)
 	case f.reading != nil && len(f.reading.Warnings) == 0 && f.age(now) > silentFor:
-		w.Message = fmt.Sprintf("nobody has measured it for %v: %s", f.age(now).Round(time.Second), fix)
-	default:
-		return w, false
+		warn(bandwidth.FaultSilent, fmt.Sprintf("nobody has measured it for %v: %s", f.age(now).Round(time.Second), fix))
+	case f.reading == nil:
+		for _, up := range []bool{true, false} {
+			if f.capacity(up) == 0 {
+				warn(bandwidth.FaultCapacity, "nobody says what it carries "+pick(up, "up", "down")+": do so in links of agent.yaml, or with rackswarm links set")
+			}
+		}
 	}
-	return w, true
+	return all
 }
 
 // inForce says what counts while a link is not measured as it should be.

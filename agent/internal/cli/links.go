@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/client"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+const linksHelp = `List the links between locations and what is above them that anybody declared: what
+each carries, what others than the fleet use of it, what the fleet moves, and what
+it may move at most. Up is out of the location. A link is declared by links or
+devices of agent.yaml, or by rackswarm links set; others have no limit.`
+
+func (r *run) linksCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "links",
+		Short: "List the links between locations, and how much of them is used",
+		Long:  linksHelp, Args: cobra.NoArgs,
+		RunE: r.command(func(ctx context.Context, _ []string) error {
+			c, err := r.connect()
+			if err != nil {
+				return err
+			}
+			list, err := c.Links(ctx)
+			if err != nil {
+				return err
+			}
+			return r.print(list, func(w io.Writer) { writeLinks(w, list) })
+		}),
+	}
+	cmd.AddCommand(r.linksSetCommand(), r.linksClearCommand())
+	return cmd
+}
+
+type linkFlags struct{ up, down, reserve string }
+
+func (r *run) linksSetCommand() *cobra.Command {
+	var f linkFlags
+	cmd := &cobra.Command{
+		Use:   "set LOCATION [--up RATE] [--down RATE] [--reserve PART]",
+		Short: "Say what the link of a location carries",
+		Long: `Say what the link between a location and what is above it carries, for the whole
+fleet and within a second. It counts instead of what agents' files say; where a
+device tells another capacity the lower one counts. What is left out is what the
+files and devices say.`,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeLocation,
+		RunE: r.command(func(ctx context.Context, args []string) error { return r.setLink(ctx, args[0], f) }),
+	}
+	cmd.Flags().StringVar(&f.up, "up", "", "what the link carries out of the location, such as 1Gbit")
+	cmd.Flags().StringVar(&f.down, "down", "", "what it carries into the location")
+	cmd.Flags().StringVar(&f.reserve, "reserve", "", "the part of it that stays free, such as 20%")
+	cmd.MarkFlagsOneRequired("up", "down", "reserve")
+	return cmd
+}
+
+func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
+	l := api.Link{Location: location}
+	for _, d := range []struct {
+		flag, text string
+		into       **int64
+	}{{"--up", f.up, &l.Up}, {"--down", f.down, &l.Down}} {
+		if d.text == "" {
+			continue
+		}
+		rate, err := capacity(d.flag, d.text)
+		if err != nil {
+			return err
+		}
+		*d.into = &rate
+	}
+	if f.reserve != "" {
+		part, err := parsePart(f.reserve)
+		if err != nil {
+			return usage("--reserve", err.Error(), "write a part of the capacity, such as 20%")
+		}
+		l.Reserve = &part
+	}
+	if err := l.Validate(); err != nil {
+		return err
+	}
+	c, err := r.connect()
+	if err != nil {
+		return err
+	}
+	if l, err = c.PutLink(ctx, l); err != nil {
+		return err
+	}
+	return r.print(l, func(w io.Writer) {
+		fmt.Fprintln(w, clean("The link of "+l.Location+" is declared. See: rackswarm links"))
+	})
+}
+
+// capacity reads what a link carries.
+func capacity(flag, text string) (int64, error) {
+	rate, err := unit.ParseRate(text)
+	switch {
+	case err != nil:
+		return 0, usage(flag, fmt.Sprintf("%q is no rate", text), rateFix)
+	case rate == 0:
+		return 0, usage(flag, "a link of 0 carries nothing; zero never means unlimited", rateFix)
+	case isNumber(text):
+		return 0, usage(flag, fmt.Sprintf("%s of what?", text), rateFix)
+	}
+	return int64(rate), nil
+}
+
+func parsePart(text string) (float64, error) {
+	number, percent := strings.CutSuffix(text, "%")
+	part, err := strconv.ParseFloat(number, 64)
+	if percent {
+		part /= 100
+	}
+	if err != nil || !(part >= 0 && part < 1) {
+		return 0, fmt.Errorf("%q is not a part from 0%% to less than 100%%", text)
+	}
+	return part, nil
+}
+
+func (r *run) linksClearCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "clear LOCATION",
+		Short: "Forget what was said of a link, and what was measured",
+		Long: `Forget what rackswarm links set said of a link, and what a device last told of it.
+What agents' files say of it counts again, and who measures it goes on doing so.`,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeLink,
+		RunE: r.command(func(ctx context.Context, args []string) error {
+			c, err := r.connect()
+			if err != nil {
+				return err
+			}
+			if err := c.DeleteLink(ctx, args[0]); err != nil {
+				return err
+			}
+			return r.print(struct{}{}, func(w io.Writer) {
+				fmt.Fprintln(w, clean("The link of "+args[0]+" is forgotten; what agents' files say of it counts"))
+			})
+		}),
+	}
+}
+
+func (r *run) completeLink(_ *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return r.offer(func(ctx context.Context, c *client.Client) ([]string, error) {
+		list, err := c.Links(ctx)
+		var all []string
+		for _, l := range list.Links {
+			all = append(all, l.Location)
+		}
+		return all, err
+	})
+}
+
+func writeLinks(w io.Writer, list api.LinkList) {
+	if list.StoreDown {
+		fmt.Fprintf(w, "The store does not answer: this is what the agent that was asked knew last.\n\n")
+	}
+	if len(list.Links) == 0 {
+		fmt.Fprintln(w, "No link is declared: none limits transfers. See: rackswarm links --help")
+		return
+	}
+	rows := [][]string{{"LINK", "", "CAPACITY", "OTHERS", "OURS", "BUDGET", "MEASURED", "BY"}}
+	for _, l := range list.Links {
+		rows = append(rows, append([]string{l.Location, "up"}, append(linkCells(l.Up, l.Measured), measured(l), l.Source)...),
+			append([]string{"", "down"}, append(linkCells(l.Down, l.Measured), "", onNode(l.Node))...))
+	}
+	table(w, rows)
+	for _, l := range list.Links {
+		for _, d := range []api.LinkDirection{l.Up, l.Down} {
+			if d.Reason != "open" && d.Reason != "reserve" {
+				fmt.Fprintln(w, clean(sentence(d.Why)))
+			}
+		}
+		for _, warning := range l.Warnings {
+			fmt.Fprintln(w, clean("Warning: link of "+l.Location+": "+warning.Message))
+		}
+	}
+}
+
+func linkCells(d api.LinkDirection, measured bool) []string {
+	capacity, others := "not known", "-"
+	if d.Capacity > 0 {
+		capacity = unit.Rate(d.Capacity).String()
+	}
+	if measured {
+		others = unit.Rate(d.Others).String()
+	}
+	return []string{capacity, others, unit.Rate(d.Ours).String(), unit.Rate(d.Budget).String()}
+}
+
+// measured says how old the measurement of a link is.
+func measured(l api.LinkStatus) string {
+	switch {
+	case l.Measured:
+		return time.Duration(l.Age*float64(time.Second)).Round(100*time.Millisecond).String() + " ago"
+	case l.Source != "":
+		return "not yet"
+	}
+	return "by nobody"
+}
+
+func onNode(name string) string {
+	if name == "" {
+		return ""
+	}
+	return "on " + name
+}

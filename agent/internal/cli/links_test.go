@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/rackswarm/rackswarm/agent/internal/control"
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/topo"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// direction is a direction of a link as an agent would say it.
+func direction(l unit.Location, up bool, u bandwidth.LinkUse, ours int64) api.LinkDirection {
+	b := bandwidth.DefaultPolicy().Budget(topo.Hop{Location: l, Up: up}, u)
+	return api.LinkDirection{Capacity: int64(u.Capacity), Others: int64(u.Others), Ours: ours, Budget: int64(b.Rate),
+		Reason: string(b.Binding.Reason), Why: b.Binding.String()}
+}
+
+func TestLinks(t *testing.T) {
+	list := api.LinkList{Links: []api.LinkStatus{}}
+	f := newFleet(t, atNoon, func(c *control.Config) {
+		c.Links = func(context.Context) (api.LinkList, error) { return list, nil }
+	})
+	if out := f.ok("links"); !strings.Contains(out, "none limits transfers") {
+		t.Errorf("without links: %s", out)
+	}
+	const gigabit = 1e9 / 8
+	quiet := bandwidth.LinkUse{Capacity: gigabit, Sensor: true, Measured: true, Others: gigabit / 4}
+	busy := bandwidth.LinkUse{Capacity: gigabit, Sensor: true, Measured: true, Others: gigabit}
+	list.Links = []api.LinkStatus{
+		{Location: "ams1", Up: direction("ams1", true, bandwidth.LinkUse{Capacity: gigabit}, 5e6), Down: direction("ams1", false, bandwidth.LinkUse{Capacity: gigabit}, 7e6)},
+		{Location: "ams1/r1", Source: "device 10.0.0.1:161", Node: "web1", Measured: true, Age: 1.26, Users: 2,
+			Up: direction("ams1/r1", true, quiet, 0), Down: direction("ams1/r1", false, busy, 1e6)},
+		{Location: "ams1/r2", Source: "device 10.0.0.2:161", Node: "web2",
+			Up: direction("ams1/r2", true, bandwidth.LinkUse{Sensor: true}, 0), Down: direction("ams1/r2", false, bandwidth.LinkUse{Sensor: true}, 0),
+			Warnings: []api.LinkWarning{{Fault: "refused", Message: "device 10.0.0.2:161: it does not accept user rackswarm; in force: 976.6 KiB/s up, 976.6 KiB/s down"}}},
+	}
+	f.golden("links", f.ok("links"))
+	list.StoreDown = true
+	if out := f.ok("links"); !strings.HasPrefix(out, "The store does not answer") {
+		t.Errorf("without the store: %s", out)
+	}
+	if got := decode[api.LinkList](f, f.ok("links", "--json")); len(got.Links) != 3 || got.Links[1].Down.Reason != string(bandwidth.Floor) {
+		t.Errorf("as JSON: %+v", got)
+	}
+}
+
+func TestLinksAreDeclared(t *testing.T) {
+	f := newFleet(t, atNoon)
+	f.ok("links", "set", "ams1/r1", "--up", "1Gbit", "--down", "100Mbit")
+	f.ok("links", "set", "ams1/r1", "--up", "200Mbit", "--reserve", "30%")
+	all, err := f.store.Links(t.Context())
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if l := all[0]; l.Location != "ams1/r1" || *l.Up != 25e6 || l.Down != nil || *l.Reserve != 0.3 || l.By == "" || !l.At.Equal(noon) {
+		t.Errorf("declared: %+v", l)
+	}
+	f.ok("links", "clear", "ams1/r1")
+	f.fails(exitFailed, []string{"nobody declared"}, "links", "clear", "ams1/r1")
+	for _, bad := range [][]string{
+		{"links", "set", "ams1/r1"},
+		{"links", "set", "ams1/r1", "--up", "0"},
+		{"links", "set", "ams1/r1", "--up", "10"},
+		{"links", "set", "ams1/r1", "--up", "fast"},
+		{"links", "set", "ams1/r1", "--reserve", "100%"},
+		{"links", "set", "ams1/r1", "--reserve", "-1%"},
+	} {
+		f.fails(exitUsage, nil, bad...)
+	}
+	f.fails(exitFailed, []string{"the root has no link"}, "links", "set", "/", "--up", "1Gbit")
+	f.fails(exitFailed, []string{"location"}, "links", "set", "a b", "--up", "1Gbit")
+}

@@ -1,0 +1,62 @@
+package control
+
+import (
+	"net/http"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// listLinks answers what the asked agent knows of all links.
+func (s *Server) listLinks(w http.ResponseWriter, r *http.Request) error {
+	list := api.LinkList{Links: []api.LinkStatus{}}
+	if s.cfg.Links != nil {
+		var err error
+		if list, err = s.cfg.Links(r.Context()); err != nil {
+			return err
+		}
+	}
+	writeJSON(w, http.StatusOK, list)
+	return nil
+}
+
+func (s *Server) putLink(w http.ResponseWriter, r *http.Request) error {
+	var l api.Link
+	if err := decode(w, r, &l); err != nil {
+		return err
+	}
+	address := r.PathValue("location")
+	if l.Location != "" && l.Location != address {
+		return badBody("location", "it is "+l.Location+", but the address says "+address, "write the same location in both, or leave the field out")
+	}
+	l.Location = address
+	if err := l.Validate(); err != nil {
+		return err
+	}
+	m := s.mark(r)
+	l.By, l.From, l.At = m.By, m.From, m.At
+	if err := s.cfg.Store.PutLink(r.Context(), l); err != nil {
+		return err
+	}
+	s.audit(r, "link declared", "link", l.Location, "up", said(l.Up), "down", said(l.Down))
+	writeJSON(w, http.StatusOK, l)
+	return nil
+}
+
+// said is what a declaration says of a capacity.
+func said(n *int64) string {
+	if n == nil {
+		return "not said"
+	}
+	return unit.Rate(*n).String()
+}
+
+func (s *Server) deleteLink(w http.ResponseWriter, r *http.Request) error {
+	location := unit.Location(r.PathValue("location"))
+	if err := s.cfg.Store.DeleteLink(r.Context(), location); err != nil {
+		return err
+	}
+	s.audit(r, "link not declared any more", "link", location)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -18,6 +18,9 @@ const (
 	// wirePerPayload is what block payload takes on a link: frames, TCP, TLS, and the
 	// messages of the protocol, which are a hundredth at most.
 	wirePerPayload = 1.01 / topo.Goodput
+	// acksPerPayload is what goes the other way for it: an acknowledgement of 66 bytes
+	// for every second segment at most.
+	acksPerPayload = 66. / (2 * 1448)
 )
 
 // User is a node as a user of one direction of an uplink, which it shares with
@@ -172,6 +175,15 @@ func (u *User) claims() bool {
 		}
 	}
 	return false
+}
+
+// OnWire is what block payload that was moved is on a link.
+func (m Moved) OnWire() Moved {
+	up, down := float64(m.Up), float64(m.Down)
+	return Moved{
+		Up:   unit.Bytes(up*wirePerPayload + down*acksPerPayload),
+		Down: unit.Bytes(down*wirePerPayload + up*acksPerPayload),
+	}
 }
 
 // Payload is the budget of block payload that a budget of bytes on the wire leaves.

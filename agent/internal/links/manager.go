@@ -133,7 +133,7 @@ func (m *Manager) turn(ctx context.Context) {
 func (m *Manager) observe(now unit.Time, demand []node.HopDemand) {
 	for _, d := range demand {
 		if i := d.Hop - 1; i >= 0 && i < len(m.uplinks) {
-			m.uplinks[i].direction(d.Up).observe(now, d.Rank, d.Wants, d.Moved)
+			m.uplinks[i].direction(d.Up).Observe(now, d.Rank, d.Wants, d.Moved)
 		}
 	}
 }
@@ -142,7 +142,7 @@ func (m *Manager) observe(now unit.Time, demand []node.HopDemand) {
 func (m *Manager) learn(ctx context.Context) {
 	every := refreshIdle
 	for _, u := range m.uplinks {
-		if u.up.active() || u.down.active() {
+		if u.up.Active() || u.down.Active() {
 			every = refreshBusy
 		}
 	}
@@ -190,10 +190,10 @@ func (m *Manager) decide(now unit.Time) {
 	var outer [2][]bandwidth.Budget
 	for _, u := range m.uplinks {
 		f := m.known.of(u.location)
-		for i, d := range []*direction{u.down, u.up} {
+		for i, d := range []direction{u.down, u.up} {
 			b := bandwidth.NoLimit(d.hop)
 			if f.known() {
-				b = d.budget(now, f.policy(m.cfg.Policy).Budget(d.hop, f.use(now, d.hop.Up)), u.isTold(now))
+				b = d.Budget(now, f.policy(m.cfg.Policy).Budget(d.hop, f.use(now, d.hop.Up)), u.isTold(now))
 			}
 			m.tell(d.hop, b)
 			outer[i] = append(outer[i], b)

@@ -59,7 +59,9 @@ func TestThreeNodesShareAnUplink(t *testing.T) {
 }
 
 // onLink is what a rate of payload is on a link.
-func onLink(payload unit.Rate) unit.Rate { return unit.Rate(float64(payload) * wirePerPayload) }
+func onLink(payload unit.Rate) unit.Rate {
+	return unit.Rate(bandwidth.Moved{Up: unit.Bytes(payload)}.OnWire().Up)
+}
 
 func even(movers []*mover) bool {
 	first, _ := movers[0].rates()

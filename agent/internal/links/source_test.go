@@ -42,7 +42,7 @@ func (r *router) run(ctx context.Context, a Asking) {
 		report := probe.Report{Link: "ams/r1", Known: true, Refresh: routerPolls}
 		if fault == nil {
 			over := now.Sub(began)
-			use = bandwidth.Use{Up: 1, Down: others + unit.Rate((moved-last)*wirePerPayload/over.Seconds()),
+			use = bandwidth.Use{Up: 1, Down: others + unit.Rate(float64(bandwidth.Moved{Down: unit.Bytes(moved - last)}.OnWire().Down)/over.Seconds()),
 				UpCapacity: 100 * mbit, DownCapacity: 100 * mbit, Over: over, At: a.Time(now)}
 		} else {
 			report.Faults, report.News = []bandwidth.Warning{*fault}, []bandwidth.Warning{*fault}

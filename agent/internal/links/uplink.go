@@ -11,15 +11,34 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
+const (
+	// interval is how often claims are exchanged and shares computed.
+	interval = 250 * time.Millisecond
+	// shareInterval is what is reckoned with: an exchange takes its time.
+	shareInterval = 300 * time.Millisecond
+	// claimLife is how long a claim counts that is not renewed.
+	claimLife = 3 * time.Second
+)
+
 // uplink is the link of a location that the node stands in, which it shares with
 // others.
 type uplink struct {
 	self     unit.NodeID
 	location unit.Location
-	up, down *direction
+	up, down direction
 	told     unit.Time // when others could read the last claim first
 	ever     bool      // there was one
 	said     store.LinkClaim
+}
+
+// direction is one direction of an uplink, as this node uses it.
+type direction struct {
+	*bandwidth.User
+	hop topo.Hop
+}
+
+func newDirection(self unit.NodeID, h topo.Hop) direction {
+	return direction{bandwidth.NewUser(self, shareInterval), h}
 }
 
 func newUplink(self unit.NodeID, l unit.Location) *uplink {
@@ -29,7 +48,7 @@ func newUplink(self unit.NodeID, l unit.Location) *uplink {
 	}
 }
 
-func (u *uplink) direction(up bool) *direction {
+func (u *uplink) direction(up bool) direction {
 	if up {
 		return u.up
 	}
@@ -47,11 +66,11 @@ type turn struct {
 
 // claim makes the claims of both directions.
 func (u *uplink) claim(now unit.Time, f facts) turn {
-	t := turn{up: u.up.claims(now, bandwidth.FloorOf(f.capacity(true))), down: u.down.claims(now, bandwidth.FloorOf(f.capacity(false)))}
-	moved := onWire(bandwidth.Moved{Up: u.up.payload(), Down: u.down.payload()})
+	t := turn{up: u.up.Claims(now, f.capacity(true)), down: u.down.Claims(now, f.capacity(false))}
+	moved := bandwidth.Moved{Up: u.up.Moved(), Down: u.down.Moved()}.OnWire()
 	t.record = store.LinkClaim{
 		Node: u.self, Up: byRank(t.up), Down: byRank(t.down), MovedUp: moved.Up, MovedDown: moved.Down,
-		UsedUp: u.up.used(), UsedDown: u.down.used(),
+		UsedUp: u.up.Used(), UsedDown: u.down.Used(),
 	}
 	return t
 }
@@ -91,8 +110,8 @@ func (u *uplink) exchange(ctx context.Context, s *store.Store, clock func() unit
 // heard takes the claims of all nodes, as they stood when this node's were told.
 func (u *uplink) heard(now unit.Time, t turn, all []store.LinkClaim) {
 	if !u.isTold(now) {
-		u.up.forget()
-		u.down.forget()
+		u.up.Forget()
+		u.down.Forget()
 	}
 	u.told, u.ever, u.said = now, true, t.record
 	var up, down []bandwidth.Claim
@@ -101,8 +120,8 @@ func (u *uplink) heard(now unit.Time, t turn, all []store.LinkClaim) {
 			up, down = append(up, claimsOf(c.Node, c.Up)...), append(down, claimsOf(c.Node, c.Down)...)
 		}
 	}
-	u.up.heard(now, t.up, up)
-	u.down.heard(now, t.down, down)
+	u.up.Heard(now, t.up, up)
+	u.down.Heard(now, t.down, down)
 }
 
 func claimsOf(node unit.NodeID, demands map[string]unit.Rate) (all []bandwidth.Claim) {

@@ -113,7 +113,7 @@ func (t *transfer) place(now unit.Time, out []Action) []Action {
 		all[i] = peerInfo(p.Member)
 		all[i].Top = p.Top
 	}
-	t.swarm.Short(v.Short)
+	t.swarm.LocationsShort(v.Short)
 	return t.swarmActions(now, t.swarm.Moved(now, v.Highest, members, all, nil), out)
 }
 

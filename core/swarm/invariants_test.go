@@ -284,7 +284,7 @@ func (w *world) check() {
 		w.t.Fatalf("%d bytes are being stored, booked %d", storing, s.storing)
 	}
 	standing := map[*promises]int{}
-	for _, list := range s.starts {
+	for _, list := range s.starts.lists {
 		for _, st := range list {
 			standing[&st.peer.promises]++
 		}
@@ -295,7 +295,7 @@ func (w *world) check() {
 		}
 	}
 	for x := range spans {
-		if s.busy.Has(x) != (s.active[int32(x)] != nil) || s.startedSet.Has(x) != (len(s.starts[int32(x)]) > 0) {
+		if s.busy.Has(x) != (s.active[int32(x)] != nil) || s.starts.spans.Has(x) != (len(s.starts.lists[int32(x)]) > 0) {
 			w.t.Fatalf("the sets of spans in transfer and STARTed are not right at %d", x)
 		}
 	}

@@ -45,7 +45,7 @@ func (s *Swarm) isOutside(now unit.Time, p *peer, x int32, depth int) bool {
 			return true
 		}
 	}
-	for _, st := range s.starts[x] {
+	for _, st := range s.starts.lists[x] {
 		if st.peer == p {
 			break // lists are in the order in which STARTs were heard
 		}
@@ -103,7 +103,7 @@ func (s *Swarm) owesOutside(now unit.Time, depth int) bool {
 				w &^= q.have[i]
 			}
 		}
-		if w&^s.startedSet[i] != 0 {
+		if w&^s.starts.spans[i] != 0 {
 			return true
 		}
 		for ; w != 0; w &= w - 1 {
@@ -144,7 +144,7 @@ func (s *Swarm) backlog() int { return max(8, len(s.cfg.Lengths)/16) }
 
 // underWay reports whether somebody has STARTed a span of late.
 func (s *Swarm) underWay(now unit.Time, x int32) bool {
-	for _, st := range s.starts[x] {
+	for _, st := range s.starts.lists[x] {
 		if now.Sub(st.at) < lively {
 			return true
 		}

@@ -292,7 +292,7 @@ func (s *Swarm) PeerGot(now unit.Time, node unit.NodeID, spans []uint32, out []A
 				s.news = now
 			}
 		}
-		s.removeStart(x, p)
+		s.starts.remove(x, p)
 		s.answered(now, p, x, true)
 		s.noteSpread(now, node, x)
 	}

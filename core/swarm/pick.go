@@ -45,8 +45,8 @@ func (shared) pick(s *Swarm, now unit.Time, p *peer) (x int32, best rank) {
 			if r < best {
 				x, best = y, r
 			}
-			if !s.startedSet.Has(int(y)) {
-				left &= s.startedSet.from(first, length) // others of this rank are no better
+			if !s.starts.spans.Has(int(y)) {
+				left &= s.starts.spans.from(first, length) // others of this rank are no better
 			}
 		}
 	}
@@ -154,7 +154,7 @@ func (s *Swarm) owes(p *peer, at unit.Location) bool {
 
 // rank says how good it is to begin a candidate with p.
 func (s *Swarm) rank(now unit.Time, p *peer, x int32) rank {
-	if s.startedSet.Has(int(x)) {
+	if s.starts.spans.Has(int(x)) {
 		switch c, at := s.started(now, p, x); {
 		case c == sameWork:
 			return rankStarted

@@ -78,12 +78,8 @@ func (s *Swarm) believes(p *peer) bool {
 
 // heeds reports whether a peer's START of a span still holds us back.
 func (s *Swarm) heeds(now unit.Time, p *peer, x int32) bool {
-	for _, st := range s.starts[x] {
-		if st.peer == p {
-			return now.Sub(st.at) < s.patienceNow(now)
-		}
-	}
-	return false
+	st := s.starts.of(x, p)
+	return st != nil && now.Sub(st.at) < s.patienceNow(now)
 }
 
 // takesBack notes that a peer has a span no more: nobody waits for it at once if it

@@ -172,10 +172,10 @@ func TestStaleStartAndSecondCopy(t *testing.T) {
 	s := newTest("self", "r", 1)
 	s.PeerJoined(0, PeerInfo{Node: "liar", Location: "r"})
 	s.PeerStarted(0, "liar", []uint32{0}, nil)
-	if !s.isStarted(seconds(1), 0) || s.isStarted(unit.Time(startTTL), 0) {
+	if !s.starts.count(seconds(1), 0) || s.starts.count(unit.Time(startTTL), 0) {
 		t.Error("a START counts until it is too old")
 	}
-	if !slices.Equal(s.startedSet, set{1}) {
+	if !slices.Equal(s.starts.spans, set{1}) {
 		t.Error("a START is kept until it is taken back")
 	}
 }

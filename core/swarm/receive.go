@@ -115,7 +115,7 @@ func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action
 	}
 	behind := s.storing >= maxStoring
 	s.end(a)
-	s.removeStarts(x)
+	s.starts.clear(x)
 	s.gain(x)
 	if s.left == 0 {
 		out = append(out, Completed{})

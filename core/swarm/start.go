@@ -7,13 +7,6 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// start is a peer's START of a span: it has requested the first block.
-type start struct {
-	peer  *peer
-	since unit.Time // when it was heard, or earlier if it broke one before: see promises
-	at    unit.Time // the same, or when the peer last requested the span of us
-}
-
 // Started lists the spans in transfer, for a peer that was not there when they
 // were STARTed.
 func (s *Swarm) Started() []uint32 {
@@ -34,7 +27,7 @@ func (s *Swarm) PeerStarted(now unit.Time, node unit.NodeID, spans []uint32, out
 	}
 	for _, u := range spans {
 		x := int32(u)
-		if !s.hasStarted(p, x) {
+		if s.starts.of(x, p) == nil {
 			s.noteStart(now, p, x) // to say it again and again makes it no newer
 		}
 		if a := s.active[x]; a != nil && s.yields(a, p) && s.heeds(now, p, x) {
@@ -69,18 +62,13 @@ func (s *Swarm) PeerStopped(now unit.Time, node unit.NodeID, spans []uint32, out
 	return s.fillAll(now, out)
 }
 
-func (s *Swarm) hasStarted(p *peer, x int32) bool {
-	return slices.ContainsFunc(s.starts[x], func(st start) bool { return st.peer == p })
-}
-
 // noteStart takes a START, or a request, into account, and reports whether it counts
-// from now on. Lists of STARTs are in the order in which they were first heard.
+// from now on.
 func (s *Swarm) noteStart(now unit.Time, p *peer, x int32) bool {
-	list := s.starts[x]
-	if i := slices.IndexFunc(list, func(st start) bool { return st.peer == p }); i >= 0 {
-		young := now.Sub(list[i].since) < longestStart
+	if st := s.starts.of(x, p); st != nil {
+		young := now.Sub(st.since) < longestStart
 		if young {
-			list[i].at = now
+			st.at = now
 		}
 		return young
 	}
@@ -88,69 +76,23 @@ func (s *Swarm) noteStart(now unit.Time, p *peer, x int32) bool {
 		return false
 	}
 	since := now.Add(-p.promises.stood(now, x))
-	s.addStart(x, start{p, since, since})
+	s.starts.add(x, start{p, since, since})
 	return since == now
-}
-
-func (s *Swarm) addStart(x int32, st start) {
-	list := s.starts[x]
-	if last := len(s.emptied) - 1; list == nil && last >= 0 {
-		list, s.emptied = s.emptied[last], s.emptied[:last]
-	}
-	s.starts[x] = append(list, st)
-	s.startedSet.Set(int(x))
-	st.peer.promises.standing++
-}
-
-// removeStart forgets a peer's START of a span, and returns when it was said; ok is
-// false if there was none.
-func (s *Swarm) removeStart(x int32, p *peer) (since unit.Time, ok bool) {
-	list := s.starts[x]
-	i := slices.IndexFunc(list, func(st start) bool { return st.peer == p })
-	if i < 0 {
-		return 0, false
-	}
-	since = list[i].since
-	if len(list) == 1 {
-		s.removeStarts(x)
-		return since, true
-	}
-	p.promises.standing--
-	s.starts[x] = slices.Delete(list, i, i+1)
-	return since, true
-}
-
-// removeStarts forgets who STARTed a span.
-func (s *Swarm) removeStarts(x int32) {
-	if !s.startedSet.Has(int(x)) {
-		return
-	}
-	for _, st := range s.starts[x] {
-		st.peer.promises.standing--
-	}
-	s.emptied = append(s.emptied, s.starts[x][:0])
-	delete(s.starts, x)
-	s.startedSet.Clear(int(x))
 }
 
 // breakStart ends a peer's START of a span that it does not have.
 func (s *Swarm) breakStart(now unit.Time, x int32, p *peer) {
-	if since, ok := s.removeStart(x, p); ok {
+	if since, ok := s.starts.remove(x, p); ok {
 		p.promises.breaks(now, x, now.Sub(since))
 	}
 }
 
 func (s *Swarm) forgetStarts(now unit.Time, p *peer) {
 	for x := range s.cfg.Lengths {
-		if s.startedSet.Has(x) {
+		if s.starts.spans.Has(x) {
 			s.breakStart(now, int32(x), p)
 		}
 	}
-}
-
-// isStarted reports whether a START of a span still counts.
-func (s *Swarm) isStarted(now unit.Time, x int32) bool {
-	return slices.ContainsFunc(s.starts[x], func(st start) bool { return now.Sub(st.at) < startTTL })
 }
 
 // conflict is what a START by another peer means for fetching the span from a
@@ -219,7 +161,7 @@ func (s *Swarm) started(now unit.Time, p *peer, x int32) (worst conflict, at uni
 	if !s.cfg.Strategy.Stealing {
 		return noConflict, 0
 	}
-	for _, st := range s.starts[x] {
+	for _, st := range s.starts.lists[x] {
 		c := s.conflicts(p, st.peer)
 		if c == noConflict && s.bringsOut(p, st.peer, x) {
 			c = secondCopy

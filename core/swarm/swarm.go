@@ -81,11 +81,9 @@ type Swarm struct {
 	began      unit.Time         // the first span
 	spanTime   time.Duration     // mean from a START of ours to the span's being stored; 0: not known
 	storing    int               // bytes of active spans that are all here
-	starts     map[int32][]start // STARTs of peers per span
-	startedSet set               // the same spans
-	emptied    [][]start         // lists of starts, to be used again
-	scratch    set               // of candidates
-	evaded     []int32           // to be used again
+	starts     starts
+	scratch    set     // of candidates
+	evaded     []int32 // to be used again
 	place      place
 	supplies   []supply    // by depth of our location
 	leaving    []unit.Time // by the same, when something that only it had last got out
@@ -121,7 +119,7 @@ func New(c Config) *Swarm {
 		cfg: c, have: setOf(c.Have),
 		peers: map[unit.NodeID]*peer{}, seats: map[unit.NodeID]seat{}, known: []*acquaintance{{}},
 		active: map[int32]*active{}, busy: newSet(n),
-		starts: map[int32][]start{}, startedSet: newSet(n), scratch: newSet(n),
+		starts: newStarts(n), scratch: newSet(n),
 	}
 	for x := range c.Lengths {
 		s.maxGrains = max(s.maxGrains, s.grains(int32(x)))

@@ -76,42 +76,21 @@ func (s *Swarm) extent(b Block) (i, j int, ok bool) {
 
 // begin makes span x active with peer p and STARTs it.
 func (s *Swarm) begin(now unit.Time, x int32, p *peer) *active {
-	n := s.grains(x)
-	a := s.newActive(n)
-	a.span, a.began, a.primary, a.free = x, now, p.seat, n
-	if s.spanTime == 0 && len(s.actives) == 0 {
+	if s.spanTime == 0 && len(s.actives.list) == 0 {
 		s.began = now
 	}
-	s.active[x] = a
-	s.actives = append(s.actives, a)
-	s.busy.Set(int(x))
+	a := s.actives.begin(x, s.grains(x), s.maxGrains)
+	a.began, a.primary = now, p.seat
 	s.pending.start(uint32(x))
 	return a
 }
 
-// newActive takes an active of n grains from those that are done, or makes one
-// that serves for any span.
-func (s *Swarm) newActive(n int) *active {
-	if last := len(s.idle) - 1; last >= 0 {
-		a := s.idle[last]
-		s.idle = s.idle[:last]
-		grains := a.grains[:n]
-		clear(grains)
-		*a = active{grains: grains, asks: a.asks[:0]}
-		return a
-	}
-	return &active{grains: make([]grain, n, s.maxGrains)}
-}
-
 // end takes a span out of transfer. Nothing uses a after that.
 func (s *Swarm) end(a *active) {
-	delete(s.active, a.span)
 	if a.received == len(a.grains) {
-		s.storing -= int(s.cfg.Lengths[a.span])
+		s.actives.storing -= int(s.cfg.Lengths[a.span])
 	}
-	s.actives = slices.Delete(s.actives, slices.Index(s.actives, a), slices.Index(s.actives, a)+1)
-	s.busy.Clear(int(a.span))
-	s.idle = append(s.idle, a)
+	s.actives.end(a)
 }
 
 // release gives a span up: what was requested is cancelled, what was received
@@ -141,8 +120,8 @@ func (s *Swarm) cancelAll(a *active, out []Action) []Action {
 // releaseEmpty releases spans of which nothing is requested or received, after
 // their peer left or refused.
 func (s *Swarm) releaseEmpty(out []Action) []Action {
-	for i := 0; i < len(s.actives); {
-		if a := s.actives[i]; a.free == len(a.grains) {
+	for i := 0; i < len(s.actives.list); {
+		if a := s.actives.list[i]; a.free == len(a.grains) {
 			out = s.release(a, out)
 			continue
 		}
@@ -169,14 +148,14 @@ func (s *Swarm) forgive(p *peer, b Block) (debt, bool) {
 	d := p.debts[i]
 	p.debts = slices.Delete(p.debts, i, i+1)
 	p.owed -= int(b.Length)
-	s.inFlight -= int(b.Length)
+	s.actives.inFlight -= int(b.Length)
 	return d, true
 }
 
 // unrequest makes what is missing of a block that was asked of the node at a
 // seat available to others.
 func (s *Swarm) unrequest(b Block, from seat) {
-	a := s.active[b.Span]
+	a := s.actives.of[b.Span]
 	if a == nil {
 		return
 	}

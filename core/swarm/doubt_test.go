@@ -34,7 +34,7 @@ func TestWrongBytesInSharedSpansOnly(t *testing.T) {
 			case Request:
 				next = s.Received(now, act.Peer, act.Block, true, next)
 			case Store:
-				senders := s.active[act.Span].senders()
+				senders := s.actives.of[act.Span].senders()
 				good := !slices.Contains(senders, s.seats["z"]) || len(senders) == 1
 				if !good {
 					wrong++

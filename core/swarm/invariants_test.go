@@ -96,7 +96,7 @@ func (w *world) take(out []Action) {
 			w.wants = append(w.wants, a)
 		case DropBlock:
 			i, j, whole := w.s.extent(a.Block)
-			if b := w.s.active[a.Block.Span]; !whole || b != nil && slices.ContainsFunc(b.grains[i:j], grain.here) {
+			if b := w.s.actives.of[a.Block.Span]; !whole || b != nil && slices.ContainsFunc(b.grains[i:j], grain.here) {
 				w.t.Fatalf("%+v drops what is here", a)
 			}
 		case Hangup:
@@ -121,7 +121,7 @@ func (w *world) left(peer unit.NodeID) []Action {
 }
 
 func (w *world) checkInquiry(f FetchLeaves) {
-	p, a := w.s.peers[f.Peer], w.s.active[f.Span]
+	p, a := w.s.peers[f.Peer], w.s.actives.of[f.Span]
 	if p == nil || !p.have.Has(int(f.Span)) || a == nil || a.received != len(a.grains) || a.inquiry.from != p.seat {
 		w.t.Fatalf("%+v makes no sense", f)
 	}
@@ -255,14 +255,14 @@ func (w *world) check() {
 		}
 		inFlight += owed
 	}
-	if inFlight != s.inFlight || s.left != spans-s.have.Count() || len(s.active) != len(s.actives) {
-		w.t.Fatalf("in flight %d booked %d; left %d; active %d, listed %d", inFlight, s.inFlight, s.left, len(s.active), len(s.actives))
+	if inFlight != s.actives.inFlight || s.left != spans-s.have.Count() || len(s.actives.of) != len(s.actives.list) {
+		w.t.Fatalf("in flight %d booked %d; left %d; active %d, listed %d", inFlight, s.actives.inFlight, s.left, len(s.actives.of), len(s.actives.list))
 	}
 	if s.checks.underway > min(maxChecks, len(s.checks.list)) || len(s.checks.list) > maxWaiting {
 		w.t.Fatalf("%d of %d checks are under way", s.checks.underway, len(s.checks.list))
 	}
 	inquiries, inquired := 0, 0
-	for x, a := range s.active {
+	for x, a := range s.actives.of {
 		if a.inquiry.from != 0 {
 			inquiries, inquired = inquiries+1, inquired+int(s.cfg.Lengths[x])
 			if a.received < len(a.grains) || s.known[a.inquiry.from].peer == nil || len(a.inquiry.asked) > maxAsked {
@@ -274,14 +274,14 @@ func (w *world) check() {
 		w.t.Fatalf("%d spans of %d bytes wait for leaves", inquiries, inquired)
 	}
 	storing := 0
-	for x, a := range s.active {
+	for x, a := range s.actives.of {
 		w.checkActive(x, a)
 		if a.received == len(a.grains) {
 			storing += int(s.cfg.Lengths[x])
 		}
 	}
-	if storing != s.storing {
-		w.t.Fatalf("%d bytes are being stored, booked %d", storing, s.storing)
+	if storing != s.actives.storing {
+		w.t.Fatalf("%d bytes are being stored, booked %d", storing, s.actives.storing)
 	}
 	standing := map[*promises]int{}
 	for _, list := range s.starts.lists {
@@ -295,7 +295,7 @@ func (w *world) check() {
 		}
 	}
 	for x := range spans {
-		if s.busy.Has(x) != (s.active[int32(x)] != nil) || s.starts.spans.Has(x) != (len(s.starts.lists[int32(x)]) > 0) {
+		if s.actives.spans.Has(x) != (s.actives.of[int32(x)] != nil) || s.starts.spans.Has(x) != (len(s.starts.lists[int32(x)]) > 0) {
 			w.t.Fatalf("the sets of spans in transfer and STARTed are not right at %d", x)
 		}
 	}
@@ -303,7 +303,7 @@ func (w *world) check() {
 
 // checkDebt: what a peer owes waits for it, and for nobody else.
 func (w *world) checkDebt(p *peer, b Block) {
-	a := w.s.active[b.Span]
+	a := w.s.actives.of[b.Span]
 	i, j, _ := w.s.extent(b)
 	if a == nil || slices.ContainsFunc(a.grains[i:j], func(g grain) bool { return g != grain(p.seat) }) {
 		w.t.Fatalf("%s owes %+v, which does not wait for it", p.Node, b)
@@ -386,5 +386,5 @@ func booksBalance(t *rapid.T) {
 		w.take(w.s.Tick(w.now, nil))
 		w.check()
 	}
-	t.Fatalf("not complete: %d spans left, active %v", w.s.left, w.s.actives)
+	t.Fatalf("not complete: %d spans left, active %v", w.s.left, w.s.actives.list)
 }

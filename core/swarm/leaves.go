@@ -72,7 +72,7 @@ func (s *Swarm) inquire(now unit.Time, a *active, out []Action) ([]Action, bool)
 
 func (s *Swarm) mayInquire(a *active) bool {
 	n, held := 0, 0
-	for _, b := range s.actives {
+	for _, b := range s.actives.list {
 		if b.inquiry.from != 0 {
 			n++
 			held += int(s.cfg.Lengths[b.span])
@@ -114,7 +114,7 @@ func (s *Swarm) inquireOn(now unit.Time, a *active, out []Action) []Action {
 
 // inquireOnIf does so for the spans whose inquiry is in vain.
 func (s *Swarm) inquireOnIf(now unit.Time, vain func(*inquiry) bool, out []Action) []Action {
-	for _, a := range slices.Clone(s.actives) {
+	for _, a := range slices.Clone(s.actives.list) {
 		if q := &a.inquiry; q.from != 0 && vain(q) {
 			out = s.inquireOn(now, a, out)
 		}
@@ -126,7 +126,7 @@ func (s *Swarm) inquireOnIf(now unit.Time, vain func(*inquiry) bool, out []Actio
 // are proven wrong, each of which any of its senders may be to blame for; a part
 // need not begin or end where grains do.
 func (s *Swarm) Leaves(now unit.Time, node unit.NodeID, x int32, result LeavesResult, wrong []Block, out []Action) []Action {
-	a, p := s.active[x], s.peers[node]
+	a, p := s.actives.of[x], s.peers[node]
 	if a == nil || p == nil || a.inquiry.from != p.seat {
 		return out
 	}
@@ -220,7 +220,7 @@ func (s *Swarm) attribute(now unit.Time, a *active, wrong []Block, out []Action)
 // keep makes what is wrong of a span available again. The rest is proven from now
 // on: nobody is to blame for it. The span is nobody's, so that anybody may join.
 func (s *Swarm) keep(a *active, wrong []bool, out []Action) []Action {
-	s.storing -= int(s.cfg.Lengths[a.span])
+	s.actives.storing -= int(s.cfg.Lengths[a.span])
 	a.inquiry, a.asks, a.primary, a.next = inquiry{}, a.asks[:0], 0, len(a.grains)
 	for i := 0; i < len(wrong); {
 		j := i

@@ -80,7 +80,7 @@ func sentBy(x int32, n int, grains string, others ...unit.NodeID) *Swarm {
 
 // deliver has the grains of a span arrive.
 func deliver(s *Swarm, x int32, grains string) {
-	a := s.active[x]
+	a := s.actives.of[x]
 	if a == nil {
 		a = s.begin(1, x, s.peers[unit.NodeID(grains[0])])
 	}
@@ -124,8 +124,8 @@ func TestLeavesTellTheLiar(t *testing.T) {
 	if got := s.Counters().Duplicate; got != Grain {
 		t.Errorf("%d bytes were in vain, want %d", got, Grain)
 	}
-	if a := s.active[0]; s.storing != 0 || s.inFlight != Grain || a.received != 4 || a.free != 0 {
-		t.Errorf("%d bytes are being stored, %d requested: %+v", s.storing, s.inFlight, a)
+	if a := s.actives.of[0]; s.actives.storing != 0 || s.actives.inFlight != Grain || a.received != 4 || a.free != 0 {
+		t.Errorf("%d bytes are being stored, %d requested: %+v", s.actives.storing, s.actives.inFlight, a)
 	}
 	deliver(s, 0, "..a..")
 	if s.Stored(4, 0, true, nil); !s.Complete() {
@@ -156,7 +156,7 @@ func TestAttribution(t *testing.T) {
 		{name: "proven before", grains: "a.ba", wrong: []Block{bytesOf(0, g+100, 2*g+100)}, again: "--x-", guilty: "b"},
 	} {
 		s := sentBy(0, 1, c.grains)
-		a := s.active[0]
+		a := s.actives.of[0]
 		for i, sender := range c.grains {
 			if sender == '.' {
 				a.grains[i], a.free, a.received = here, a.free-1, a.received+1

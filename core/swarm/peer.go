@@ -236,7 +236,7 @@ func (s *Swarm) PeerLeft(now unit.Time, node unit.NodeID, out []Action) []Action
 	}
 	p.acquaintance.peer = nil
 	for _, d := range p.debts {
-		s.inFlight -= int(d.block.Length)
+		s.actives.inFlight -= int(d.block.Length)
 		s.cfg.Download.Return(p.uplinks, unit.Bytes(d.block.Length))
 		s.unrequest(d.block, p.seat)
 	}

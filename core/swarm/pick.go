@@ -61,7 +61,7 @@ func (shared) pick(s *Swarm, now unit.Time, p *peer) (x int32, best rank) {
 func (s *Swarm) candidates(now unit.Time, p *peer) bool {
 	any := uint64(0)
 	for i := range s.scratch {
-		s.scratch[i] = p.have[i] &^ s.have[i] &^ s.busy[i]
+		s.scratch[i] = p.have[i] &^ s.have[i] &^ s.actives.spans[i]
 		any |= s.scratch[i]
 	}
 	if any == 0 {

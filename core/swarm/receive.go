@@ -34,7 +34,7 @@ func (s *Swarm) Received(now unit.Time, node unit.NodeID, b Block, kept bool, ou
 // take puts a received block into its active span. owed says that the block is what
 // the peer was asked for: then no other request covers it.
 func (s *Swarm) take(from seat, b Block, kept, owed bool, out []Action) []Action {
-	a := s.active[b.Span]
+	a := s.actives.of[b.Span]
 	i, j, whole := s.extent(b)
 	if a == nil || !kept || !whole || slices.ContainsFunc(a.grains[i:j], grain.here) {
 		s.counters.Duplicate += unit.Bytes(b.Length)
@@ -59,7 +59,7 @@ func (s *Swarm) take(from seat, b Block, kept, owed bool, out []Action) []Action
 		out = s.settle(b, out)
 	}
 	if a.received == len(a.grains) {
-		s.storing += int(s.cfg.Lengths[b.Span])
+		s.actives.storing += int(s.cfg.Lengths[b.Span])
 		out = append(out, Store{Span: b.Span})
 	}
 	return out
@@ -97,7 +97,7 @@ func (s *Swarm) count(p *peer, b Block) {
 // Stored brings the result of a Store: whether the bytes were verified and
 // written. A span with wrong bytes is fetched again.
 func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action {
-	a := s.active[x]
+	a := s.actives.of[x]
 	if a == nil {
 		return out
 	}
@@ -113,7 +113,7 @@ func (s *Swarm) Stored(now unit.Time, x int32, good bool, out []Action) []Action
 	} else { // what was given up meanwhile is on the disk, and was asked for again
 		out = s.cancelAll(a, out)
 	}
-	behind := s.storing >= maxStoring
+	behind := s.actives.storing >= maxStoring
 	s.end(a)
 	s.starts.clear(x)
 	s.gain(x)

@@ -30,7 +30,7 @@ func (s *Swarm) fill(now unit.Time, p *peer, out []Action) []Action {
 }
 
 func (s *Swarm) mayRequest(now unit.Time, p *peer) bool {
-	return s.left > 0 && !s.halted && p.accepts(now) && s.inFlight < maxInFlight && s.storing < maxStoring && s.allowed(now, p)
+	return s.left > 0 && !s.halted && p.accepts(now) && s.actives.inFlight < maxInFlight && s.actives.storing < maxStoring && s.allowed(now, p)
 }
 
 // allowed reports whether the budget lets something be requested of a peer. It is
@@ -101,7 +101,7 @@ func (s *Swarm) request(now unit.Time, p *peer, a *active, out []Action) []Actio
 	p.debts = append(p.debts, debt{b, now, alone})
 	p.owed += int(b.Length)
 	p.account.Requests++
-	s.inFlight += int(b.Length)
+	s.actives.inFlight += int(b.Length)
 	s.cfg.Download.Take(now, p.uplinks, unit.Bytes(b.Length))
 	return append(out, Request{Peer: p.Node, Block: b})
 }
@@ -144,7 +144,7 @@ func (s *Swarm) mayJoin(now unit.Time, p *peer, a *active) bool {
 // nobody was asked for, and which suits.
 func (s *Swarm) inTransfer(now unit.Time, p *peer, suits func(*active) bool) *active {
 	s.redivide()
-	for _, a := range s.actives {
+	for _, a := range s.actives.list {
 		if a.free > 0 && p.have.Has(int(a.span)) && !p.refuses(now, a.span) && suits(a) {
 			return a
 		}
@@ -159,7 +159,7 @@ func (s *Swarm) steal(now unit.Time, p *peer, out []Action) []Action {
 	if len(p.debts) > 0 || !s.cfg.Strategy.Stealing {
 		return out
 	}
-	for _, a := range s.actives {
+	for _, a := range s.actives.list {
 		q := s.known[a.primary].peer
 		if q == nil || q == p || !p.have.Has(int(a.span)) || p.refuses(now, a.span) || !s.mayJoin(now, p, a) || !slower(now, q, p) {
 			continue

@@ -10,8 +10,8 @@ import (
 // Started lists the spans in transfer, for a peer that was not there when they
 // were STARTed.
 func (s *Swarm) Started() []uint32 {
-	spans := make([]uint32, len(s.actives))
-	for i, a := range s.actives {
+	spans := make([]uint32, len(s.actives.list))
+	for i, a := range s.actives.list {
 		spans[i] = uint32(a.span)
 	}
 	return spans
@@ -30,7 +30,7 @@ func (s *Swarm) PeerStarted(now unit.Time, node unit.NodeID, spans []uint32, out
 		if s.starts.of(x, p) == nil {
 			s.noteStart(now, p, x) // to say it again and again makes it no newer
 		}
-		if a := s.active[x]; a != nil && s.yields(a, p) && s.heeds(now, p, x) {
+		if a := s.actives.of[x]; a != nil && s.yields(a, p) && s.heeds(now, p, x) {
 			out = s.release(a, out)
 		}
 	}

@@ -83,7 +83,7 @@ func (s *Swarm) pickSecond(now unit.Time, p *peer) (x int32, r rank) {
 	length := s.division.runLength
 	for _, run := range s.order {
 		for y := int(run) * length; y < min((int(run)+1)*length, len(s.cfg.Lengths)); y++ {
-			if p.have.Has(y) && !s.have.Has(y) && !s.busy.Has(y) && !s.starts.count(now, int32(y)) && !p.refuses(now, int32(y)) {
+			if p.have.Has(y) && !s.have.Has(y) && !s.actives.spans.Has(y) && !s.starts.count(now, int32(y)) && !p.refuses(now, int32(y)) {
 				return int32(y), rankSecond
 			}
 		}

@@ -107,7 +107,7 @@ func (s *Swarm) withdrawn(now unit.Time, p *peer, x int32, out []Action) []Actio
 			delete(q.refused, x) // it was not to blame, or is not found out this way
 		}
 	}
-	a := s.active[x]
+	a := s.actives.of[x]
 	if a == nil || p.suspect.incidents == 0 || a.received == len(a.grains) {
 		return out
 	}

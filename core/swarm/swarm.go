@@ -72,15 +72,10 @@ type Swarm struct {
 	seats map[unit.NodeID]seat
 	known []*acquaintance // by seat; that of seat 0 is nobody
 
-	active     map[int32]*active // spans in transfer
-	actives    []*active         // the same in the order they were started
-	idle       []*active         // to be used again
-	busy       set               // the same spans
-	maxGrains  int               // of the longest span
-	inFlight   int               // bytes requested, not received
-	began      unit.Time         // the first span
-	spanTime   time.Duration     // mean from a START of ours to the span's being stored; 0: not known
-	storing    int               // bytes of active spans that are all here
+	actives    actives
+	maxGrains  int           // of the longest span
+	began      unit.Time     // the first span
+	spanTime   time.Duration // mean from a START of ours to the span's being stored; 0: not known
 	starts     starts
 	scratch    set     // of candidates
 	evaded     []int32 // to be used again
@@ -118,8 +113,7 @@ func New(c Config) *Swarm {
 	s := &Swarm{
 		cfg: c, have: setOf(c.Have),
 		peers: map[unit.NodeID]*peer{}, seats: map[unit.NodeID]seat{}, known: []*acquaintance{{}},
-		active: map[int32]*active{}, busy: newSet(n),
-		starts: newStarts(n), scratch: newSet(n),
+		actives: newActives(n), starts: newStarts(n), scratch: newSet(n),
 	}
 	for x := range c.Lengths {
 		s.maxGrains = max(s.maxGrains, s.grains(int32(x)))
@@ -196,7 +190,7 @@ func (s *Swarm) Replace(now unit.Time, have artifact.Bitset, out []Action) []Act
 		case s.have.Has(i) && !have.Has(i):
 			s.lose(x)
 		case !s.have.Has(i) && have.Has(i):
-			if a := s.active[x]; a != nil {
+			if a := s.actives.of[x]; a != nil {
 				out = s.release(a, out)
 			}
 			s.gain(x)
@@ -232,8 +226,8 @@ func (s *Swarm) gain(x int32) {
 // is still served.
 func (s *Swarm) Halt(out []Action) []Action {
 	s.halted = true
-	for len(s.actives) > 0 {
-		out = s.release(s.actives[0], out)
+	for len(s.actives.list) > 0 {
+		out = s.release(s.actives.list[0], out)
 	}
 	return out
 }

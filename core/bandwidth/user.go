@@ -186,11 +186,20 @@ func (m Moved) OnWire() Moved {
 	}
 }
 
+// Share is what the node may use of the link, on the wire, as Budget said last.
+func (u *User) Share() unit.Rate { return u.share }
+
 // Payload is the budget of block payload that a budget of bytes on the wire leaves.
 func (b Budget) Payload() Budget {
-	if b.Rate == unit.Unlimited || b.Rate == 0 {
-		return b
-	}
-	b.Binding.Rate = max(unit.Rate(float64(b.Rate)/wirePerPayload), 1)
+	b.Binding.Rate = PayloadOf(b.Rate)
 	return NewBudget(b.Binding)
+}
+
+// PayloadOf is the rate of block payload that a rate on the wire carries: 0 is 0 and
+// unit.Unlimited itself.
+func PayloadOf(wire unit.Rate) unit.Rate {
+	if wire == unit.Unlimited || wire <= 0 {
+		return max(wire, 0)
+	}
+	return max(unit.Rate(float64(wire)/wirePerPayload), 1)
 }

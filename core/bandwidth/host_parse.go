@@ -100,6 +100,22 @@ func ParseDisks(text string) (map[string]DiskCounters, error) {
 	return disks, nil
 }
 
+// ParseThrottled reads the text of a control group's cpu.stat: in how many periods
+// the group was held back, as it had used up its CPU quota. A group that can have
+// none, such as the first one, is 0.
+func ParseThrottled(text string) (periods uint64, err error) {
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if name != "nr_throttled" {
+			continue
+		}
+		if periods, err = strconv.ParseUint(value, 10, 64); err != nil {
+			return 0, fmt.Errorf("nr_throttled %q is no number", value)
+		}
+	}
+	return periods, nil
+}
+
 // ParseCount reads a file of /sys with one number that is not negative, such as
 // statistics/rx_bytes of a network interface.
 func ParseCount(text string) (unit.Bytes, error) {

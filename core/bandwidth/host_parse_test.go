@@ -61,7 +61,9 @@ func TestOtherTextsAreErrors(t *testing.T) {
 		"8 0 sda 1 2\n":                                  parseDisks,
 		"8 0 sda 1 2 3 4 5 6 7 8 9 10 x\n":               parseDisks,
 		"8 0 s 1 2 3 9999999999999999 5 6 7 8 9 10 11\n": parseDisks,
-		"-1": parseCount,
+		"-1":                parseCount,
+		"nr_throttled -1\n": parseThrottled,
+		"nr_throttled":      parseThrottled,
 	} {
 		if err := parse(text); err == nil {
 			t.Errorf("%q was read", text)
@@ -69,14 +71,27 @@ func TestOtherTextsAreErrors(t *testing.T) {
 	}
 }
 
-func parseCPU(s string) error   { _, err := ParseCPU(s); return err }
-func parseSome(s string) error  { _, err := ParseStall(s); return err }
-func parseDisks(s string) error { _, err := ParseDisks(s); return err }
-func parseCount(s string) error { _, err := ParseCount(s); return err }
+func parseCPU(s string) error       { _, err := ParseCPU(s); return err }
+func parseSome(s string) error      { _, err := ParseStall(s); return err }
+func parseDisks(s string) error     { _, err := ParseDisks(s); return err }
+func parseCount(s string) error     { _, err := ParseCount(s); return err }
+func parseThrottled(s string) error { _, err := ParseThrottled(s); return err }
+
+func TestThrottledPeriods(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"": 0, "usage_usec 5\nuser_usec 5\n": 0,
+		"nr_periods 30\nnr_throttled 12\nthrottled_time 5\n":             12, // version 1
+		"usage_usec 5\nnr_periods 3\nnr_throttled 2\nthrottled_usec 9\n": 2,
+	} {
+		if got, err := ParseThrottled(text); err != nil || got != want {
+			t.Errorf("%q: %d, %v", text, got, err)
+		}
+	}
+}
 
 // Whatever a kernel writes is read or refused, and parts are parts.
 func FuzzHostTexts(f *testing.F) {
-	for _, text := range []string{statText, psiText, diskText, route, "1000\n", "cpu \n", "some total=1 total=2", strings.Repeat("9", 40)} {
+	for _, text := range []string{statText, psiText, diskText, route, "1000\n", "cpu \n", "some total=1 total=2", "nr_throttled 3\n", strings.Repeat("9", 40)} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -96,6 +111,7 @@ func FuzzHostTexts(f *testing.F) {
 			t.Error("a negative speed")
 		}
 		_, _ = ParseCPU(text)
+		_, _ = ParseThrottled(text)
 		_ = DefaultInterface(text)
 	})
 }

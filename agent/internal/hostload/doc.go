@@ -1,0 +1,12 @@
+// Package hostload looks at this host once a second and lowers what the agent may
+// move over the host's own link while CPU, disk or memory are short (requirement 40).
+//
+// CPU that the agent uses itself counts as busy, like that of anybody: what is to stay
+// free is a part of the CPU, whoever uses the rest. A limit that the agent's own use
+// brought about is not given back at once, so that it does not swing.
+//
+// An agent whose control group has a CPU quota, as in a container, shares that with
+// others of the group. The time in which a group that it is in was held back counts as
+// busy, too, and the least idle of the host and of these groups is what counts. A set
+// of CPUs that the agent is bound to is not looked at: the host's CPUs count together.
+package hostload

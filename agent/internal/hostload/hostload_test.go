@@ -1,0 +1,270 @@
+package hostload
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rackswarm/rackswarm/agent/internal/probe"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/topo"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// machine is a kernel that tells what a test writes, about a host with a disk.
+type machine struct {
+	t        *testing.T
+	root     string
+	data     string // lies on the disk
+	log      bytes.Buffer
+	load     *Load
+	moved    bandwidth.Moved
+	now      unit.Time
+	cpu      bandwidth.CPUTimes
+	disk     bandwidth.DiskCounters
+	stalled  time.Duration // by I/O
+	throttle int
+}
+
+func newMachine(t *testing.T, impact bandwidth.Impact) *machine {
+	t.Helper()
+	m := &machine{t: t, root: t.TempDir(), data: t.TempDir()}
+	var stat unix.Stat_t
+	if err := unix.Stat(m.data, &stat); err != nil {
+		t.Fatal(err)
+	}
+	m.write("sys/block/sdx/size", "1\n")
+	links := filepath.Join(m.root, "sys/dev/block")
+	if err := os.MkdirAll(links, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../../block/sdx", filepath.Join(links, fmt.Sprintf("%d:%d", unix.Major(stat.Dev), unix.Minor(stat.Dev)))); err != nil {
+		t.Fatal(err)
+	}
+	for _, count := range []string{"statistics/tx_bytes", "statistics/rx_bytes", "speed"} {
+		m.write("sys/class/net/eth0/"+count, "1000\n")
+	}
+	m.write("proc/self/cgroup", "0::/agent\n")
+	m.tell()
+	load, err := New(Config{
+		Host: probe.HostConfig{Interface: "eth0", Path: m.data, Root: m.root}, Impact: impact,
+		Moved: func() bandwidth.Moved { return m.moved }, Logger: slog.New(slog.NewTextHandler(&m.log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.load = load
+	load.look(0)
+	return m
+}
+
+func (m *machine) write(name, text string) {
+	m.t.Helper()
+	path := filepath.Join(m.root, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *machine) tell() {
+	m.write("proc/stat", fmt.Sprintf("cpu %d 0 0 %d %d\n", m.cpu.Busy, m.cpu.Idle, m.cpu.Wait))
+	m.write("proc/diskstats", fmt.Sprintf("8 0 sdx %d 0 0 %d 0 0 0 0 0 0 0\n", m.disk.Done, m.disk.Took.Milliseconds()))
+	m.write("sys/fs/cgroup/agent/cpu.stat", fmt.Sprintf("nr_throttled %d\n", m.throttle))
+	for _, what := range []string{"cpu", "io", "memory"} {
+		total := time.Duration(0)
+		if what == "io" {
+			total = m.stalled
+		}
+		m.write("proc/pressure/"+what, fmt.Sprintf("some avg10=0 avg60=0 avg300=0 total=%d\n", total.Microseconds()))
+	}
+}
+
+// second passes a second in which so many percent of the CPU were idle, and as many
+// went to waiting for I/O.
+func (m *machine) second(idle, wait uint64) {
+	m.cpu.Idle += idle
+	m.cpu.Wait += wait
+	m.cpu.Busy += 100 - idle - wait
+	m.now = m.now.Add(time.Second)
+	m.tell()
+	m.load.look(m.now)
+}
+
+func (m *machine) limits(want unit.Rate, reason bandwidth.Reason) {
+	m.t.Helper()
+	budget := bandwidth.NewBudget(bandwidth.Binding{Reason: bandwidth.Reserve, Hop: topo.Hop{Node: "n1"}, Rate: 1000})
+	if got := m.load.Limit(budget); got.Rate < want-1 || got.Rate > want || got.Binding.Reason != reason {
+		m.t.Errorf("at %s: %s, want %d because of %s", time.Duration(m.now), got.Binding, want, reason)
+	}
+}
+
+// Requirement 40: below 20% idle, waiting for I/O being busy, the limit shrinks in
+// proportion, within a second; it comes back step by step.
+func TestABusyCPULowersTheLimit(t *testing.T) {
+	m := newMachine(t, bandwidth.DefaultImpact())
+	m.limits(1000, bandwidth.Reserve)
+	if _, seen := m.load.Use(); seen {
+		t.Error("the use is known after one look")
+	}
+	m.second(50, 0)
+	m.limits(1000, bandwidth.Reserve)
+	m.second(5, 0)
+	m.limits(250, bandwidth.CPU)
+	m.second(10, 80)
+	m.limits(500, bandwidth.CPU) // a second passed since there was a reason for less
+	m.second(0, 100)
+	m.limits(20, bandwidth.CPU)
+	for range 6 {
+		m.second(90, 0)
+	}
+	m.limits(1000, bandwidth.Reserve)
+	if use, seen := m.load.Use(); !seen || use.CPUIdle != .9 || use.Speed != 125e6 {
+		t.Errorf("the use is %+v, %v", use, seen)
+	}
+}
+
+// A group that is held back by its quota is busy, though the host is idle.
+func TestAQuotaCountsAsBusy(t *testing.T) {
+	m := newMachine(t, bandwidth.DefaultImpact())
+	m.throttle += 5
+	m.second(90, 0)
+	m.limits(1000, bandwidth.Reserve)
+	m.throttle += 9
+	m.second(90, 0)
+	m.limits(500, bandwidth.CPU)
+	m.throttle += 10
+	m.second(90, 0)
+	m.limits(20, bandwidth.CPU)
+}
+
+func TestStallsLowerTheLimit(t *testing.T) {
+	m := newMachine(t, bandwidth.DefaultImpact())
+	m.stalled += 900 * time.Millisecond
+	m.second(90, 0)
+	m.limits(500, bandwidth.IOPressure)
+	for _, what := range []string{"cpu", "io", "memory"} { // as on a kernel without them
+		if err := os.Rename(filepath.Join(m.root, "proc/pressure", what), filepath.Join(m.root, what)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.load.look(m.now.Add(time.Second))
+	if m.log.Len() > 0 {
+		t.Errorf("a kernel without pressure information is logged: %s", &m.log)
+	}
+	m.limits(500, bandwidth.IOPressure)
+}
+
+// The disk's latency without us is learned; with us it may be longer by a part.
+func TestALateDiskLowersTheLimit(t *testing.T) {
+	impact := bandwidth.DefaultImpact()
+	impact.DiskLatency = .2
+	m := newMachine(t, impact)
+	answer := func(took time.Duration, moved unit.Bytes) {
+		m.disk.Done += 100
+		m.disk.Took += 100 * took
+		m.moved.Down += moved
+		m.second(90, 0)
+	}
+	for range 5 {
+		answer(10*time.Millisecond, 0)
+	}
+	answer(12*time.Millisecond, 10<<20)
+	m.limits(1000, bandwidth.Reserve)
+	answer(40*time.Millisecond, 10<<20)
+	m.limits(700, bandwidth.Disk)
+	for range 8 {
+		answer(40*time.Millisecond, 1000) // others are to blame
+	}
+	m.limits(1000, bandwidth.Reserve)
+}
+
+// What cannot be read is logged when it begins and when it changes, and does not limit.
+func TestWhatCannotBeRead(t *testing.T) {
+	m := newMachine(t, bandwidth.DefaultImpact())
+	if err := os.RemoveAll(filepath.Join(m.root, "sys/class/net/eth0")); err != nil {
+		t.Fatal(err)
+	}
+	m.second(5, 0)
+	m.second(5, 0)
+	if lines := strings.Split(strings.TrimSpace(m.log.String()), "\n"); len(lines) != 1 || !strings.Contains(lines[0], "network interface eth0") {
+		t.Errorf("logged: %q", lines)
+	}
+	m.limits(250, bandwidth.CPU)
+	m.log.Reset()
+	if err := os.Remove(filepath.Join(m.root, "proc/stat")); err != nil {
+		t.Fatal(err)
+	}
+	m.load.look(m.now.Add(time.Second))
+	m.load.look(m.now.Add(2 * time.Second))
+	if text := m.log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "proc/stat") {
+		t.Errorf("logged: %s", text)
+	}
+	if _, err := New(Config{Host: probe.HostConfig{Path: "/no/such/path"}}); err == nil || !strings.Contains(err.Error(), "look at this host: find the disk of /no/such/path") {
+		t.Error(err)
+	}
+}
+
+// This host is looked at once a second until the context ends.
+func TestThisHost(t *testing.T) {
+	load, err := New(Config{
+		Host: probe.HostConfig{Interface: "lo", Path: "."}, Impact: bandwidth.DefaultImpact(),
+		Moved: func() bandwidth.Moved { return bandwidth.Moved{} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	load.look(unit.Time(time.Since(load.epoch)))
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) { // the kernel's ticks are 10 ms
+		load.look(unit.Time(time.Since(load.epoch)))
+		if use, seen := load.Use(); seen {
+			if use.CPUIdle < 0 || use.CPUIdle > 1 || use.DiskLatency < 0 {
+				t.Errorf("%+v", use)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("nothing is known of this host for a minute")
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		load, err := New(Config{Host: probe.HostConfig{Interface: "lo"}, Moved: func() bandwidth.Moved { looks++; return bandwidth.Moved{} }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 9500*time.Millisecond)
+		defer cancel()
+		load.Run(ctx)
+		if looks != 10 {
+			t.Errorf("%d looks in 9.5 s", looks)
+		}
+	})
+}
+
+func BenchmarkLook(b *testing.B) {
+	load, err := New(Config{
+		Host: probe.HostConfig{Interface: "lo", Path: "."}, Impact: bandwidth.DefaultImpact(),
+		Moved: func() bandwidth.Moved { return bandwidth.Moved{} },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		load.look(unit.Time(time.Since(load.epoch)))
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/agent/internal/links"
 	"github.com/rackswarm/rackswarm/agent/internal/loop"
+	"github.com/rackswarm/rackswarm/agent/internal/transport"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -31,6 +32,10 @@ func (d *daemon) openLinks(context.Context) error {
 		Self: d.cfg.Node.Name, Location: d.cfg.Node.Location, Store: d.store, Swarm: d.loop,
 		Policy: policy, Links: d.cfg.Links, Sources: sources,
 		Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload, Logger: d.log,
+	})
+	d.transport.SetWays(func(peer unit.NodeID) (transport.Way, bool) {
+		slowest, guard, ok := d.links.Way(peer)
+		return transport.Way{Link: slowest, Guard: guard}, ok
 	})
 	return nil
 }

@@ -49,6 +49,8 @@ type Manager struct {
 	log   *slog.Logger
 	epoch time.Time
 	known *knowledge
+	// places are where peers stand.
+	places places
 
 	// What follows is touched only by Run.
 	uplinks []*uplink // from the node's own location outward, the root left out
@@ -59,6 +61,8 @@ type Manager struct {
 	rates [2]unit.Rate          // down and up, of the node's own link
 	outer [2][]bandwidth.Budget // down and up, of the uplinks
 	said  [2][]bandwidth.Budget // what the swarm was told last
+	// shares are this node's of its uplinks, of payload.
+	shares map[topo.Hop]unit.Rate
 }
 
 const (
@@ -125,6 +129,7 @@ func (m *Manager) Run(ctx context.Context) {
 func (m *Manager) turn(ctx context.Context) {
 	m.observe(m.now(), m.cfg.Swarm.Demand())
 	m.learn(ctx)
+	m.locate(ctx)
 	m.exchange(ctx)
 	m.decide(m.now())
 	m.apply()
@@ -188,12 +193,14 @@ func (m *Manager) answered(ctx context.Context, err error) {
 // decide computes the budgets of the uplinks.
 func (m *Manager) decide(now unit.Time) {
 	var outer [2][]bandwidth.Budget
+	shares := map[topo.Hop]unit.Rate{}
 	for _, u := range m.uplinks {
 		f := m.known.of(u.location)
 		for i, d := range []direction{u.down, u.up} {
 			b := bandwidth.NoLimit(d.hop)
 			if f.known() {
 				b = d.Budget(now, f.policy(m.cfg.Policy).Budget(d.hop, f.use(now, d.hop.Up)), u.isTold(now))
+				shares[d.hop] = b.Rate
 			}
 			m.tell(d.hop, b)
 			outer[i] = append(outer[i], b)
@@ -201,7 +208,7 @@ func (m *Manager) decide(now unit.Time) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.outer = outer
+	m.outer, m.shares = outer, shares
 }
 
 // tell logs budgets that another reason sets than before.

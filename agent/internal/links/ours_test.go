@@ -60,8 +60,9 @@ func TestOthersStaySteady(t *testing.T) {
 		late := time.Duration(rapid.Float64Range(0, 1).Draw(t, "late") * float64(refresh))
 		o, moved := newOurs(), func(unit.Time) float64 { return 0 }
 		var rates []float64 // of the fleet, in each quarter of a second
+		random := unit.NewRand(rapid.Uint64().Draw(t, "seed"))
 		for range 120 {
-			rates = append(rates, rapid.Float64Range(0, 10e6).Draw(t, "rate"))
+			rates = append(rates, float64(random.Uint64()%10e6))
 		}
 		moved = func(at unit.Time) (sum float64) {
 			for i, r := range rates {

@@ -140,8 +140,20 @@ func (l *Loop) stats(now unit.Time, d artifact.Digest) (swarmapi.Stats, bool) {
 	}
 	down, up := l.machine.Bounds(now, d)
 	st.DownBound, st.UpBound = bounds[down], bounds[up]
+	downs, ups := l.machine.Bindings(now, d)
+	st.DownBinding, st.UpBinding = tightest(downs), tightest(ups)
 	st.Top = top(s.Accounts)
 	return st, true
+}
+
+// tightest is the binding with the lowest rate of those that hold something back.
+func tightest(list []bandwidth.Binding) (least bandwidth.Binding) {
+	for _, b := range list {
+		if b.Reason != bandwidth.Open && (least.Reason == "" || b.Rate < least.Rate) {
+			least = b
+		}
+	}
+	return least
 }
 
 var bounds = map[node.Bound]swarmapi.Bound{node.NodeBound: swarmapi.NodeBound, node.TransferBound: swarmapi.TransferBound}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 )
 
 // reasons says what this node knows of why it does not have what is wanted, or not
@@ -32,7 +33,7 @@ func (r *Reconciler) reasons(x *dist, t *transfer, stats *swarmapi.Stats) []api.
 		}
 	}
 	if stats != nil && stats.UpBound != swarmapi.Unbound {
-		all = append(all, r.limitReason(t, stats.UpBound, sending))
+		all = append(all, r.limitReason(t, stats.UpBound, stats.UpBinding, sending))
 	}
 	return all
 }
@@ -50,7 +51,7 @@ func (r *Reconciler) waitsFor(x *dist, t *transfer, stats *swarmapi.Stats) api.R
 	case stats.Missing > 0 && stats.Unserved == stats.Missing:
 		return api.Reason{Code: api.ReasonUnserved, Message: fmt.Sprintf("no peer has %d of %d spans that it lacks", stats.Missing, stats.Spans), Fix: seedsFix}
 	case stats.DownBound != swarmapi.Unbound:
-		return r.limitReason(t, stats.DownBound, receiving)
+		return r.limitReason(t, stats.DownBound, stats.DownBinding, receiving)
 	case len(stats.Top) > 0 && !slices.ContainsFunc(stats.Top, passesOn):
 		return api.Reason{Code: api.ReasonSeeds, Message: "only initial seeders give it anything now", Fix: "wait: other nodes pass on what they get; else raise the seeder's upload limit"}
 	}
@@ -70,7 +71,10 @@ var (
 )
 
 // limitReason names the limit that binds.
-func (r *Reconciler) limitReason(t *transfer, bound swarmapi.Bound, d direction) api.Reason {
+func (r *Reconciler) limitReason(t *transfer, bound swarmapi.Bound, b bandwidth.Binding, d direction) api.Reason {
+	if bound == swarmapi.NodeBound && b.Reason != "" && b.Reason != bandwidth.Group {
+		return linkReason(b, d)
+	}
 	all := r.nodeCeilings()
 	if bound == swarmapi.TransferBound {
 		all = r.transferCeilings(t.digest)
@@ -79,4 +83,15 @@ func (r *Reconciler) limitReason(t *transfer, bound swarmapi.Bound, d direction)
 	by := cmp.Or(c.by, "a limit that was just taken away")
 	return api.Reason{Code: d.code, Subject: by, Message: fmt.Sprintf("%s is limited to %s by %s", d.what, c.rate, by), Rate: int64(c.rate),
 		Fix: "a limit of agent.yaml is raised there, and the agent restarted; another with: rackswarm limit, see: rackswarm limits"}
+}
+
+// linkReason names the link that binds, or what keeps this host's own link down.
+func linkReason(b bandwidth.Binding, d direction) api.Reason {
+	reason := api.Reason{Code: d.code, Subject: "this host", Message: fmt.Sprintf("%s is limited: %s", d.what, b), Rate: int64(b.Rate),
+		Fix: "wait: it gets more as soon as there is more; see impact in agent.yaml"}
+	if b.Hop.Node == "" && !b.OfTransfer {
+		reason.Subject = "uplink of " + b.Hop.Location.String()
+		reason.Fix = "wait: it gets more as soon as there is more; what is known of links: rackswarm links"
+	}
+	return reason
 }

@@ -3,6 +3,7 @@ package swarmapi
 import (
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -72,6 +73,9 @@ type Stats struct {
 	Role      string       // "representative of ams1, root", "initial seeder", "member"
 	// DownBound and UpBound say which limit binds now.
 	DownBound, UpBound Bound
+	// DownBinding and UpBinding say what a NodeBound is of: the node's own link, or
+	// the uplink of a location; and why.
+	DownBinding, UpBinding bandwidth.Binding
 	// Top are the connected peers that send most, fastest first, at most three.
 	Top []api.PeerRate
 }

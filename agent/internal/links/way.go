@@ -1,0 +1,124 @@
+package links
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/topo"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// places are where peers stand, as the store knows them. It is safe for concurrent
+// use.
+type places struct {
+	mu      sync.Mutex
+	at      map[unit.NodeID]unit.Location
+	unknown bool      // somebody asked for a peer that is not in at
+	read    unit.Time // when the store was asked last
+	ever    bool
+}
+
+// of returns where a peer stands; false if that is not known yet.
+func (p *places) of(peer unit.NodeID) (unit.Location, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, ok := p.at[peer]
+	p.unknown = p.unknown || !ok
+	return l, ok
+}
+
+// A node that moved is known to have done so after placesLast; one that is not known
+// is looked for every placesEvery at most.
+const (
+	placesEvery = 2 * time.Second
+	placesLast  = time.Minute
+)
+
+// due reports whether the store is to be asked where peers stand.
+func (p *places) due(now unit.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	since := now.Sub(p.read)
+	if p.unknown && (!p.ever || since >= placesEvery) || p.ever && len(p.at) > 0 && since >= placesLast {
+		p.read, p.ever, p.unknown = now, true, false
+		return true
+	}
+	return false
+}
+
+// locate reads where peers stand, if somebody wants to know.
+func (m *Manager) locate(ctx context.Context) {
+	if !m.places.due(m.now()) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	nodes, err := m.cfg.Store.Nodes(ctx)
+	if err != nil {
+		return // who is not known is taken to be far away
+	}
+	at := map[unit.NodeID]unit.Location{}
+	for _, n := range nodes {
+		at[unit.NodeID(n.Name)] = unit.Location(n.Location)
+	}
+	m.places.mu.Lock()
+	defer m.places.mu.Unlock()
+	m.places.at = at
+}
+
+// above is by how much data may go faster than this node's share of a link for a
+// moment: the budgets keep to the share, and a pace keeps blocks from going at once.
+const above = 1.25
+
+// Way is what is known of the links that data to a peer cross: the slowest of those
+// that are declared, and what a guard of its queue is made from; false if none is.
+// A peer whose place is not known is taken to be behind all of this node's uplinks.
+func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.GuardConfig, ok bool) {
+	place, known := m.places.of(peer)
+	if !known {
+		place = unit.Root
+	}
+	guard.Ceiling = unit.Unlimited
+	for _, h := range crossed(m.cfg.Location, place) {
+		f := m.known.of(h.Location)
+		if !f.known() {
+			continue
+		}
+		capacity := f.capacity(h.Up)
+		if !ok || capacity > 0 && (guard.Link == 0 || capacity < guard.Link) {
+			slowest, guard.Link = h, capacity
+		}
+		ok = true
+		if rate := m.mayMove(h, f); rate < unit.Unlimited {
+			guard.Ceiling = min(guard.Ceiling, unit.Rate(float64(rate)*above))
+		}
+	}
+	guard.Floor = bandwidth.FloorOf(guard.Link)
+	return slowest, guard, ok
+}
+
+// crossed are the hops of data from one location to another.
+func crossed(from, to unit.Location) (hops []topo.Hop) {
+	common := from.Common(to)
+	for l := from; l != common; l = l.Parent() {
+		hops = append(hops, topo.Hop{Location: l, Up: true})
+	}
+	for l := to; l != common; l = l.Parent() {
+		hops = append(hops, topo.Hop{Location: l})
+	}
+	return hops
+}
+
+// mayMove is this node's share of a hop, or the fleet's budget where the peer is the
+// one who has a share; of payload.
+func (m *Manager) mayMove(h topo.Hop, f facts) unit.Rate {
+	m.mu.Lock()
+	share, ok := m.shares[h]
+	m.mu.Unlock()
+	if ok {
+		return share
+	}
+	return f.policy(m.cfg.Policy).Budget(h, f.use(m.now(), h.Up)).Payload().Rate
+}

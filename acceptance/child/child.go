@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -27,8 +28,20 @@ type Process struct {
 func Start(cmd *exec.Cmd) (*Process, error) { return start(cmd, nil) }
 
 // StartIn is Start in a network namespace, which an open file stands for, such
-// as /proc/PID/ns/net. The file may be closed afterwards.
+// as /proc/PID/ns/net. The program has the priority that this process began with.
+// The file may be closed afterwards.
 func StartIn(namespace *os.File, cmd *exec.Cmd) (*Process, error) { return start(cmd, namespace) }
+
+// Niceness is that which this process began with, or which it was given by the time
+// of the first call.
+var Niceness = sync.OnceValue(func() int {
+	const highest = 20 // what the kernel returns is 20 less the niceness
+	n, err := unix.Getpriority(unix.PRIO_PROCESS, os.Getpid())
+	if err != nil {
+		return 0
+	}
+	return highest - n
+})
 
 func start(cmd *exec.Cmd, namespace *os.File) (*Process, error) {
 	if cmd.SysProcAttr == nil {
@@ -63,6 +76,9 @@ func (p *Process) launch(namespace *os.File) error {
 	if namespace != nil {
 		if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("enter the network namespace: %w", err)
+		}
+		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, Niceness()); err != nil {
+			return fmt.Errorf("set its priority: %w", err)
 		}
 	}
 	return p.cmd.Start()

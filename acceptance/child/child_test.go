@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,5 +110,26 @@ func TestANamespaceThatIsNone(t *testing.T) {
 	defer null.Close()
 	if p, err := child.StartIn(null, exec.Command("true")); err == nil || !strings.Contains(err.Error(), "enter the network namespace") {
 		t.Errorf("%v was started: %v", p, err)
+	}
+}
+
+// A program in another namespace has the priority that this process began with.
+func TestThePriorityOfAProgram(t *testing.T) {
+	namespace, err := os.Open("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer namespace.Close()
+	var out strings.Builder
+	cmd := exec.Command("nice")
+	cmd.Stdout = &out
+	p, err := child.StartIn(namespace, cmd)
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("only root enters network namespaces: ", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil || strings.TrimSpace(out.String()) != strconv.Itoa(child.Niceness()) {
+		t.Errorf("its niceness is %s, want %d: %v", out.String(), child.Niceness(), err)
 	}
 }

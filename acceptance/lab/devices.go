@@ -88,8 +88,9 @@ func (d *devices) look() error {
 			errs = append(errs, err)
 			continue
 		}
-		if passed >= leastSample.Seconds() {
-			d.peak[loc] = max(d.peak[loc], float64(n-d.count[loc])/passed)
+		// Two that are a second apart may both fall into a second.
+		if asked := n - d.count[loc]; asked > 1 && passed >= leastSample.Seconds() {
+			d.peak[loc] = max(d.peak[loc], float64(asked-1)/passed)
 		}
 		d.count[loc] = n
 	}
@@ -100,7 +101,7 @@ func (d *devices) report() map[unit.Location]scenario.Queries {
 	all := map[unit.Location]scenario.Queries{}
 	for _, loc := range slices.Sorted(maps.Keys(d.at)) {
 		mean := float64(d.count[loc]-d.first[loc]) / max(d.last.Sub(d.begin).Seconds(), 1)
-		all[loc] = scenario.Queries{Mean: mean, Peak: d.peak[loc]}
+		all[loc] = scenario.Queries{Mean: mean, Peak: max(mean, d.peak[loc])}
 	}
 	return all
 }

@@ -70,6 +70,9 @@ func experiment(ctx context.Context, o options, stdout io.Writer, p *progress) (
 	if err := network.Unsupported(); err != nil {
 		return fmt.Errorf("make networks: %w", err)
 	}
+	if err := goFirst(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ const (
 type watch struct {
 	round    *round
 	interval time.Duration
+	end      time.Duration // of the last interval
 	last     map[unit.Location]network.Passed
 	links    map[unit.Location][]scenario.LinkInterval
 }
@@ -57,12 +58,18 @@ func (w *watch) run(ctx context.Context) {
 	}
 }
 
+// look adds an interval, unless the last one has just ended: late ticks come in
+// groups, and a moment says little of a rate.
 func (w *watch) look() error {
+	end := w.round.since()
+	if end-w.end < w.interval/2 {
+		return nil
+	}
 	now, err := w.round.network.Wires()
 	if err != nil {
 		return err
 	}
-	end := w.round.since()
+	w.end = end
 	for loc, p := range now {
 		w.links[loc] = append(w.links[loc], scenario.LinkInterval{
 			End: end, All: subtract(p.All, w.last[loc].All), Ours: subtract(p.Ours, w.last[loc].Ours),

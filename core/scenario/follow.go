@@ -145,7 +145,7 @@ const leastFollow = time.Second
 
 // steps are the changes of what is left, with how they were followed.
 func (h history) steps(loc unit.Location, up bool) []StepReport {
-	if len(h.used) == 0 {
+	if !slices.ContainsFunc(h.used, func(u use) bool { return u.ours > 0 }) {
 		return nil
 	}
 	var all []StepReport

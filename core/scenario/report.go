@@ -175,7 +175,9 @@ type StepReport struct {
 // Queries are those that a device got by SNMP.
 type Queries struct {
 	Mean float64 `json:"per_s"`
-	Peak float64 `json:"peak_per_s"` // in one second
+	// Peak is the most in about a second, as the rate at which so many follow one
+	// another.
+	Peak float64 `json:"peak_per_s"`
 }
 
 // Percent is a part of one processor's time, in percent: of the agents, those of

@@ -59,14 +59,22 @@ type division struct {
 	// among those who bring spans into the location that we represent, it is
 	// our turn.
 	own, bring []bool
+	// turns[level][run] says that of the members of our location who fetch from peers
+	// at that level it is our turn: a representative for what is farther out takes
+	// turns with those who are not, in the groups below.
+	turns [][]bool
 }
 
 // runLength keeps about 256 runs, so that shares come out even, yet disks see
 // some sequence.
-func (d *division) init(spans int) {
+func (d *division) init(spans, depth int) {
 	d.runLength = min(max(spans/256, 1), 16)
 	runs := (spans + d.runLength - 1) / d.runLength
 	d.own, d.bring = make([]bool, runs), make([]bool, runs)
+	d.turns = make([][]bool, depth)
+	for level := range d.turns {
+		d.turns[level] = make([]bool, runs)
+	}
 	d.stale = true
 }
 
@@ -74,6 +82,12 @@ func (d *division) init(spans int) {
 // owns everything.
 func (s *Swarm) owns(x int32) bool   { return s.division.own[int(x)/s.division.runLength] }
 func (s *Swarm) brings(x int32) bool { return s.division.bring[int(x)/s.division.runLength] }
+
+// turn reports whether it is ours to fetch the span from peers at a level, who are
+// outside of our location.
+func (s *Swarm) turn(x int32, level int) bool {
+	return s.division.turns[level][int(x)/s.division.runLength]
+}
 
 // redivide recomputes the shares when members or their completeness changed.
 func (s *Swarm) redivide() {
@@ -97,6 +111,24 @@ func (s *Swarm) redivide() {
 	for run := range d.own {
 		d.own[run] = !s.cfg.Strategy.Division || wins(self, group, run)
 		d.bring[run] = !s.cfg.Strategy.Division || wins(self, fellows, run)
+	}
+	s.takeTurns()
+}
+
+// takeTurns recomputes whose turn it is to fetch from outside of our location.
+func (s *Swarm) takeTurns() {
+	self, at := nodeHash(s.cfg.Self), s.cfg.Location
+	for level := at.Depth() - 1; level >= 0; level-- {
+		var fellows []uint64
+		for _, m := range s.place.named {
+			if m.Top <= level && at.Contains(m.Location) && s.downloads(m) {
+				fellows = append(fellows, nodeHash(m.Node))
+			}
+		}
+		for run := range s.division.turns[level] {
+			s.division.turns[level][run] = !s.cfg.Strategy.Division || wins(self, fellows, run)
+		}
+		at = at.Parent()
 	}
 }
 

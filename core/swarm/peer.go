@@ -59,6 +59,7 @@ type peer struct {
 	met          unit.Time
 	gotAt        unit.Time // its last HAVE, or when it connected
 	broughtCount int
+	fresh        []novelty // what it, outside of our location, got of late, oldest first
 }
 
 // away is how a peer outside sends us away: it has given most spans to others.
@@ -290,6 +291,7 @@ func (s *Swarm) PeerGot(now unit.Time, node unit.NodeID, spans []uint32, out []A
 			s.noteLeaving(now, p, x)
 			if p.level < s.cfg.Location.Depth() {
 				s.news = now
+				p.got(now, x)
 			}
 		}
 		s.starts.remove(x, p)

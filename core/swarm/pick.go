@@ -75,6 +75,9 @@ func (s *Swarm) candidates(now unit.Time, p *peer) bool {
 	if s.cfg.Strategy.Stealing {
 		s.leaveToCloser(now, p)
 		s.leaveToOthers(now, p)
+		if p.level < s.cfg.Location.Depth() {
+			s.leaveToTurn(now, p)
+		}
 	}
 	any = 0
 	for _, w := range s.scratch {

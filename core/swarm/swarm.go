@@ -124,7 +124,7 @@ func New(c Config) *Swarm {
 	s.left = n - s.have.Count()
 	s.halted = c.Initial // a published source is read only
 	s.counters.ByLevel = make([]unit.Bytes, c.Location.Depth()+1)
-	s.division.init(n)
+	s.division.init(n, c.Location.Depth())
 	r := unit.NewRand(unit.Seed(string(c.Self)))
 	s.order = shuffled(len(s.division.own), r)
 	s.picker, s.choker = c.Strategy.policies(r)

@@ -33,6 +33,19 @@ func (pl *place) classify(p *peer) {
 		p.Top, p.Starving = info.Top, info.Starving
 	}
 	p.inside = pl.represents && pl.inside.Contains(p.Location)
+	p.pace.share(pl.askers(p))
+}
+
+// askers is how many ask a peer for spans, as far as we know: the members of the groups
+// that it and we are in, without itself and initial seeders, and with ourselves.
+func (pl *place) askers(p *peer) int {
+	n := 1
+	for _, info := range pl.named {
+		if info.Top <= p.level && !info.Initial && info.Node != p.Node {
+			n++
+		}
+	}
+	return n
 }
 
 // Moved takes the node's new place: its highest group, the members of that group

@@ -16,9 +16,13 @@ const (
 	MaxRequest     = 1 << 20
 	defaultRequest = 128 << 10
 	// firstRequest and firstWindow hold until the peer's rate is known, and
-	// firstRequest when its latency is measured.
+	// firstRequest when its latency is measured. Those who may ask the peer at the same
+	// time as we do let it owe them firstLoad together by then, if that is not too little
+	// for any of them.
 	firstRequest = 64 << 10
 	firstWindow  = 512 << 10
+	firstLoad    = 2 << 20
+	leastFirst   = 64 << 10
 	// A request takes the connection at most requestTime, so that what is slow
 	// can be stolen in parts, and as control messages wait until a block is
 	// sent. For the latter reason usualRequest is the most, too.
@@ -109,6 +113,16 @@ func (p *pace) request(now unit.Time, alone bool) int {
 		n = min(n, int(p.rate.In(requestTime)))
 	}
 	return max(n/Grain*Grain, Grain)
+}
+
+// share bounds the window while the rate is not known by how many ask the peer, we
+// included. They begin at the same time, when they have joined, or when they hear that it
+// has something; and what each of them asks for waits for its link, so that the first
+// spans that it sends would come to anybody only when most have come to all.
+func (p *pace) share(askers int) {
+	if p.rate == 0 {
+		p.window = min(max(firstLoad/askers, leastFirst), firstWindow)
+	}
 }
 
 // ask says that a peer that owed nothing is asked for something.

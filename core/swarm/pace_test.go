@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -145,5 +146,25 @@ func TestLatencyIsDoubtedSoon(t *testing.T) {
 	p.received(ms(4350), ms(4200), false)
 	if p.stale(ms(5300)) {
 		t.Error("it is doubted although an answer was quick")
+	}
+}
+
+// A peer that dozens may ask is asked for little by each of them at first; one that is
+// ours alone for as much as one may have under way. What the rate says comes after that.
+func TestFirstWindowIsShared(t *testing.T) {
+	first := func(others int) int {
+		s := newTest("self", "r1", 40)
+		named := []PeerInfo{{Node: "p", Location: "r1"}}
+		for i := range others {
+			named = append(named, PeerInfo{Node: unit.NodeID(fmt.Sprint("q", i)), Location: "r1", Top: 0})
+		}
+		s.PeerJoined(0, named[0])
+		s.Moved(0, "r1", named, named, nil)
+		return s.peers["p"].pace.window
+	}
+	for others, want := range map[int]int{0: firstWindow, 7: firstLoad / 8, 100: leastFirst} {
+		if got := first(others); got != want {
+			t.Errorf("with %d others the first window is %d bytes, want %d", others, got, want)
+		}
 	}
 }

@@ -25,7 +25,7 @@ func (d Distribution) SameContent(o Distribution) bool {
 }
 
 // SameTask reports whether a and b ask the same of the same nodes; which state
-// they are in does not count.
+// they are in does not count, nor how the bytes move, see SameTraffic.
 func (d Distribution) SameTask(o Distribution) bool {
 	return d.SameContent(o) && d.Overwrite == o.Overwrite && d.Selector.Equal(o.Selector) &&
 		d.Together() == o.Together() && d.KeepPrevious == o.KeepPrevious && d.Hooks.Equal(o.Hooks)

@@ -86,6 +86,20 @@ type Distribution struct {
 	// rollback moves no bytes. It takes the space of a second copy.
 	KeepPrevious bool  `json:"keep_previous,omitempty"`
 	Hooks        Hooks `json:"hooks,omitzero"`
+	// Priority is background, normal, which is the default, or urgent: where links are
+	// short, transfers of a higher priority go first, and lower ones wait.
+	Priority string `json:"priority,omitempty"`
+	// MaxDownload and MaxUpload bound the block payload of each node that takes part,
+	// in bytes per second above zero; nil is no ceiling.
+	MaxDownload *int64 `json:"max_download,omitempty"`
+	MaxUpload   *int64 `json:"max_upload,omitempty"`
+	// Windows are rates of each node at times of the week, for what it receives and for
+	// what it sends, such as "mon-fri 08:00-18:00 20Mbit" or "otherwise unlimited"; the
+	// rate 0 lets nothing move. Where windows overlap, the lowest rate counts.
+	Windows []string `json:"windows,omitempty"`
+	// TimeZone is what the times of Windows are in, such as "Europe/Amsterdam"; ""
+	// is UTC.
+	TimeZone string `json:"time_zone,omitempty"`
 	// AllowEmpty accepts a selector that matches no node now.
 	AllowEmpty bool `json:"allow_empty,omitempty"`
 

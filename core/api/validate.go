@@ -32,6 +32,10 @@ func (d Distribution) Validate() error {
 		func() error { return checkActivate(d.Activate) },
 		func() error { return checkHooks("hooks.before", d.Hooks.Before) },
 		func() error { return checkHooks("hooks.after", d.Hooks.After) },
+		func() error { return checkPriority(d.Priority) },
+		func() error { return checkCeiling("max_download", d.MaxDownload) },
+		func() error { return checkCeiling("max_upload", d.MaxUpload) },
+		func() error { _, err := d.Timetable(); return err },
 	} {
 		if err := check(); err != nil {
 			return err

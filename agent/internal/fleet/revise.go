@@ -31,7 +31,7 @@ func revise(old *api.Distribution, wanted api.Distribution, reports []api.NodeSt
 		}
 		return next, true
 	}
-	if old.AllowEmpty != next.AllowEmpty {
+	if old.AllowEmpty != next.AllowEmpty || !old.SameTraffic(next) {
 		return next, true
 	}
 	return *old, false

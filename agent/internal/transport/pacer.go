@@ -22,6 +22,10 @@ const (
 	lookEvery = 5
 	// restAfter is from when on a connection that sends nothing is left alone.
 	restAfter = 5 * time.Second
+	// leastPace is the least that a connection may send, whatever the guard says:
+	// what nodes have to tell one another goes at the pace, too, also while nobody
+	// may send blocks.
+	leastPace unit.Rate = 4 << 10
 )
 
 // Way is what is known of the links that data to a peer cross.
@@ -233,8 +237,8 @@ func (p *pacer) apply(s *paced) {
 		p.tell(s, unit.Unlimited)
 		return
 	}
-	rate := s.guard.Rate()
-	s.conn.pace.Store(&Pace{Rate: rate, Delay: s.guard.Delay(), Held: s.guard.Held(), Least: s.guard.Floor()})
+	rate := max(s.guard.Rate(), leastPace)
+	s.conn.pace.Store(&Pace{Rate: rate, Delay: s.guard.Delay(), Held: s.guard.Held(), Least: max(s.guard.Floor(), leastPace)})
 	if d := rate - s.set; d > s.set/leastChange || -d > s.set/leastChange {
 		p.tell(s, rate)
 	}

@@ -79,6 +79,8 @@ func TestKernelIsToldThePace(t *testing.T) {
 	if got := option(t, a, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT); got != int(leastUnsent) {
 		t.Errorf("at a low pace the kernel may hold %d bytes", got)
 	}
+	a.pacer.setWays(fixed(0))
+	await(t, "who may send nothing has a pace for control", func() bool { return pacing(t, a) == leastPace })
 	a.pacer.setWays(nil)
 	await(t, "the kernel is told that there is none", func() bool { return pacing(t, a) == unpaced })
 	if _, ok := a.Pace(); ok {
@@ -243,4 +245,26 @@ func TestParts(t *testing.T) {
 			t.Errorf("at %s %d go at once, not %d", rate, got, want)
 		}
 	}
+}
+
+// BenchmarkPacerRound is what it costs to look at a connection once, which happens 20
+// times a second while it sends.
+func BenchmarkPacerRound(b *testing.B) {
+	const connections = 100
+	from, to := listen(b, "n1", nil), listen(b, "n2", nil)
+	from.SetWays(fixed(5e6))
+	for range connections {
+		a, c := connect(b, from, to)
+		j := newJournal()
+		run(a, newJournal())
+		run(c, j)
+		a.SendSpan(1, 0, 10, filled('x'))
+		j.await(b, 1)
+	}
+	round := 0
+	for b.Loop() {
+		from.pacer.round(time.Now(), round%lookEvery == 0)
+		round++
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/connections, "ns/connection")
 }

@@ -1,6 +1,7 @@
 package busy
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -85,6 +86,7 @@ func runCPU(args []string) error {
 	if err := os.WriteFile(args[2], []byte(strconv.Itoa(os.Getpid())), 0); err != nil {
 		return err
 	}
+	work := make([]byte, 64<<10)
 	began := time.Now()
 	end := time.Duration(n[1] * float64(time.Second))
 	for passed := time.Duration(0); passed < end; passed = time.Since(began) {
@@ -96,15 +98,10 @@ func runCPU(args []string) error {
 			time.Sleep(time.Millisecond)
 			continue
 		}
-		for range 100_000 {
-			spun++
-		}
+		sha256.Sum256(work)
 	}
 	return nil
 }
-
-// spun keeps the compiler from leaving the work out.
-var spun uint64
 
 // used is the processor time of this process.
 func used() (time.Duration, error) {
@@ -148,7 +145,7 @@ func writeBlocks(file string, lasts time.Duration) error {
 		return fmt.Errorf("open %s: %w", file, err)
 	}
 	defer unix.Close(fd)
-	defer unix.Unlink(file)
+	defer os.Remove(file)
 	data, err := unix.Mmap(-1, 0, block, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE) // aligned
 	if err != nil {
 		return err

@@ -30,7 +30,6 @@ func (d *Device) setRefresh() error {
 		return err
 	}
 	defer c.Conn.Close()
-	d.ownAsked++ // it may come late
 	answer, err := c.Set([]gosnmp.SnmpPDU{{Name: cacheTimeout, Type: gosnmp.Integer, Value: refresh}})
 	if err == nil && answer.Error != gosnmp.NoError {
 		err = fmt.Errorf("set how old its counters may be: %s", answer.Error)

@@ -107,13 +107,18 @@ func (d *Device) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.process, d.ownAsked = p, 0
-	return wait.Until(ctx, upTimeout, "it answers", func() error {
+	d.process = p
+	err = wait.Until(ctx, upTimeout, "it answers", func() error {
 		if !p.Running() {
 			return wait.Stop{Err: p.Wait()}
 		}
 		return d.setRefresh()
 	})
+	if err != nil {
+		return err
+	}
+	d.ownAsked, err = d.packets()
+	return err
 }
 
 // Columns of IF-MIB's ifXTable.

@@ -3,8 +3,6 @@
 // return value), so that nothing sleeps inside a loop and control messages
 // never queue behind throttled data (requirement 18).
 //
-// A [Bucket] is what the agent uses. The rest is there to be used, and is not yet.
-//
 // # Measuring
 //
 // A [Meter] makes the use of a link of readings of an interface's counters, or takes
@@ -21,7 +19,8 @@
 //
 // [Divide] shares a link's budget among the claims of many nodes. As each of them
 // computes that for itself, a [Sharer] keeps the sum within the budget while claims
-// change; an [Appetite] says what to claim. Inside a node [Nested] holds a bucket for
-// each hop on the way to the root, and a [Lane] is one transfer's way through them. A
-// [Guard] lowers the rate of a connection when its data wait in a queue.
+// change; an [Appetite] says what to claim. A [User] does so for a node and one
+// direction of an uplink. Inside a node [Nested] holds a [Bucket] for each hop on the
+// way to the root, and a [Lane] is one transfer's way through them. A [Guard] lowers
+// the rate of a connection when its data wait in a queue.
 package bandwidth

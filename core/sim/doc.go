@@ -15,4 +15,11 @@
 // finds. What crosses the link arrives later by it, control messages, too. A stream
 // hands frames to its kernel while that holds less than 128 KiB unsent, control
 // before blocks; what is in the kernel is sent in order.
+//
+// # Room for others
+//
+// Where a scenario says so agents know what links have spare: a sensor tells it at
+// its interval, without any error, and agents share it by claims in the store, as the
+// real ones do (bandwidth.User). No guard of the delay paces connections, so that
+// blocks go at the rate of the links and queues are longer than they need be.
 package sim

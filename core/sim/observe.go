@@ -97,6 +97,9 @@ func crossing(p *place) scenario.Crossing {
 // notes say what of the scenario is not simulated.
 func (s *simulation) notes() []string {
 	var notes []string
+	if s.scenario.Bandwidth != nil {
+		notes = append(notes, "the simulator knows no guard of the delay: blocks go in bursts, and queues are longer than agents let them be")
+	}
 	if s.scenario.Strikes(scenario.BusyCPU) || s.scenario.Strikes(scenario.BusyDisk) {
 		notes = append(notes, "the simulator knows no processors and disks that others use")
 	}

@@ -118,6 +118,7 @@ func (f *fleet) config(n int) string {
 	} else {
 		text += fmt.Sprintf("store: {url: \"%s://%s\", tls: %v}\n", scheme, store, f.tls)
 	}
+	text += "impact: {cpu_idle: 0%, io_idle: 0%}\n" // all of the machine is to be used
 	if r.traced {
 		text += "trace: " + f.file(n, "trace") + "\n"
 	}

@@ -19,6 +19,7 @@ api: {socket: %s, listen: "%s:%d"}
 tls: {ca: %s, cert: %s, key: %s}
 trust: [%s]
 check_interval: 2s
+impact: {cpu_idle: 0%%, io_idle: 0%%}
 %s`, a.name, a.location, filepath.Join(a.dir, "state"), f.root(), a.address, dataPort,
 		filepath.Join(a.dir, "agent.sock"), a.address, apiPort,
 		f.pki("ca.crt"), f.pki(a.name+".crt"), f.pki(a.name+".key"), f.pki("publisher.pub"), f.storeConfig(a))

@@ -34,6 +34,7 @@ func (a *Agent) settings() section {
 		"store":          a.storeSettings(),
 		"trust":          []string{pki("publisher.pub")},
 		"check_interval": f.opts.CheckInterval.String(),
+		"impact":         section{"cpu_idle": "0%", "io_idle": "0%"}, // a busy machine fails no test
 	}
 	if !f.opts.Plain {
 		s["tls"] = section{"enabled": true, "ca": pki("ca.crt"), "cert": pki(a.Name + ".crt"), "key": pki(a.Name + ".key")}

@@ -29,6 +29,7 @@ const (
 	reserveFix     = "write a part of the capacity such as 20%, or 0% for none"
 	ceilingFix     = "write a part of the capacity such as 80%, or 100% for no ceiling"
 	cpuIdleFix     = "write a part such as 20%, or 0% to leave the CPU out of account"
+	ioIdleFix      = "write a part such as 20%, or 0% to leave it out of account"
 	diskLatencyFix = "write how much later the disk may answer, such as +20%, or off"
 )
 

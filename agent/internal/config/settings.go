@@ -93,6 +93,7 @@ var settings = []setting{
 	devices(),
 	part("impact.uplink", ceilingFix, func(c *Config) *bandwidth.Part { return &c.Impact.Uplink }),
 	part("impact.cpu_idle", cpuIdleFix, func(c *Config) *bandwidth.Part { return &c.Impact.Host.CPUIdle }),
+	part("impact.io_idle", ioIdleFix, func(c *Config) *bandwidth.Part { return &c.Impact.Host.Unstalled }),
 	diskLatency(),
 	parsed("storage.quota", quotaFix, func(c *Config) *unit.Bytes { return &c.Storage.Quota }, unit.ParseBytes),
 	hooks(),

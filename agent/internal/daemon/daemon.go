@@ -17,6 +17,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/config"
 	"github.com/rackswarm/rackswarm/agent/internal/control"
 	"github.com/rackswarm/rackswarm/agent/internal/download"
+	"github.com/rackswarm/rackswarm/agent/internal/hostload"
 	"github.com/rackswarm/rackswarm/agent/internal/links"
 	"github.com/rackswarm/rackswarm/agent/internal/loop"
 	"github.com/rackswarm/rackswarm/agent/internal/pki"
@@ -51,6 +52,7 @@ type daemon struct {
 	transport *transport.Transport
 	self      api.Node
 	loop      *loop.Loop
+	load      *hostload.Load
 	links     *links.Manager
 	reconcile *reconcile.Reconciler
 	budget    *quota.Budget
@@ -350,6 +352,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	partsCtx, stopParts := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopParts()
 	swarm.Go(func() { d.loop.Run(swarmCtx) })
+	swarm.Go(func() { d.load.Run(swarmCtx) })
 	swarm.Go(func() { d.links.Run(swarmCtx) })
 	parts.Go(func() { fail("reconciler", d.reconcile.Run(partsCtx)) })
 	parts.Go(func() { fail("control server", d.control.Run(ctx)) })

@@ -5,8 +5,10 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/rackswarm/rackswarm/agent/internal/hostload"
 	"github.com/rackswarm/rackswarm/agent/internal/links"
 	"github.com/rackswarm/rackswarm/agent/internal/loop"
+	"github.com/rackswarm/rackswarm/agent/internal/probe"
 	"github.com/rackswarm/rackswarm/agent/internal/transport"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -14,6 +16,14 @@ import (
 
 // openLinks makes what keeps the swarm within the budgets of links.
 func (d *daemon) openLinks(context.Context) error {
+	load, err := hostload.New(hostload.Config{
+		Host: probe.HostConfig{Path: d.cfg.Roots[0]}, Impact: d.cfg.Impact.Host, Logger: d.log,
+		Moved: func() bandwidth.Moved { return d.links.Moved() },
+	})
+	if err != nil {
+		return err
+	}
+	d.load = load
 	policy := bandwidth.DefaultPolicy()
 	policy.Reserve, policy.Ceiling = d.cfg.Reserve, d.cfg.Impact.Uplink
 	var sources []links.Source
@@ -31,7 +41,7 @@ func (d *daemon) openLinks(context.Context) error {
 	d.links = links.New(links.Config{
 		Self: d.cfg.Node.Name, Location: d.cfg.Node.Location, Store: d.store, Swarm: d.loop,
 		Policy: policy, Links: d.cfg.Links, Sources: sources,
-		Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload, Logger: d.log,
+		Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload, Host: load.Limit, Logger: d.log,
 	})
 	d.transport.SetWays(func(peer unit.NodeID) (transport.Way, bool) {
 		slowest, guard, ok := d.links.Way(peer)

@@ -1,6 +1,7 @@
 package hostload
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -49,6 +50,9 @@ type Load struct {
 	load *bandwidth.HostLoad
 	use  bandwidth.HostUse
 	seen bool
+	// most is the highest rate of the interface that was seen, which stands for its
+	// speed where the kernel tells none, as of a virtual one.
+	most unit.Rate
 }
 
 // New returns the load of this host. It fails if there is no Host.Path.
@@ -85,7 +89,7 @@ func (l *Load) Run(ctx context.Context) {
 func (l *Load) Limit(b bandwidth.Budget) bandwidth.Budget {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.load.Limit(b, l.use.Speed)
+	return l.load.Limit(b, cmp.Or(l.use.Speed, l.most))
 }
 
 // Use is how busy the host was in the last second; false while that is not known.
@@ -112,7 +116,16 @@ func (l *Load) look(now unit.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.use, l.seen = use, true
+	l.most = max(l.most, use.OthersUp+rateOf(ours.Up, over), use.OthersDown+rateOf(ours.Down, over))
 	l.load.Use(use, ours.Up+ours.Down >= takesPart.In(over))
+}
+
+// rateOf is the mean rate of an amount over a time.
+func rateOf(n unit.Bytes, over time.Duration) unit.Rate {
+	if over <= 0 {
+		return 0
+	}
+	return unit.Rate(float64(n) / over.Seconds())
 }
 
 // heldBack is the part of a time in which a control group was held back that the

@@ -63,6 +63,7 @@ type Manager struct {
 	said  [2][]bandwidth.Budget // what the swarm was told last
 	// shares are this node's of its uplinks, of payload.
 	shares map[topo.Hop]unit.Rate
+	moved  bandwidth.Moved // of payload over the node's own link, so far
 }
 
 const (
@@ -136,11 +137,30 @@ func (m *Manager) turn(ctx context.Context) {
 }
 
 func (m *Manager) observe(now unit.Time, demand []node.HopDemand) {
+	var own bandwidth.Moved
 	for _, d := range demand {
-		if i := d.Hop - 1; i >= 0 && i < len(m.uplinks) {
+		switch i := d.Hop - 1; {
+		case d.Hop == 0 && d.Up:
+			own.Up += d.Moved
+		case d.Hop == 0:
+			own.Down += d.Moved
+		case i < len(m.uplinks):
 			m.uplinks[i].direction(d.Up).Observe(now, d.Rank, d.Wants, d.Moved)
 		}
 	}
+	if len(demand) > 0 {
+		m.mu.Lock()
+		m.moved = own
+		m.mu.Unlock()
+	}
+}
+
+// Moved is what the node has moved over its own link so far, on the wire. It may be
+// called from any goroutine.
+func (m *Manager) Moved() bandwidth.Moved {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.moved.OnWire()
 }
 
 // learn reads what the store knows of links, if it is time.

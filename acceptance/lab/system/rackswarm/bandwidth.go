@@ -42,8 +42,11 @@ func (f *Fleet) bandwidthSettings() section {
 	if len(devices) > 0 {
 		all["devices"] = devices
 	}
-	if f.opts.Scenario.Strikes(scenario.BusyDisk) {
+	switch s := f.opts.Scenario; { // these hosts have processors and disks of their own
+	case s.Strikes(scenario.BusyDisk):
 		all["impact"] = section{"disk_latency": "+20%"}
+	case s.Strikes(scenario.BusyCPU):
+		all["impact"] = section{"cpu_idle": "20%"}
 	}
 	return all
 }

@@ -3,7 +3,6 @@ package node
 import (
 	"time"
 
-	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/topo"
@@ -17,7 +16,7 @@ import (
 // requested over the hop is withdrawn, and what peers request is refused.
 type BudgetsChanged struct{ Download, Upload []bandwidth.Budget }
 
-func (BudgetsChanged) about() artifact.Digest { return artifact.Digest{} }
+func (BudgetsChanged) isEvent() {}
 
 // direction is one direction of the node's way to the root.
 type direction struct {

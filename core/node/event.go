@@ -9,10 +9,7 @@ import (
 )
 
 // Event is something that happened outside of the machine.
-type Event interface {
-	// about is the transfer that it belongs to; zero if to none.
-	about() artifact.Digest
-}
+type Event interface{ isEvent() }
 
 // Joined enters a transfer. ManifestSize bounds the manifest that peers may
 // send, in bytes; 0 means wire.MaxManifest.
@@ -136,21 +133,21 @@ const (
 // Wake says that the deadline has come.
 type Wake struct{}
 
-func (e Joined) about() artifact.Digest           { return e.Transfer }
-func (e Left) about() artifact.Digest             { return e.Transfer }
-func (e ContentReady) about() artifact.Digest     { return e.Transfer }
-func (e ContentChanged) about() artifact.Digest   { return e.Transfer }
-func (e ManifestBad) about() artifact.Digest      { return e.Transfer }
-func (e ManifestVerified) about() artifact.Digest { return e.Transfer }
-func (e GroupChanged) about() artifact.Digest     { return e.Transfer }
-func (e SlotAnswered) about() artifact.Digest     { return e.Transfer }
-func (StoreDown) about() artifact.Digest          { return artifact.Digest{} }
-func (StoreUp) about() artifact.Digest            { return artifact.Digest{} }
-func (e PeerConnected) about() artifact.Digest    { return e.Transfer }
-func (e PeerDisconnected) about() artifact.Digest { return e.Transfer }
-func (e MessageReceived) about() artifact.Digest  { return e.Transfer }
-func (e BlockReceived) about() artifact.Digest    { return e.Transfer }
-func (e BlockSent) about() artifact.Digest        { return e.Transfer }
-func (e SpanStored) about() artifact.Digest       { return e.Transfer }
-func (e SpanVerified) about() artifact.Digest     { return e.Transfer }
-func (Wake) about() artifact.Digest               { return artifact.Digest{} }
+func (Joined) isEvent()           {}
+func (Left) isEvent()             {}
+func (ContentReady) isEvent()     {}
+func (ContentChanged) isEvent()   {}
+func (ManifestBad) isEvent()      {}
+func (ManifestVerified) isEvent() {}
+func (GroupChanged) isEvent()     {}
+func (SlotAnswered) isEvent()     {}
+func (StoreDown) isEvent()        {}
+func (StoreUp) isEvent()          {}
+func (PeerConnected) isEvent()    {}
+func (PeerDisconnected) isEvent() {}
+func (MessageReceived) isEvent()  {}
+func (BlockReceived) isEvent()    {}
+func (BlockSent) isEvent()        {}
+func (SpanStored) isEvent()       {}
+func (SpanVerified) isEvent()     {}
+func (Wake) isEvent()             {}

@@ -62,12 +62,12 @@ type SpanDoubted struct {
 	Span     int32
 }
 
-func (FetchLeaves) isAction()                   {}
-func (DropBlock) isAction()                     {}
-func (SendLeaves) isAction()                    {}
-func (e LeavesReceived) about() artifact.Digest { return e.Transfer }
-func (e LeavesWanted) about() artifact.Digest   { return e.Transfer }
-func (e SpanDoubted) about() artifact.Digest    { return e.Transfer }
+func (FetchLeaves) isAction()   {}
+func (DropBlock) isAction()     {}
+func (SendLeaves) isAction()    {}
+func (LeavesReceived) isEvent() {}
+func (LeavesWanted) isEvent()   {}
+func (SpanDoubted) isEvent()    {}
 
 func (t *transfer) leavesReceived(now unit.Time, ev LeavesReceived, out []Action) []Action {
 	if t.swarm == nil {

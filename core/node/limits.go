@@ -21,7 +21,7 @@ type TransferLimited struct {
 	Download, Upload bandwidth.Budget
 }
 
-func (e TransferLimited) about() artifact.Digest { return e.Transfer }
+func (TransferLimited) isEvent() {}
 
 // Bound says which limit binds a direction of a transfer.
 type Bound uint8

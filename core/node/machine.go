@@ -81,7 +81,7 @@ func (m *Machine) Step(now unit.Time, ev Event, out []Action) []Action {
 
 // stepTransfer handles the events that belong to one transfer.
 func (m *Machine) stepTransfer(now unit.Time, ev Event, out []Action) []Action {
-	t := m.transfers[ev.about()]
+	t := m.transfers[transferOf(ev)]
 	if t == nil {
 		return out
 	}
@@ -122,6 +122,46 @@ func (m *Machine) stepTransfer(now unit.Time, ev Event, out []Action) []Action {
 		return t.spanDoubted(now, ev, out)
 	}
 	return out
+}
+
+func transferOf(ev Event) artifact.Digest {
+	switch ev := ev.(type) {
+	case ContentReady:
+		return ev.Transfer
+	case ContentChanged:
+		return ev.Transfer
+	case ManifestBad:
+		return ev.Transfer
+	case ManifestVerified:
+		return ev.Transfer
+	case GroupChanged:
+		return ev.Transfer
+	case SlotAnswered:
+		return ev.Transfer
+	case PeerConnected:
+		return ev.Transfer
+	case PeerDisconnected:
+		return ev.Transfer
+	case MessageReceived:
+		return ev.Transfer
+	case BlockReceived:
+		return ev.Transfer
+	case BlockSent:
+		return ev.Transfer
+	case SpanStored:
+		return ev.Transfer
+	case SpanVerified:
+		return ev.Transfer
+	case TransferLimited:
+		return ev.Transfer
+	case LeavesReceived:
+		return ev.Transfer
+	case LeavesWanted:
+		return ev.Transfer
+	case SpanDoubted:
+		return ev.Transfer
+	}
+	return artifact.Digest{}
 }
 
 func (m *Machine) join(now unit.Time, ev Joined, out []Action) []Action {

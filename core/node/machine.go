@@ -79,7 +79,9 @@ func (m *Machine) Step(now unit.Time, ev Event, out []Action) []Action {
 	return m.stepTransfer(now, ev, out)
 }
 
-// stepTransfer handles the events that belong to one transfer.
+// stepTransfer handles the events that belong to one transfer. Which one that is,
+// transferOf says and not the events themselves: called through an interface, each
+// event would have to lie on the heap.
 func (m *Machine) stepTransfer(now unit.Time, ev Event, out []Action) []Action {
 	t := m.transfers[transferOf(ev)]
 	if t == nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/rackswarm/rackswarm/acceptance/fleet"
 	"github.com/rackswarm/rackswarm/acceptance/lab/busy"
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
+	"github.com/rackswarm/rackswarm/acceptance/lab/snmp"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system/rivals"
 	"github.com/rackswarm/rackswarm/core/scenario"
 )
@@ -182,6 +183,39 @@ func TestLabWithFaults(t *testing.T) {
 	rep := readReport(t, filepath.Join(out, "small.rackswarm.1.json"))
 	if len(rep.Nodes) != 3 || len(rep.Failed) != 1 || rep.Failed[0] != (scenario.Failure{Node: "r2/1", Reason: scenario.Killed}) {
 		t.Errorf("%d nodes are complete, failed: %v; notes: %q", len(rep.Nodes), rep.Failed, rep.Notes)
+	}
+}
+
+// What is distributed besides arrives, too, and what others notice is in the table,
+// the report and the plots.
+func TestLabWithOthers(t *testing.T) {
+	if err := snmp.Unsupported(); err != nil {
+		t.Skip(err)
+	}
+	const others = `bandwidth: {snmp: true}
+background: [{from: r1/1, to: r2/1, rate: 1Mbit, proto: udp}]
+probes: [{from: r1/2, to: r2/2}]
+faults:
+  - {at: 0s, distribute: 1MB, priority: urgent}
+  - {at: 100ms, link: r2, rate: 90Mbit}
+`
+	out, printed, err := experimentOf(t.Context(), t, small+others, "-systems", "none,rackswarm", "-bin", programs(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep := readReport(t, filepath.Join(out, "small.rackswarm.1.json"))
+	if len(rep.Transfers) != 1 || rep.Transfers[0].Complete != 4 || rep.Transfers[0].Last <= 0 {
+		t.Errorf("the further transfers are %+v; notes: %q", rep.Transfers, rep.Notes)
+	}
+	down := rep.Links["r2"].Down
+	if len(down.Use) == 0 || len(down.Capacity) != 2 || rep.Devices["r2"].Mean == 0 || rep.IdleCPU.Most == 0 {
+		t.Errorf("the link is %+v, its switch was asked %+v, an idle agent used %+v", down, rep.Devices["r2"], rep.IdleCPU)
+	}
+	if !strings.Contains(printed, "What others noticed") || !strings.Contains(printed, "target") || !strings.Contains(printed, "of priority urgent") {
+		t.Errorf("printed is:\n%s", printed)
+	}
+	if svg, err := os.ReadFile(filepath.Join(out, "small.rackswarm.links.svg")); err != nil || !bytes.Contains(svg, []byte("into r2")) {
+		t.Errorf("the plot of links is %q, %v", svg, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/rackswarm/rackswarm/core/scenario"
+	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // group is the reports of one system in one scenario.
@@ -89,7 +90,18 @@ func printTables(w io.Writer, s *scenario.Scenario, reports []scenario.Report) e
 	printDetails(w, all)
 	printCopies(w, s, all)
 	printProbes(w, all)
+	printFurther(w, s, all)
 	return printSite(w, s, reports)
+}
+
+// printFurther shows what else was distributed, in the first run of each system.
+func printFurther(w io.Writer, s *scenario.Scenario, all []group) {
+	for _, g := range all {
+		for _, t := range g.reports[0].Transfers {
+			fmt.Fprintf(w, "\n%s: %s of priority %s, after %.0f s: %d of %d receivers complete, half after %.1f s more, the last after %.1f s\n",
+				g.system, unit.Bytes(t.Size), t.Priority, t.At, t.Complete, len(s.Receivers), t.Median, t.Last)
+		}
+	}
 }
 
 // printSite shows what others noticed, if there were any.

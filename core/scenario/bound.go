@@ -21,7 +21,10 @@ const forever = time.Duration(math.MaxInt64)
 //
 //   - link and slow faults set them from their time on;
 //   - of that, the reserve and the background's rates are taken off;
-//   - nothing passes while a location is cut off, or a host's agent is dead.
+//   - nothing passes while a location is cut off, or a host's agent is dead;
+//   - no host moves anything while the artifact's window is closed.
+//
+// What else is distributed counts for nothing.
 //
 // A host that moves may carry bytes with it, past the links. So what passes in,
 // out of and within the locations that it leaves and enters, and those above, is
@@ -124,6 +127,11 @@ func (s *Scenario) links(tree *topo.Tree) (links, error) {
 		}
 	}
 	all.faults(s, tree)
+	if s.Window.Opens > 0 {
+		for _, h := range s.Hosts {
+			all.shut(topo.Hop{Location: h.Location, Node: h.Node}, s.Window.Closes, s.Window.Opens)
+		}
+	}
 	return all, nil
 }
 

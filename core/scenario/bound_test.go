@@ -115,3 +115,16 @@ func TestBoundGrowsWithTrouble(t *testing.T) {
 		}
 	})
 }
+
+// Nothing moves while a window is closed.
+func TestBoundWithAWindow(t *testing.T) {
+	const text = "artifact: {size: 1448KB}\nlocations: {a: {hosts: [1514KB, 1514KB]}}\n"
+	for window, want := range map[string]time.Duration{
+		"": time.Second, "window: {closes: 500ms, opens: 60500ms}": 61 * time.Second, "window: {closes: 2s, opens: 62s}": time.Second,
+	} {
+		b, err := mustParse(t, text+window).Bound()
+		if d := b.Time - want; err != nil || d.Abs() > time.Millisecond {
+			t.Errorf("%q: the bound is %v, want %v; %v", window, b.Time, want, err)
+		}
+	}
+}

@@ -69,6 +69,7 @@ func (p *parse) faultFields(f *Fault) []field {
 		{"snmp", act(Device, p.place(&f.Location))},
 		{"cpu", act(BusyCPU, p.node(&f.Node))},
 		{"disk", act(BusyDisk, p.node(&f.Node))},
+		{"distribute", act(Distribute, p.bytes(&f.Size))},
 		{"for", p.only(f, p.duration(&f.For), Partition, BusyCPU, BusyDisk)},
 		{"rate", p.only(f, p.capacity(&f.Rate, stands), SetLink, Slow)},
 		{"up", p.only(f, p.capacity(&f.Link.Up, stands), SetLink)},
@@ -77,6 +78,7 @@ func (p *parse) faultFields(f *Fault) []field {
 		{"silent", p.only(f, p.flag(&f.Silent), SetLink)},
 		{"says", p.only(f, choice(p.reader, &f.Says, Truth, Zeros, Nothing), Device)},
 		{"load", p.only(f, p.share(&f.Load), BusyCPU)},
+		{"priority", p.only(f, choice(p.reader, &f.Priority, Background, Normal, Urgent), Distribute)},
 	}
 }
 
@@ -111,7 +113,7 @@ func (p *parse) whole(key string, n ast.Node, f *Fault) {
 	}
 	switch f.Action {
 	case "":
-		p.fail(n, key, "write one of kill, start, partition, link, corrupt, slow, move, snmp, cpu and disk", "does not say what happens")
+		p.fail(n, key, "write one of kill, start, partition, link, corrupt, slow, move, snmp, cpu, disk and distribute", "does not say what happens")
 	case SetLink:
 		if f.Link == (topo.Link{Up: missing, Down: missing}) {
 			f.Link = topo.Link{Up: f.Rate, Down: f.Rate}
@@ -131,6 +133,11 @@ func (p *parse) whole(key string, n ast.Node, f *Fault) {
 		}
 	case Device:
 		p.wholeDevice(key, n, f)
+	case Distribute:
+		f.Priority = cmp.Or(f.Priority, Normal)
+		if f.Size == 0 {
+			p.fail(n, key, "write for example distribute: 10MB", "distributes nothing")
+		}
 	case BusyCPU:
 		if f.Load == 0 {
 			p.fail(n, key, "write load: 90%", "does not say how busy")

@@ -36,7 +36,7 @@ func (s *Scenario) Report(system string, o Observed) (Report, error) {
 	maps.Copy(r.Overlay.Representatives, o.Overlay.Representatives)
 	maps.Copy(r.LinkUse, o.LinkUse)
 	maps.Copy(r.Devices, o.Devices)
-	r.IdleCPU = o.IdleCPU
+	r.IdleCPU, r.Transfers = o.IdleCPU, o.Transfers
 	r.Probes = append(r.Probes, o.Probes...)
 	r.Background = append(r.Background, o.Background...)
 	r.Bytes = append(r.Bytes, o.Bytes...)

@@ -27,7 +27,9 @@ type Observed struct {
 	Links   map[unit.Location][]LinkInterval
 	Devices map[unit.Location]Queries // asked by SNMP
 	IdleCPU Percent                   // of agents before the distribution
-	Notes   []string
+	// Transfers are those beside the artifact.
+	Transfers []TransferReport
+	Notes     []string
 }
 
 // NodeObserved is what a run saw of a host.

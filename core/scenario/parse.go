@@ -37,7 +37,7 @@ type parse struct {
 // Only artifact.size and locations with hosts are necessary. The defaults are:
 // one file of pieces as a publisher would choose, seed 0; unlimited uplinks and
 // hosts; the first host as initial seeder, all others as receivers, without
-// stagger; DefaultDeadline; the strategy with all parts on; no bandwidth section
+// stagger; DefaultDeadline; normal priority without a window; the strategy with all parts on; no bandwidth section
 // (with one: DefaultReserve, no SNMP, an interval of 1 s); the store redis; TLS;
 // background over tcp and probes over udp.
 func Parse(file string, text []byte) (*Scenario, error) {
@@ -46,7 +46,7 @@ func Parse(file string, text []byte) (*Scenario, error) {
 		s: &Scenario{
 			Name: strings.TrimSuffix(path.Base(file), path.Ext(file)), Artifact: Artifact{Files: 1}, Deadline: DefaultDeadline,
 			Strategy: Strategy{Overlay: true, Division: true, Stealing: true, LowLatency: true, Picker: Stealing},
-			Store:    Redis, TLS: true,
+			Store:    Redis, TLS: true, Priority: Normal,
 		},
 		host: topo.Unlimited, uplinks: map[unit.Location]Location{},
 		members: map[unit.Location][]unit.NodeID{}, position: map[unit.NodeID]int{},
@@ -72,6 +72,8 @@ func (p *parse) fields() []field {
 		{"receivers", p.receivers},
 		{"stagger", p.duration(&s.Stagger)},
 		{"deadline", p.duration(&s.Deadline)},
+		{"priority", choice(p.reader, &s.Priority, Background, Normal, Urgent)},
+		{"window", p.window},
 		{"strategy", p.strategy},
 		{"bandwidth", p.bandwidth},
 		{"store", choice(p.reader, &s.Store, Redis, RedisTLS, Sentinel, Cluster, Embedded)},

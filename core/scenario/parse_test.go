@@ -82,12 +82,21 @@ faults:
   - {at: 1s, snmp: a, says: zeros}
   - {at: 2s, link: a, rate: 5Mbit, silent: true}
   - {at: 3s, cpu: a/1, load: 90%, for: 5s}
-  - {at: 4s, disk: a/2}`)
+  - {at: 4s, disk: a/2}
+  - {at: 5s, distribute: 1MB, priority: urgent}
+  - {at: 6s, distribute: 2MB}
+priority: background
+window: {closes: 10s, opens: 2m10s}`)
+	if s.Priority != Background || s.Window != (Window{10 * time.Second, 130 * time.Second}) {
+		t.Errorf("priority %s, window %v", s.Priority, s.Window)
+	}
 	if want := []Fault{
 		{At: time.Second, Action: Device, Location: "a", Says: Zeros},
 		{At: 2 * time.Second, Action: SetLink, Location: "a", Link: even(5 * mbit), Silent: true},
 		{At: 3 * time.Second, Action: BusyCPU, Node: "a/1", Load: 0.9, For: 5 * time.Second},
 		{At: 4 * time.Second, Action: BusyDisk, Node: "a/2"},
+		{At: 5 * time.Second, Action: Distribute, Size: 1e6, Priority: Urgent},
+		{At: 6 * time.Second, Action: Distribute, Size: 2e6, Priority: Normal},
 	}; !slices.Equal(s.Faults, want) {
 		t.Errorf("faults %v, want %v", s.Faults, want)
 	}

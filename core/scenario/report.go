@@ -32,13 +32,15 @@ type Report struct {
 	LinkUse      map[unit.Location]Peak   `json:"link_use"`
 	// Links are what passed the uplinks over time, and Steps how we followed what
 	// else passed them; both are empty if nobody looked.
-	Links     map[unit.Location]LinkReport `json:"links,omitempty"`
-	Steps     []StepReport                 `json:"steps,omitempty"`
-	Devices   map[unit.Location]Queries    `json:"snmp_queries,omitempty"`
-	IdleCPU   Percent                      `json:"idle_cpu,omitzero"`
-	CPUPerGiB float64                      `json:"cpu_s_per_gib"`
-	Complete  []Point                      `json:"complete_over_time"` // nodes
-	Bytes     []Point                      `json:"bytes_over_time"`    // payload received by all
+	Links   map[unit.Location]LinkReport `json:"links,omitempty"`
+	Steps   []StepReport                 `json:"steps,omitempty"`
+	Devices map[unit.Location]Queries    `json:"snmp_queries,omitempty"`
+	IdleCPU Percent                      `json:"idle_cpu,omitzero"`
+	// Transfers are those that the scenario distributes beside the artifact.
+	Transfers []TransferReport `json:"transfers,omitempty"`
+	CPUPerGiB float64          `json:"cpu_s_per_gib"`
+	Complete  []Point          `json:"complete_over_time"` // nodes
+	Bytes     []Point          `json:"bytes_over_time"`    // payload received by all
 	// Missing says why the system could not be run at all; the rest is empty then.
 	Missing string `json:"missing,omitempty"`
 	// Notes are what is worth knowing of this run, such as bytes of which agents
@@ -170,6 +172,17 @@ type StepReport struct {
 	// end, after so many seconds.
 	Followed float64 `json:"followed_s"`
 	Missed   bool    `json:"missed"`
+}
+
+// TransferReport is a further artifact. Times are from At on.
+type TransferReport struct {
+	At       float64  `json:"at_s"`
+	Size     int64    `json:"bytes"`
+	Priority Priority `json:"priority"`
+	// Complete is how many receivers had it, right, when the run was over.
+	Complete int     `json:"complete"`
+	Median   float64 `json:"median_s"`
+	Last     float64 `json:"last_s"`
 }
 
 // Queries are those that a device got by SNMP.

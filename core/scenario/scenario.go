@@ -22,9 +22,14 @@ type Scenario struct {
 	Receivers []unit.NodeID // in the order of Hosts, without the initial seeders
 	// Join is when each receiver joins, after the distribution was accepted, in
 	// the order of Receivers: Stagger spread evenly, the first at 0.
-	Join       []time.Duration
-	Stagger    time.Duration
-	Deadline   time.Duration
+	Join     []time.Duration
+	Stagger  time.Duration
+	Deadline time.Duration
+	Priority Priority // of the artifact
+	// Window is when nothing of the artifact may move, from Closes to Opens, which
+	// are whole minutes apart: both are on the minute of the clock. Opens is 0 if there
+	// is none.
+	Window     Window
 	Strategy   Strategy
 	Bandwidth  *Bandwidth // nil: links are used to the full
 	Store      Store
@@ -96,6 +101,19 @@ const (
 	Embedded Store = "embedded"
 )
 
+// Priority is how urgent a transfer is.
+type Priority string
+
+// Priorities.
+const (
+	Background Priority = "background"
+	Normal     Priority = "normal"
+	Urgent     Priority = "urgent"
+)
+
+// Window is a time in which a transfer stands still.
+type Window struct{ Closes, Opens time.Duration }
+
 // Proto is what background traffic and probes are made of.
 type Proto string
 
@@ -135,6 +153,8 @@ type Fault struct {
 	To       unit.Location // Move
 	Says     Says          // Device
 	Load     float64       // BusyCPU: the share of the host's processor that others take
+	Size     unit.Bytes    // Distribute: of a further artifact, to the same receivers
+	Priority Priority      // Distribute
 }
 
 // Action is what a fault does.
@@ -154,6 +174,7 @@ const (
 	Device     Action = "snmp" // the device of the location's uplink answers otherwise
 	BusyCPU    Action = "cpu"  // others use the host's processor
 	BusyDisk   Action = "disk" // others use the host's disk
+	Distribute Action = "distribute"
 )
 
 // Says is what a device answers by SNMP.

@@ -54,6 +54,17 @@ func (p *parse) strategy(key string, n ast.Node) {
 	})
 }
 
+func (p *parse) window(key string, n ast.Node) {
+	w := &p.s.Window
+	p.sound(func() {
+		p.mapping(key, n, []field{{"closes", p.duration(&w.Closes)}, {"opens", p.duration(&w.Opens)}})
+	}, func() {
+		if closed := w.Opens - w.Closes; closed <= 0 || closed%time.Minute != 0 {
+			p.fail(n, key, "write for example {closes: 10s, opens: 70s}", "must be closed for whole minutes: windows begin and end on the minute")
+		}
+	})
+}
+
 func (p *parse) bandwidth(key string, n ast.Node) {
 	b := &Bandwidth{Reserve: DefaultReserve, Interval: time.Second}
 	p.s.Bandwidth = b

@@ -80,7 +80,9 @@ func (a *agent) count(ctx context.Context) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, t := range list.Transfers { // one, or none if it has left
-		a.counts.note(tallyOf(t))
+	for _, t := range list.Transfers {
+		if t.Digest == a.fleet.seeders()[0].digest { // or the agent has left it
+			a.counts.note(tallyOf(t))
+		}
 	}
 }

@@ -20,6 +20,8 @@ func (f *Fleet) Fault(ctx context.Context, fault scenario.Fault) error {
 		return f.store.kill(ctx)
 	case scenario.StartStore:
 		return f.store.restart(ctx)
+	case scenario.Distribute:
+		return f.distributeFurther(ctx, fault)
 	}
 	a := f.agents[fault.Node]
 	if a == nil {

@@ -33,6 +33,7 @@ func (f *Fleet) Finish(ctx context.Context, o *scenario.Observed) error {
 		o.Nodes[node] = n
 	}
 	f.explainFailures(ctx, o)
+	f.reportFurther(o)
 	o.Overlay.StoreOps, o.Overlay.StoreOpsPeak = f.store.operations(ctx)
 	if err := f.end(syscall.SIGTERM); err != nil {
 		o.Notes = append(o.Notes, err.Error())

@@ -59,7 +59,9 @@ type Fleet struct {
 	agents map[unit.NodeID]*agent
 	order  []*agent // as in the scenario
 	store  store
-	zero   time.Time // when the distribution was accepted
+	// further are what is distributed beside the artifact, by time.
+	further []*further
+	zero    time.Time // when the distribution was accepted
 
 	counting sync.WaitGroup
 	stop     context.CancelFunc // ends counting
@@ -131,7 +133,7 @@ func (f *Fleet) Start(ctx context.Context) error {
 	if err := os.Symlink("/proc/self/cwd", f.root()); err != nil {
 		return err
 	}
-	if err := errors.Join(f.makePKI(ctx), f.writeCommunity()); err != nil {
+	if err := errors.Join(f.makePKI(ctx), f.writeCommunity(), f.writeFurther()); err != nil {
 		return err
 	}
 	if err := f.store.start(ctx); err != nil {
@@ -225,11 +227,12 @@ func (f *Fleet) publish(ctx context.Context) error {
 // Distribute makes the distribution.
 func (f *Fleet) Distribute(ctx context.Context) error {
 	first := f.seeders()[0]
-	_, err := first.client.PutDistribution(ctx, api.Distribution{
-		Name: content, Digest: first.digest, Path: filepath.Join(f.root(), content),
-		Selector: api.Selector{Labels: map[string]string{label: string(receiver)}}, AllowEmpty: true,
-	})
-	if err != nil {
+	d := f.distribution(content, first.digest, f.opts.Scenario.Priority)
+	var err error
+	if d.Windows, err = f.beforeMinute(ctx); err != nil {
+		return err
+	}
+	if _, err = first.client.PutDistribution(ctx, d); err != nil {
 		return first.explain(err)
 	}
 	f.zero = time.Now()
@@ -237,6 +240,7 @@ func (f *Fleet) Distribute(ctx context.Context) error {
 	f.stop = stop
 	f.counting.Go(func() { f.count(counting) })
 	f.counting.Go(func() { f.store.watch(counting) })
+	f.counting.Go(func() { f.followFurther(counting) })
 	return nil
 }
 

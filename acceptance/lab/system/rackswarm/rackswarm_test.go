@@ -3,8 +3,10 @@ package rackswarm
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -99,5 +101,40 @@ func TestCommandCalls(t *testing.T) {
 	text := "# Commandstats\r\ncmdstat_get:calls=3,usec=5,usec_per_call=1.67\r\ncmdstat_info:calls=9,usec=1\r\ncmdstat_config|get:calls=2,usec=9\r\n"
 	if got := commandCalls(text); got != 5 {
 		t.Errorf("there were %d calls, want 5", got)
+	}
+}
+
+// A window closes on the minute, and never sooner than the scenario says.
+func TestWindowsAreOnTheMinute(t *testing.T) {
+	at := func(text string) time.Time {
+		now, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now
+	}
+	for _, c := range []struct {
+		now  string
+		away time.Duration
+		want string
+	}{
+		{"2026-01-01T12:00:00Z", 10 * time.Second, "2026-01-01T12:01:00Z"},
+		{"2026-01-01T12:00:50Z", 10 * time.Second, "2026-01-01T12:01:00Z"},
+		{"2026-01-01T12:00:51Z", 10 * time.Second, "2026-01-01T12:02:00Z"},
+		{"2026-01-01T23:59:00Z", 0, "2026-01-01T23:59:00Z"},
+	} {
+		if got := nextMinute(at(c.now), c.away); !got.Equal(at(c.want)) {
+			t.Errorf("%s away from %s: %s, want %s", c.away, c.now, got, c.want)
+		}
+	}
+	for _, c := range []struct{ from, to, want string }{
+		{"2026-01-01T12:01:00Z", "2026-01-01T12:03:00Z", "daily 12:01-12:03 0"},
+		{"2026-01-01T23:59:00Z", "2026-01-02T00:00:00Z", "daily 23:59-24:00 0"},
+		{"2026-01-01T23:59:00Z", "2026-01-02T00:01:00Z", "daily 23:59-00:01 0"},
+	} {
+		got := closedFrom(at(c.from), at(c.to))
+		if _, err := bandwidth.ParseWindows("UTC", []string{got}); got != c.want || err != nil {
+			t.Errorf("closed is written as %q, want %q: %v", got, c.want, err)
+		}
 	}
 }

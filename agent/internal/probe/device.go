@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net"
@@ -93,7 +94,9 @@ func (d Device) withDefaults() Device {
 }
 
 // String names the device.
-func (d Device) String() string { return "device " + net.JoinHostPort(d.Host, strconv.Itoa(d.Port)) }
+func (d Device) String() string {
+	return "device " + net.JoinHostPort(d.Host, strconv.Itoa(cmp.Or(d.Port, DefaultPort)))
+}
 
 // Check says what is wrong with a device's configuration, for the operator.
 func (d Device) Check() error {

@@ -83,6 +83,8 @@ func (n *Network) setUpHost(ctx context.Context, h *Host, neighbours string) err
 	todo.ip.WriteString("link set lo up\n")
 	todo.lower(h.link)
 	n.own(&todo, &h.machine, h.link.lower.name, neighbours)
+	// There is nothing beyond, but a host knows its interface by its default route.
+	fmt.Fprintf(&todo.ip, "route add default dev %s\n", h.link.lower.name)
 	return h.apply(ctx, &todo)
 }
 

@@ -81,17 +81,11 @@ func (l *Loop) budgets(download, upload unit.Rate) node.BudgetsChanged {
 	return node.BudgetsChanged{Download: of(false, download), Upload: of(true, upload)}
 }
 
-// transferBudget is that of a transfer.
-func transferBudget(up bool, rate unit.Rate) bandwidth.Budget {
-	b := bandwidth.NewBudget(bandwidth.Binding{Reason: bandwidth.Open, OfTransfer: true, Hop: topo.Hop{Up: up}, Rate: unit.Unlimited})
-	return bandwidth.Least(b, bandwidth.NewBudget(bandwidth.Binding{Reason: bandwidth.Distribution, OfTransfer: true, Hop: topo.Hop{Up: up}, Rate: rate}))
-}
-
 // Limit implements swarmapi.Swarm.
-func (l *Loop) Limit(d artifact.Digest, download, upload unit.Rate) {
+func (l *Loop) Limit(d artifact.Digest, rank bandwidth.Rank, download, upload bandwidth.Budget) {
 	l.post(func(unit.Time) {
 		if l.transfers[d] != nil {
-			l.step(node.TransferLimited{Transfer: d, Download: transferBudget(false, download), Upload: transferBudget(true, upload)})
+			l.step(node.TransferLimited{Transfer: d, Rank: rank, Download: download, Upload: upload})
 		}
 	})
 }

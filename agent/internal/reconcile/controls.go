@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
-	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/store"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -111,52 +110,6 @@ func (r *Reconciler) heldNow(x *dist) *api.Hold {
 	return h
 }
 
-// ceiling is a rate, and what sets it.
-type ceiling struct {
-	rate unit.Rate
-	by   string
-}
-
-func (c *ceiling) lower(rate unit.Rate, by string) {
-	if rate < c.rate {
-		c.rate, c.by = rate, by
-	}
-}
-
-// ceilings are those of both directions.
-type ceilings struct{ down, up ceiling }
-
-func (c *ceilings) apply(l api.Limit) {
-	down, up := l.Rates()
-	by := fmt.Sprintf("limit %q, set by %s on %s", l.Name, l.By, l.From)
-	c.down.lower(down, by)
-	c.up.lower(up, by)
-}
-
-// nodeCeilings bound all transfers of this node together.
-func (r *Reconciler) nodeCeilings() ceilings {
-	c := ceilings{ceiling{r.cfg.Download, "limits.download of its agent.yaml"}, ceiling{r.cfg.Upload, "limits.upload of its agent.yaml"}}
-	for _, l := range r.controls.Limits {
-		if l.Distribution == "" && l.Selector.Matches(r.cfg.Self) {
-			c.apply(l)
-		}
-	}
-	return c
-}
-
-// transferCeilings bound one transfer: by the limits of all distributions that want
-// the artifact.
-func (r *Reconciler) transferCeilings(d artifact.Digest) ceilings {
-	c := ceilings{ceiling{rate: unit.Unlimited}, ceiling{rate: unit.Unlimited}}
-	for _, l := range r.controls.Limits {
-		wants := func(dist api.Distribution) bool { return l.Bounds(dist) && dist.Digest == d.String() }
-		if l.Selector.Matches(r.cfg.Self) && slices.ContainsFunc(r.desired.Distributions, wants) {
-			c.apply(l)
-		}
-	}
-	return c
-}
-
 // closed reports whether holds keep a transfer from receiving and from sending here.
 // It receives for the distributions of this node that want it, and sends for all:
 // one that is not held keeps it open.
@@ -194,20 +147,13 @@ func (r *Reconciler) steer() {
 }
 
 func (r *Reconciler) steerOne(t *transfer) {
-	c := r.transferCeilings(t.digest)
-	rates := [2]unit.Rate{c.down.rate, c.up.rate}
-	receive, send := r.closed(t)
-	if receive {
-		rates[0] = 0
+	l := r.limits(t)
+	if l == t.limits {
+		return
 	}
-	if send {
-		rates[1] = 0
-	}
-	if rates != t.rates {
-		t.rates = rates
-		r.cfg.Swarm.Limit(t.digest, rates[0], rates[1])
-		r.log.Info("limits of a transfer changed", "digest", t.digest, "download", rates[0], "upload", rates[1])
-	}
+	t.limits = l
+	r.cfg.Swarm.Limit(t.digest, l.rank, l.down, l.up)
+	r.log.Info("limits of a transfer changed", "digest", t.digest, "priority", l.rank, "download", l.down.Rate, "upload", l.up.Rate)
 }
 
 // stopped reports that an operator stopped what the node would fetch.

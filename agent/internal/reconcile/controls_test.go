@@ -70,7 +70,8 @@ func TestCeilings(t *testing.T) {
 		{Name: "other", Distribution: "other", Upload: &low},
 		{Name: "site, of an earlier one", Distribution: "site", Created: time.Unix(1, 0), Upload: &low},
 	}
-	if c := r.nodeCeilings(); c.down != (ceiling{100, "limits.download of its agent.yaml"}) || c.up != (ceiling{10, `limit "rack", set by alice on b`}) {
+	c := r.nodeCeilings()
+	if c.down.rate != 100 || c.down.by != "limits.download of its agent.yaml" || c.up.rate != 10 || c.up.by != `limit "rack", set by alice on b` {
 		t.Errorf("node: %+v", c)
 	}
 	if c := r.transferCeilings(d); c.down.rate != 10 || c.up.rate != unit.Unlimited {

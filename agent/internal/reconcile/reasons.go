@@ -44,6 +44,8 @@ const seedsFix = "see which seeds and nodes hold it: rackswarm artifacts, racksw
 func (r *Reconciler) waitsFor(x *dist, t *transfer, stats *swarmapi.Stats) api.Reason {
 	passesOn := func(p api.PeerRate) bool { return !p.Initial }
 	switch {
+	case t.limits.down.Rate == 0 && t.limits.down.Binding.Reason == bandwidth.Window:
+		return r.transferCeilings(t.digest).down.says(receiving)
 	case stats.Peers == 0:
 		return api.Reason{Code: api.ReasonNoPeer, Message: "it is connected to no peer that takes part", Fix: seedsFix}
 	case x.rec.Status.Phase == api.PhaseManifest:
@@ -72,6 +74,9 @@ var (
 
 // limitReason names the limit that binds.
 func (r *Reconciler) limitReason(t *transfer, bound swarmapi.Bound, b bandwidth.Binding, d direction) api.Reason {
+	if bound == swarmapi.NodeBound && b.Reason == bandwidth.Priority {
+		return yieldReason(d, t.limits.rank)
+	}
 	if bound == swarmapi.NodeBound && b.Reason != "" && b.Reason != bandwidth.Group {
 		return linkReason(b, d)
 	}
@@ -79,10 +84,20 @@ func (r *Reconciler) limitReason(t *transfer, bound swarmapi.Bound, b bandwidth.
 	if bound == swarmapi.TransferBound {
 		all = r.transferCeilings(t.digest)
 	}
-	c := d.of(all)
+	return d.of(all).says(d)
+}
+
+// says says that a ceiling is what a direction waits for.
+func (c ceiling) says(d direction) api.Reason {
 	by := cmp.Or(c.by, "a limit that was just taken away")
 	return api.Reason{Code: d.code, Subject: by, Message: fmt.Sprintf("%s is limited to %s by %s", d.what, c.rate, by), Rate: int64(c.rate),
-		Fix: "a limit of agent.yaml is raised there, and the agent restarted; another with: rackswarm limit, see: rackswarm limits"}
+		Fix: cmp.Or(c.fix, limitFix)}
+}
+
+// yieldReason says that something more urgent goes first.
+func yieldReason(d direction, rank bandwidth.Rank) api.Reason {
+	return api.Reason{Code: d.code, Subject: "priority", Message: fmt.Sprintf("%s waits: its priority is %s, and a more urgent transfer comes first", d.what, rank),
+		Fix: "wait until that is done, or raise this one's: rackswarm distribute --priority, Terraform or Ansible"}
 }
 
 // linkReason names the link that binds, or what keeps this host's own link down.

@@ -61,19 +61,23 @@ type Reconciler struct {
 	registerNow chan struct{} // refresh this node's record now
 	slots       chan struct{} // tokens for work on the disk
 
-	rng       *unit.Rand
-	desired   desired
-	controls  controls
-	here      []api.Hold   // pauses of this node alone
-	rates     [2]unit.Rate // down and up, that the swarm was told
-	dists     map[string]*dist
-	published map[artifact.Digest]string // path of each published source, opened or not
-	opening   map[artifact.Digest]bool   // of these, being opened
-	sources   map[artifact.Digest]*source
-	notes     map[artifact.Digest]*note
-	transfers map[artifact.Digest]*transfer
-	workers   sync.WaitGroup
-	lastFull  time.Time // when all statuses were sent last
+	rng     *unit.Rand
+	desired desired
+	// timetables are those of the desired distributions; minute is the last one of
+	// the wall clock at which they were looked at.
+	timetables map[string]timetable
+	minute     int64
+	controls   controls
+	here       []api.Hold   // pauses of this node alone
+	rates      [2]unit.Rate // down and up, that the swarm was told
+	dists      map[string]*dist
+	published  map[artifact.Digest]string // path of each published source, opened or not
+	opening    map[artifact.Digest]bool   // of these, being opened
+	sources    map[artifact.Digest]*source
+	notes      map[artifact.Digest]*note
+	transfers  map[artifact.Digest]*transfer
+	workers    sync.WaitGroup
+	lastFull   time.Time // when all statuses were sent last
 
 	shared atomic.Pointer[[]storage.Reader] // set by run, for workers
 }
@@ -272,6 +276,7 @@ func (r *Reconciler) handleMail(list []event) {
 // handleTick looks at what changes without telling: traffic, content that was
 // found changed while it was read, and time.
 func (r *Reconciler) handleTick(ctx context.Context) {
+	r.turnWindows()
 	r.reportTraffic()
 	r.withdrawLost()
 	r.checkSources(ctx)
@@ -298,7 +303,7 @@ func (e desiredRead) apply(r *Reconciler) {
 		r.log.Warn("the store is another one, or lost its data; what it says nothing of is kept as it is", "distributions", len(e.desired.Distributions))
 	}
 	if !reflect.DeepEqual(r.desired, e.desired) {
-		r.desired = e.desired
+		r.setDesired(e.desired)
 		if err := r.state.saveDesired(e.desired); err != nil {
 			r.log.Error("desired state is not kept for a restart", "error", err)
 		}
@@ -306,12 +311,16 @@ func (e desiredRead) apply(r *Reconciler) {
 	r.controlsMoved()
 }
 
+func (r *Reconciler) setDesired(d desired) {
+	r.desired, r.timetables = d, timetables(d.Distributions, r.log)
+}
+
 // recallAll begins with what was known before the restart, as the store may be
 // down.
 func (r *Reconciler) recallAll(ctx context.Context) {
 	r.openSources()
 	if d, ok := r.state.loadDesired(); ok {
-		r.desired = d
+		r.setDesired(d)
 		r.controlsMoved()
 		r.advance(ctx)
 	}

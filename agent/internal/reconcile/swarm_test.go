@@ -11,6 +11,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -61,7 +62,7 @@ type membership struct {
 	failed   bool
 	received int64
 	sent     int64
-	rates    *[2]unit.Rate // that Limit set; nil: none
+	limits   *limits // that Limit set; nil: none
 	cancel   context.CancelFunc
 }
 
@@ -235,10 +236,10 @@ func (s *memSwarm) SetRates(download, upload unit.Rate) {
 	s.rates = [2]unit.Rate{download, upload}
 }
 
-func (s *memSwarm) Limit(d artifact.Digest, download, upload unit.Rate) {
+func (s *memSwarm) Limit(d artifact.Digest, rank bandwidth.Rank, download, upload bandwidth.Budget) {
 	s.net.mu.Lock()
 	defer s.net.mu.Unlock()
 	if m := s.net.members[d][s]; m != nil {
-		m.rates = &[2]unit.Rate{download, upload}
+		m.limits = &limits{rank, download, upload}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
 	"github.com/rackswarm/rackswarm/core/artifact"
-	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // linger is how long a node keeps seeding after nobody needs the artifact any
@@ -29,7 +28,7 @@ type transfer struct {
 	needed   time.Time                 // when it was last known that some node needs the artifact
 	told     int                       // spans that peers know of after content shrank
 	halted   bool                      // a span could not be written: it fetches no more
-	rates    [2]unit.Rate              // down and up, that the swarm was told
+	limits   limits                    // that the swarm was told
 	starving time.Time                 // since when no peer has anything for it; zero: not so
 }
 
@@ -43,7 +42,7 @@ func (t *transfer) idle() bool { return t.content == nil && !t.waiting() }
 func (r *Reconciler) join(d artifact.Digest, owner string, initial bool) *transfer {
 	t := r.transfers[d]
 	if t == nil {
-		t = &transfer{digest: d, owner: owner, needed: r.cfg.Now(), rates: [2]unit.Rate{unit.Unlimited, unit.Unlimited}}
+		t = &transfer{digest: d, owner: owner, needed: r.cfg.Now(), limits: unlimited()}
 		r.transfers[d] = t
 		r.cfg.Swarm.Join(d, swarmapi.JoinOptions{Initial: initial, ManifestSize: r.manifestSize(d)})
 		r.steerOne(t)

@@ -27,10 +27,10 @@ type Swarm interface {
 	// SetRates bounds the block payload of all transfers together, in place of what
 	// the loop was configured with. Neither rate is zero.
 	SetRates(download, upload unit.Rate)
-	// Limit bounds the block payload of one transfer, until the next call. Zero lets
-	// nothing pass, and withdraws what was requested; unit.Unlimited, as after Join,
-	// is no bound.
-	Limit(d artifact.Digest, download, upload unit.Rate)
+	// Limit says how urgent one transfer is, and bounds its block payload, until the
+	// next call. A rate of zero lets nothing pass, and withdraws what was requested.
+	// After Join it is bandwidth.Normal, and has no bound.
+	Limit(d artifact.Digest, rank bandwidth.Rank, download, upload bandwidth.Budget)
 	// Notices is what happens in transfers, in order. It has one reader, who must
 	// keep reading.
 	Notices() <-chan Notice

@@ -61,9 +61,7 @@ type Manager struct {
 	rates [2]unit.Rate          // down and up, of the node's own link
 	outer [2][]bandwidth.Budget // down and up, of the uplinks
 	said  [2][]bandwidth.Budget // what the swarm was told last
-	// shares are this node's of its uplinks, of payload.
-	shares map[topo.Hop]unit.Rate
-	moved  bandwidth.Moved // of payload over the node's own link, so far
+	moved bandwidth.Moved       // of payload over the node's own link, so far
 }
 
 const (
@@ -213,14 +211,12 @@ func (m *Manager) answered(ctx context.Context, err error) {
 // decide computes the budgets of the uplinks.
 func (m *Manager) decide(now unit.Time) {
 	var outer [2][]bandwidth.Budget
-	shares := map[topo.Hop]unit.Rate{}
 	for _, u := range m.uplinks {
 		f := m.known.of(u.location)
 		for i, d := range []direction{u.down, u.up} {
 			b := bandwidth.NoLimit(d.hop)
 			if f.known() {
 				b = d.Budget(now, f.policy(m.cfg.Policy).Budget(d.hop, f.use(now, d.hop.Up)), u.isTold(now))
-				shares[d.hop] = b.Rate
 			}
 			m.tell(d.hop, b)
 			outer[i] = append(outer[i], b)
@@ -228,7 +224,7 @@ func (m *Manager) decide(now unit.Time) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.outer, m.shares = outer, shares
+	m.outer = outer
 }
 
 // tell logs budgets that another reason sets than before.

@@ -68,10 +68,6 @@ func (m *Manager) locate(ctx context.Context) {
 	m.places.at = at
 }
 
-// above is by how much data may go faster than this node's share of a link for a
-// moment: the budgets keep to the share, and a pace keeps blocks from going at once.
-const above = 1.25
-
 // Way is what is known of the links that data to a peer cross: the slowest of those
 // that are declared, and what a guard of its queue is made from; false if none is.
 // A peer whose place is not known is taken to be behind all of this node's uplinks.
@@ -91,9 +87,10 @@ func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.Guard
 			slowest, guard.Link = h, capacity
 		}
 		ok = true
-		if rate := m.mayMove(h, f); rate < unit.Unlimited {
-			guard.Ceiling = min(guard.Ceiling, unit.Rate(float64(rate)*above))
-		}
+		// The fleet's budget, not this node's share of it: a share follows what is used,
+		// and would follow the pace down.
+		b := f.policy(m.cfg.Policy).Budget(h, f.use(m.now(), h.Up)).Payload()
+		guard.Ceiling = min(guard.Ceiling, b.Rate)
 	}
 	guard.Floor = bandwidth.FloorOf(guard.Link)
 	return slowest, guard, ok
@@ -109,16 +106,4 @@ func crossed(from, to unit.Location) (hops []topo.Hop) {
 		hops = append(hops, topo.Hop{Location: l})
 	}
 	return hops
-}
-
-// mayMove is this node's share of a hop, or the fleet's budget where the peer is the
-// one who has a share; of payload.
-func (m *Manager) mayMove(h topo.Hop, f facts) unit.Rate {
-	m.mu.Lock()
-	share, ok := m.shares[h]
-	m.mu.Unlock()
-	if ok {
-		return share
-	}
-	return f.policy(m.cfg.Policy).Budget(h, f.use(m.now(), h.Up)).Payload().Rate
 }

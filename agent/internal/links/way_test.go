@@ -53,7 +53,7 @@ func TestWay(t *testing.T) {
 	if !ok || slowest.Up || guard.Link != 10*mbit || guard.Floor != bandwidth.FloorOf(10*mbit) {
 		t.Errorf("to another datacenter: %+v, %+v, %v", slowest, guard, ok)
 	}
-	if least := unit.Rate(2 * mbit); guard.Ceiling > 10*mbit || guard.Ceiling < least {
+	if onLink(guard.Ceiling) > 8*mbit || onLink(guard.Ceiling) < 7*mbit {
 		t.Errorf("the ceiling is %v", guard.Ceiling)
 	}
 	if slowest, _, ok := m.Way("near"); ok {

@@ -58,7 +58,6 @@ type peer struct {
 	// met is when it connected, with broughtCount spans.
 	met          unit.Time
 	gotAt        unit.Time // its last HAVE, or when it connected
-	latest       []int32   // the spans of that HAVE
 	broughtCount int
 	fresh        []novelty // what it, outside of our location, got of late, oldest first
 }
@@ -283,7 +282,6 @@ func (s *Swarm) PeerGot(now unit.Time, node unit.NodeID, spans []uint32, out []A
 	if !ok {
 		return s.badRequest(node, out)
 	}
-	p.latest = p.latest[:0]
 	for _, u := range spans {
 		x := int32(u)
 		if !p.have.Has(int(x)) { // else it is no news
@@ -291,7 +289,6 @@ func (s *Swarm) PeerGot(now unit.Time, node unit.NodeID, spans []uint32, out []A
 			p.haveCount++
 			p.gotAt = now
 			s.noteLeaving(now, p, x)
-			p.latest = append(p.latest, x)
 			if p.level < s.cfg.Location.Depth() {
 				s.news = now
 				p.got(now, x)

@@ -2,8 +2,6 @@ package swarm
 
 import (
 	"math/bits"
-	"slices"
-	"time"
 
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -172,23 +170,8 @@ func (s *Swarm) rank(now unit.Time, p *peer, x int32) rank {
 	switch {
 	case s.owns(x):
 		return rankOwn
-	case s.brings(x):
-		if !p.Initial {
-			return rankBring
-		}
-	case p.outside && !p.Initial && p.justGot(now, x):
-		return rankNever
+	case s.brings(x) && !p.Initial:
+		return rankBring
 	}
 	return rankFree
 }
-
-// justGot reports whether the peer has just told of the span. Fellows in our location hear
-// of it at the same time, and would ask for it as we do; until the START has got around of
-// the one whose turn it is, the others leave it to that one.
-func (p *peer) justGot(now unit.Time, x int32) bool {
-	return now.Sub(p.gotAt) < fellowsTurn && slices.Contains(p.latest, x)
-}
-
-// fellowsTurn is longer than a START takes inside a location, and short beside what a
-// span takes where two copies would matter.
-const fellowsTurn = 20 * time.Millisecond

@@ -211,23 +211,3 @@ func TestNonsenseIsAHangup(t *testing.T) {
 		}
 	}
 }
-
-// Both representatives of a location hear at once what came to be outside. The one whose
-// turn it is asks; the other does if no START has come in a moment.
-func TestFellowsDoNotAskAtOnce(t *testing.T) {
-	fellows := []unit.NodeID{"a", "b"}
-	outside := PeerInfo{Node: "out", Location: "fra/r1"}
-	asked, later := 0, 0
-	for i, self := range fellows {
-		s := newTest(self, "ams/r1", 1)
-		fellow := PeerInfo{Node: fellows[1-i], Location: "ams/r1"}
-		s.PeerJoined(0, fellow)
-		s.PeerJoined(0, outside)
-		s.Moved(0, unit.Root, []PeerInfo{fellow, outside}, nil, nil)
-		asked += len(requests(s.PeerGot(seconds(1), "out", []uint32{0}, nil), "out"))
-		later += len(requests(s.Tick(seconds(1.2), nil), "out"))
-	}
-	if asked != 1 || later != 1 {
-		t.Errorf("%d asked at once and %d later, want 1 and 1", asked, later)
-	}
-}

@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/client"
+	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 const distributeHelp = `State that an artifact belongs at a path on the nodes that match all that is
@@ -17,7 +19,15 @@ asked for, now and whenever a node joins later. Without --location, --label and
 --node that is every node. Saying the same again changes nothing; saying
 something else under the same name changes the distribution, and what is left
 out then is as if it had never been said: name the selector, --keep-previous,
---activate and the hooks each time.
+--activate, the hooks and what bounds the transfer each time.
+
+--priority, --max-download, --max-upload and --window change a transfer that runs
+within a second; it goes on from where it is. They hold on every node that takes
+part, and the lowest of these and of what rackswarm limit says counts. A window is
+days, times and a rate, for what a node receives and for what it sends:
+  --window "mon-fri 08:00-18:00 20Mbit" --window "sat,sun 00:00-24:00 unlimited"
+  --window "daily 22:00-06:00 unlimited" --window "otherwise 0"
+Where windows overlap, the lowest rate counts; the rate 0 lets nothing move.
 
 With --wait the command ends when every node holds the content, or when those
 that do not have failed or are down. It then exits 0 if all nodes, or at least
@@ -27,6 +37,8 @@ type distributeFlags struct {
 	source     string
 	labels     []string
 	pieceSize  string
+	download   string
+	upload     string
 	wait       bool
 	minSuccess int
 }
@@ -61,6 +73,11 @@ func (r *run) distributeCommand() *cobra.Command {
 	flags.StringArrayVar(&d.Hooks.Before, "hook-before", nil, "hook of the agents' configuration to run before a node switches; repeat it to name several")
 	flags.StringArrayVar(&d.Hooks.After, "hook-after", nil, "hook to run after it; one that fails brings the version before back")
 	flags.BoolVar(&d.KeepPrevious, "keep-previous", false, "have nodes keep the version before, for a rollback that fetches nothing")
+	flags.StringVar(&d.Priority, "priority", "", "background, normal or urgent: where links are short, what is more urgent goes first (default normal)")
+	flags.StringVar(&f.download, "max-download", "", "what each node receives at most, such as 10MiB/s or 200Mbit")
+	flags.StringVar(&f.upload, "max-upload", "", "what each node sends at most")
+	flags.StringArrayVar(&d.Windows, "window", nil, "a rate at times of the week, such as \"mon-fri 08:00-18:00 20Mbit\" or \"otherwise 0\"; repeat it to name several")
+	flags.StringVar(&d.TimeZone, "time-zone", "", "that the times of windows are in, such as Europe/Amsterdam (default UTC)")
 	flags.BoolVar(&d.AllowEmpty, "allow-empty", false, "accept that no node matches now")
 	flags.BoolVar(&f.wait, "wait", false, "wait for the nodes")
 	flags.IntVar(&f.minSuccess, "min-success", 100, "with --wait: percent of the nodes that suffice")
@@ -69,6 +86,7 @@ func (r *run) distributeCommand() *cobra.Command {
 	_ = cmd.MarkFlagRequired("path")
 	_ = cmd.RegisterFlagCompletionFunc("artifact", r.completeArtifact)
 	_ = cmd.RegisterFlagCompletionFunc("activate", cobra.FixedCompletions([]cobra.Completion{api.ActivateEach, api.ActivateTogether}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("priority", cobra.FixedCompletions(priorities(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("node", r.completeNode)
 	_ = cmd.RegisterFlagCompletionFunc("location", r.completeLocation)
 	_ = cmd.RegisterFlagCompletionFunc("label", r.completeLabel)
@@ -81,6 +99,12 @@ func (r *run) distribute(ctx context.Context, d api.Distribution, f distributeFl
 	}
 	var err error
 	if d.Selector.Labels, err = parseLabels(f.labels); err != nil {
+		return err
+	}
+	if d.MaxDownload, err = ceilingOf("--max-download", f.download); err != nil {
+		return err
+	}
+	if d.MaxUpload, err = ceilingOf("--max-upload", f.upload); err != nil {
 		return err
 	}
 	if f.source != "" {
@@ -109,6 +133,31 @@ func (r *run) distribute(ctx context.Context, d api.Distribution, f distributeFl
 	return r.print(d, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s belongs at %s. Watch it with: rackswarm watch %s\n", d.Name, d.Digest, d.Path, d.Name)
 	})
+}
+
+// ceilingOf reads a flag that is a rate; "" and unlimited are no ceiling.
+func ceilingOf(flag, text string) (*int64, error) {
+	if text == "" {
+		return nil, nil
+	}
+	rate, err := parseRate(flag, text)
+	switch {
+	case err != nil:
+		return nil, err
+	case rate == 0:
+		return nil, &exitError{exitUsage, api.ZeroCeiling(flag)}
+	case rate == unit.Unlimited:
+		return nil, nil
+	}
+	n := int64(rate)
+	return &n, nil
+}
+
+func priorities() (names []cobra.Completion) {
+	for _, rank := range []bandwidth.Rank{bandwidth.Background, bandwidth.Normal, bandwidth.Urgent} {
+		names = append(names, rank.String())
+	}
+	return names
 }
 
 // checkAhead finds mistakes in all but the digest before a source is hashed,

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 func TestDistribute(t *testing.T) {
@@ -23,6 +24,44 @@ func TestDistribute(t *testing.T) {
 	}
 	if text := f.ok("distribute", "other", "--artifact", digest, "--path", "/srv/other"); !strings.Contains(text, "rackswarm watch other") {
 		t.Errorf("prints %q", text)
+	}
+}
+
+// What bounds a transfer is stated with the distribution, and shown by its status; a
+// change is none of the content.
+func TestDistributeTraffic(t *testing.T) {
+	f := newFleet(t)
+	f.nodes()
+	stated := []string{"distribute", "site", "--artifact", f.artifact("site"), "--path", "/srv/site", "--json"}
+	d := decode[api.Distribution](f, f.ok(append(stated, "--priority", "urgent", "--max-download", "8Mbit", "--max-upload", "unlimited",
+		"--window", "mon-fri 08:00-18:00 2MiB/s", "--window", "otherwise 0", "--time-zone", "Europe/Amsterdam")...))
+	down, up := d.MaxRates()
+	if d.Priority != "urgent" || down != 1e6 || up != unit.Unlimited || len(d.Windows) != 2 || d.TimeZone != "Europe/Amsterdam" {
+		t.Errorf("got %+v", d)
+	}
+	const shown = "priority urgent; download 976.6 KiB/s per node; mon-fri 08:00-18:00 2MiB/s; otherwise 0; times of Europe/Amsterdam"
+	if out := f.ok("status", "site"); !strings.Contains(out, shown) {
+		t.Errorf("status prints %q", out)
+	}
+	if again := decode[api.Distribution](f, f.ok(stated...)); again.Generation != d.Generation || again.Priority != "" || again.Windows != nil {
+		t.Errorf("left out, it becomes %+v", again)
+	}
+	if out := f.ok("status", "site"); strings.Contains(out, "Traffic") {
+		t.Errorf("status prints %q", out)
+	}
+	for _, test := range []struct {
+		code        int
+		words       string
+		flag, value string
+	}{
+		{exitFailed, `priority: "high" is not a priority`, "--priority", "high"},
+		{exitUsage, "--max-download: 10 of what?", "--max-download", "10"},
+		{exitUsage, "never means unlimited", "--max-upload", "0"},
+		{exitUsage, "fast", "--max-upload", "fast"},
+		{exitFailed, "windows[0]", "--window", "someday 08:00-18:00 1Mbit"},
+		{exitFailed, "time_zone", "--time-zone", "Amsterdam"},
+	} {
+		f.fails(test.code, []string{test.words}, append(stated[:len(stated)-1:len(stated)-1], test.flag, test.value)...)
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -65,6 +67,25 @@ func writeFixes(w io.Writer, st api.Status) {
 	}
 }
 
+// traffic says by which rules a distribution's bytes move; "" if there are none.
+func traffic(d api.Distribution) string {
+	var parts []string
+	if d.Rank() != bandwidth.Normal {
+		parts = append(parts, "priority "+d.Priority)
+	}
+	if d.MaxDownload != nil {
+		parts = append(parts, "download "+limitOf(d.MaxDownload)+" per node")
+	}
+	if d.MaxUpload != nil {
+		parts = append(parts, "upload "+limitOf(d.MaxUpload)+" per node")
+	}
+	parts = append(parts, d.Windows...)
+	if len(d.Windows) > 0 {
+		parts = append(parts, "times of "+cmp.Or(d.TimeZone, "UTC"))
+	}
+	return strings.Join(parts, "; ")
+}
+
 func writeSummary(w io.Writer, st api.Status) {
 	d, s := st.Distribution, st.Summary
 	rows := [][]string{
@@ -76,6 +97,9 @@ func writeSummary(w io.Writer, st api.Status) {
 	}
 	if d.Together() {
 		rows = append(rows, []string{"Switch", switching(st)})
+	}
+	if text := traffic(d); text != "" {
+		rows = append(rows, []string{"Traffic", text})
 	}
 	if d.Previous != "" {
 		rows = append(rows, []string{"Previous", d.Previous})

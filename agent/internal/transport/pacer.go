@@ -22,10 +22,9 @@ const (
 	lookEvery = 5
 	// restAfter is from when on a connection that sends nothing is left alone.
 	restAfter = 5 * time.Second
-	// leastPace is the least that a connection may send, whatever the guard says:
-	// what nodes have to tell one another goes at the pace, too, also while nobody
-	// may send blocks.
-	leastPace unit.Rate = 4 << 10
+	// controlPace is the pace of a connection that may send next to no blocks: what
+	// nodes have to tell one another goes at the pace, too.
+	controlPace unit.Rate = 4 << 10
 )
 
 // Way is what is known of the links that data to a peer cross.
@@ -81,13 +80,14 @@ type pacer struct {
 
 // paced is what the pacer knows of a connection. The pacer's lock guards it.
 type paced struct {
-	conn   *Conn
-	guard  *bandwidth.Guard // nil while there is nothing to guard
-	link   topo.Hop         // that guard is for
-	set    unit.Rate        // what the kernel was told
-	kernel sampler
-	moved  int64     // how much of it has arrived, or was sent
-	since  time.Time // when moved last grew
+	conn    *Conn
+	guard   *bandwidth.Guard // nil while there is nothing to guard
+	link    topo.Hop         // that guard is for
+	ceiling unit.Rate        // of the guard
+	set     unit.Rate        // what the kernel was told
+	kernel  sampler
+	moved   int64     // how much of it has arrived, or was sent
+	since   time.Time // when moved last grew
 }
 
 func newPacer(log *slog.Logger) *pacer {
@@ -187,6 +187,7 @@ func (p *pacer) wayTo(peer unit.NodeID) (Way, bool) {
 // configure has the guard be for a way, or be none. A guard of another link has
 // nothing to tell of this one.
 func (s *paced) configure(way Way, known bool) {
+	s.ceiling = way.Guard.Ceiling
 	switch {
 	case !known:
 		s.guard = nil
@@ -237,8 +238,11 @@ func (p *pacer) apply(s *paced) {
 		p.tell(s, unit.Unlimited)
 		return
 	}
-	rate := max(s.guard.Rate(), leastPace)
-	s.conn.pace.Store(&Pace{Rate: rate, Delay: s.guard.Delay(), Held: s.guard.Held(), Least: max(s.guard.Floor(), leastPace)})
+	rate, least := s.guard.Rate(), s.guard.Floor()
+	if s.ceiling < controlPace {
+		rate, least = controlPace, controlPace
+	}
+	s.conn.pace.Store(&Pace{Rate: rate, Delay: s.guard.Delay(), Held: s.guard.Held(), Least: least})
 	if d := rate - s.set; d > s.set/leastChange || -d > s.set/leastChange {
 		p.tell(s, rate)
 	}

@@ -80,7 +80,7 @@ func TestKernelIsToldThePace(t *testing.T) {
 		t.Errorf("at a low pace the kernel may hold %d bytes", got)
 	}
 	a.pacer.setWays(fixed(0))
-	await(t, "who may send nothing has a pace for control", func() bool { return pacing(t, a) == leastPace })
+	await(t, "who may send nothing has a pace for control", func() bool { return pacing(t, a) == controlPace })
 	a.pacer.setWays(nil)
 	await(t, "the kernel is told that there is none", func() bool { return pacing(t, a) == unpaced })
 	if _, ok := a.Pace(); ok {

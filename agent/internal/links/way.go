@@ -68,6 +68,12 @@ func (m *Manager) locate(ctx context.Context) {
 	m.places.at = at
 }
 
+// guardLeaves is the part of the fleet's budget that a guard leaves to a node. While
+// the link's measurement is fresh, so much may be moved in any case; from the link's
+// floor on a connection takes seconds to reach its share. The budget sinks to that
+// floor when the measurement grows old, and this with it.
+const guardLeaves = 0.3
+
 // Way is what is known of the links that data to a peer cross: the slowest of those
 // that are declared, and what a guard of its queue is made from; false if none is.
 // A peer whose place is not known is taken to be behind all of this node's uplinks.
@@ -93,6 +99,9 @@ func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.Guard
 		guard.Ceiling = min(guard.Ceiling, b.Rate)
 	}
 	guard.Floor = bandwidth.FloorOf(guard.Link)
+	if guard.Ceiling < unit.Unlimited {
+		guard.Floor = max(guard.Floor, unit.Rate(float64(guard.Ceiling)*guardLeaves))
+	}
 	return slowest, guard, ok
 }
 

@@ -15,6 +15,13 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
+// Values of Distribution.Priority.
+const (
+	PriorityBackground = "background"
+	PriorityNormal     = "normal"
+	PriorityUrgent     = "urgent"
+)
+
 // defaultZone is the time zone of windows that name none.
 const defaultZone = "UTC"
 
@@ -115,7 +122,7 @@ func checkPriority(s string) error {
 		return nil
 	}
 	return invalid("priority", fmt.Sprintf("%q is not a priority", s),
-		fmt.Sprintf("write %s, %s or %s", bandwidth.Background, bandwidth.Normal, bandwidth.Urgent))
+		"write "+PriorityBackground+", "+PriorityNormal+" or "+PriorityUrgent)
 }
 
 // checkCeiling refuses a ceiling that lets nothing pass.
@@ -124,15 +131,33 @@ func checkCeiling(field string, n *int64) error {
 	case n == nil || *n > 0:
 		return nil
 	case *n == 0:
-		return ZeroCeiling(field)
+		return zeroCeiling(field)
 	}
 	return invalid(field, fmt.Sprintf("%d is negative", *n), "write bytes per second")
 }
 
-// ZeroCeiling is why a ceiling of zero is refused, with what to do instead.
-func ZeroCeiling(field string) *Error {
+func zeroCeiling(field string) *Error {
 	return &Error{Code: CodeInvalid, Subject: field, Message: "zero lets nothing pass and never means unlimited",
 		Fix: "leave it out for no ceiling; to keep everything from moving: rackswarm pause NAME, or a window with the rate 0"}
+}
+
+// ParseCeiling reads a ceiling as people write it, such as "10MiB/s", into bytes per
+// second; "unlimited" is nil. field is the subject of an error, which is an *Error.
+func ParseCeiling(field, text string) (*int64, error) {
+	const fix = "write for example 10MiB/s or 200Mbit"
+	rate, err := unit.ParseRate(text)
+	switch {
+	case err != nil:
+		return nil, invalid(field, fmt.Sprintf("%q is no rate", text), fix)
+	case rate == 0:
+		return nil, zeroCeiling(field)
+	case withoutUnit(text):
+		return nil, invalid(field, text+" of what?", fix)
+	case rate == unit.Unlimited:
+		return nil, nil
+	}
+	n := int64(rate)
+	return &n, nil
 }
 
 func checkZone(zone string) error {
@@ -173,7 +198,7 @@ func checkWindows(zone string, lines []string) error {
 }
 
 // withoutUnit reports whether a rate is a plain number: bytes for programs, but who
-// writes 20 in a window hardly means 20 B/s. Nothing has no unit.
+// writes 20 hardly means 20 B/s. Zero needs no unit.
 func withoutUnit(rate string) bool {
 	n, err := strconv.ParseFloat(rate, 64)
 	return err == nil && n != 0

@@ -99,6 +99,33 @@ func TestTimetable(t *testing.T) {
 	}
 }
 
+func TestParseCeiling(t *testing.T) {
+	for text, want := range map[string]*int64{"8Mbit": amount(1e6), "1MiB/s": amount(1 << 20), "7B/s": amount(7), "unlimited": nil} {
+		got, err := ParseCeiling("max_upload", text)
+		if err != nil || (got == nil) != (want == nil) || got != nil && *got != *want {
+			t.Errorf("%q is %v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]string{"": "no rate", "fast": "no rate", "-1MiB/s": "no rate", "0": "never means", "0Mbit": "never means", "10": "10 of what?"} {
+		_, err := ParseCeiling("max_upload", text)
+		var e *Error
+		if !errors.As(err, &e) || e.Subject != "max_upload" || !strings.Contains(e.Message, want) || e.Fix == "" {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestRank(t *testing.T) {
+	for priority, want := range map[string]bandwidth.Rank{
+		"": bandwidth.Normal, PriorityBackground: bandwidth.Background, PriorityNormal: bandwidth.Normal, PriorityUrgent: bandwidth.Urgent,
+		"of a later version": bandwidth.Normal,
+	} {
+		if rank := (Distribution{Priority: priority}).Rank(); rank != want {
+			t.Errorf("%q is %v, want %v", priority, rank, want)
+		}
+	}
+}
+
 func TestSameTraffic(t *testing.T) {
 	base := moving("", "daily 08:00-18:00 1Mbit")
 	for name, c := range map[string]struct {

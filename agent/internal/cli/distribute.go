@@ -9,9 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rackswarm/rackswarm/core/api"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/client"
-	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 const distributeHelp = `State that an artifact belongs at a path on the nodes that match all that is
@@ -86,7 +84,7 @@ func (r *run) distributeCommand() *cobra.Command {
 	_ = cmd.MarkFlagRequired("path")
 	_ = cmd.RegisterFlagCompletionFunc("artifact", r.completeArtifact)
 	_ = cmd.RegisterFlagCompletionFunc("activate", cobra.FixedCompletions([]cobra.Completion{api.ActivateEach, api.ActivateTogether}, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("priority", cobra.FixedCompletions(priorities(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("priority", cobra.FixedCompletions([]cobra.Completion{api.PriorityBackground, api.PriorityNormal, api.PriorityUrgent}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("node", r.completeNode)
 	_ = cmd.RegisterFlagCompletionFunc("location", r.completeLocation)
 	_ = cmd.RegisterFlagCompletionFunc("label", r.completeLabel)
@@ -135,29 +133,16 @@ func (r *run) distribute(ctx context.Context, d api.Distribution, f distributeFl
 	})
 }
 
-// ceilingOf reads a flag that is a rate; "" and unlimited are no ceiling.
+// ceilingOf reads a flag that is a ceiling; "" is none.
 func ceilingOf(flag, text string) (*int64, error) {
 	if text == "" {
 		return nil, nil
 	}
-	rate, err := parseRate(flag, text)
-	switch {
-	case err != nil:
-		return nil, err
-	case rate == 0:
-		return nil, &exitError{exitUsage, api.ZeroCeiling(flag)}
-	case rate == unit.Unlimited:
-		return nil, nil
+	n, err := api.ParseCeiling(flag, text)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
 	}
-	n := int64(rate)
-	return &n, nil
-}
-
-func priorities() (names []cobra.Completion) {
-	for _, rank := range []bandwidth.Rank{bandwidth.Background, bandwidth.Normal, bandwidth.Urgent} {
-		names = append(names, rank.String())
-	}
-	return names
+	return n, nil
 }
 
 // checkAhead finds mistakes in all but the digest before a source is hashed,

@@ -119,12 +119,14 @@ func setRate(change *api.LimitChange, into **int64, direction, text string) erro
 		return nil
 	}
 	flag := "--" + direction
-	rate, err := parseRate(flag, text)
+	rate, err := unit.ParseRate(text)
 	switch {
 	case err != nil:
-		return err
+		return usage(flag, fmt.Sprintf("%q is no rate", text), rateFix)
 	case rate == 0:
 		return &exitError{exitUsage, api.ZeroRate(flag)}
+	case isNumber(text): // bytes in a file, but who types 10 hardly means 10 B/s
+		return usage(flag, fmt.Sprintf("%s of what?", text), rateFix)
 	case rate == unit.Unlimited:
 		change.Unlimited = append(change.Unlimited, direction)
 		return nil
@@ -132,18 +134,6 @@ func setRate(change *api.LimitChange, into **int64, direction, text string) erro
 	n := int64(rate)
 	*into = &n
 	return nil
-}
-
-// parseRate reads a flag that is a rate.
-func parseRate(flag, text string) (unit.Rate, error) {
-	rate, err := unit.ParseRate(text)
-	switch {
-	case err != nil:
-		return 0, usage(flag, fmt.Sprintf("%q is no rate", text), rateFix)
-	case rate != 0 && isNumber(text): // bytes in a file, but who types 10 hardly means 10 B/s
-		return 0, usage(flag, fmt.Sprintf("%s of what?", text), rateFix)
-	}
-	return rate, nil
 }
 
 func isNumber(text string) bool {

@@ -67,6 +67,11 @@ func (r *reader) artifact(c call) (options, error) {
 	if r.choice("activate", api.ActivateEach, api.ActivateTogether) == api.ActivateTogether {
 		o.want.Activate = api.ActivateTogether
 	}
+	if p := r.choice("priority", api.PriorityNormal, api.PriorityBackground, api.PriorityUrgent); p != api.PriorityNormal {
+		o.want.Priority = p
+	}
+	o.want.MaxDownload, o.want.MaxUpload = r.ceiling("max_download"), r.ceiling("max_upload")
+	o.want.Windows, o.want.TimeZone = r.lines("windows"), r.text("time_zone")
 	o.src, o.url, o.headers, o.checksum = r.text("src"), r.text("url"), r.labels("headers"), r.text("checksum")
 	r.flag("remote_src", false) // the plugin's
 	o.absent = r.choice("state", api.StatePresent, api.StateAbsent) == api.StateAbsent

@@ -12,6 +12,8 @@ import (
 
 var digest = "sha256:" + strings.Repeat("ab", 32)
 
+var megabit = int64(1e6) // 8 Mbit/s in bytes
+
 func TestParseOptions(t *testing.T) {
 	plain := common{call: call{Module: moduleArtifact}, wait: true, timeout: time.Hour}
 	for _, c := range []struct {
@@ -27,6 +29,12 @@ func TestParseOptions(t *testing.T) {
 		{"switching", `{"digest":"` + digest + `","dest":"/srv/app","activate":"together","keep_previous":1,"hooks_before":["a"],"hooks_after":"b","force":true}`,
 			options{common: plain, want: api.Distribution{Name: "srv-app", Digest: digest, Path: "/srv/app", Activate: api.ActivateTogether, KeepPrevious: true,
 				Overwrite: true, Hooks: api.Hooks{Before: []string{"a"}, After: []string{"b"}}}}},
+		{"traffic", `{"digest":"` + digest + `","dest":"/srv/app","priority":"urgent","max_download":"8Mbit","max_upload":"unlimited",
+			"windows":["mon-fri 08:00-18:00 20Mbit","otherwise 0"],"time_zone":"Europe/Amsterdam"}`,
+			options{common: plain, want: api.Distribution{Name: "srv-app", Digest: digest, Path: "/srv/app", Priority: "urgent", MaxDownload: &megabit,
+				Windows: []string{"mon-fri 08:00-18:00 20Mbit", "otherwise 0"}, TimeZone: "Europe/Amsterdam"}}},
+		{"one window", `{"digest":"` + digest + `","dest":"/srv/app","windows":"sat,sun 00:00-24:00 1MiB/s"}`,
+			options{common: plain, want: api.Distribution{Name: "srv-app", Digest: digest, Path: "/srv/app", Windows: []string{"sat,sun 00:00-24:00 1MiB/s"}}}},
 		{"everything", `{"name":"app","src":"/build/app","dest":"/srv/app","node":"n1","locations":["ams1","esy/r2"],"labels":{"role":"web","tier":1},
 			"node_names":"a, b","owner":"www-data","group":33,"mode":"0755","overwrite":"yes","wait":"no","timeout":"90","state":"present",
 			"endpoint":"https://a:7422","ca_path":"ca","client_cert":"cert","client_key":"key",
@@ -63,6 +71,11 @@ func TestParseOptionsRejects(t *testing.T) {
 		"checksum":           {with(`,"checksum":"md5:1"`), "checksum", "not a checksum"},
 		"an odd path":        {`{"src":"/x","dest":"/srv/../app"}`, "path", "clean"},
 		"a hook":             {with(`,"hooks_after":["a b"]`), "hooks.after", "name of a hook"},
+		"a priority":         {with(`,"priority":"high"`), "priority", "normal, background, urgent"},
+		"a plain rate":       {with(`,"max_upload":10`), "max_upload", "10 of what?"},
+		"a rate of zero":     {with(`,"max_download":"0"`), "max_download", "never means unlimited"},
+		"a window":           {with(`,"windows":["daily 08:00-18:00 1Mbit","daily 08:00-18:00"]`), "windows[1]", "2 words"},
+		"a time zone":        {with(`,"time_zone":"Mars"`), "time_zone", "not a time zone"},
 		"plugin":             {with(`,"_swarm":[]`), "", "does not decode"},
 		"module":             {with(`,"_swarm":{"module":"x"}`), "", "no module"},
 		"step":               {with(`,"_swarm":{"step":"x"}`), "", "no step"},

@@ -26,7 +26,7 @@ func plan(o options, now *api.Distribution) operation {
 		return nothing
 	case o.absent:
 		return remove
-	case now != nil && now.State != api.StateAbsent && o.want.SameTask(*now):
+	case now != nil && now.State != api.StateAbsent && o.want.SameTask(*now) && o.want.SameTraffic(*now):
 		return nothing
 	}
 	return put

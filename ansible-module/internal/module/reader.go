@@ -109,7 +109,11 @@ func (r *reader) list(option string) []string {
 	if s, ok := v.(string); ok {
 		return strings.FieldsFunc(s, func(c rune) bool { return c == ',' || c == ' ' })
 	}
-	var all []string
+	return r.texts(option, v)
+}
+
+// texts are the elements of a list, which must be strings.
+func (r *reader) texts(option string, v any) (all []string) {
 	items, ok := v.([]any)
 	for _, item := range items {
 		s, isText := item.(string)
@@ -120,6 +124,31 @@ func (r *reader) list(option string) []string {
 		r.fail(option, fmt.Sprintf("%v is not a list of texts", v), "write for example [ams1, ams2/rsn-27]")
 	}
 	return all
+}
+
+// lines reads a list of strings that may have spaces and commas, or one of them.
+func (r *reader) lines(option string) []string {
+	var v any
+	if !r.take(option, &v) {
+		return nil
+	}
+	if s, ok := v.(string); ok {
+		return []string{s}
+	}
+	return r.texts(option, v)
+}
+
+// ceiling reads a rate above zero; nil is none.
+func (r *reader) ceiling(option string) *int64 {
+	text := r.text(option)
+	if text == "" {
+		return nil
+	}
+	n, err := api.ParseCeiling(option, text)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return n
 }
 
 // labels reads a map; values that are numbers or booleans are taken as text.

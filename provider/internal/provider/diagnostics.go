@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"regexp"
+	"strconv"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -63,7 +64,10 @@ var fields = map[string]string{
 	"name": "name", "digest": "artifact_digest", "path": "path",
 	"owner": "owner", "group": "group", "mode": "mode", "piece_size": "piece_size",
 	"activate": "activate", "keep_previous": "keep_previous",
+	"priority": "priority", "max_download": "max_download", "max_upload": "max_upload", "windows": "windows", "time_zone": "time_zone",
 }
+
+var windowField = regexp.MustCompile(`^windows\[(\d{1,4})\]$`)
 
 var nestedField = regexp.MustCompile(`^(selector|hooks)(?:\.(locations|labels|node_names|before|after)(?:\[\d+\])?)?$`)
 
@@ -72,6 +76,10 @@ var nestedField = regexp.MustCompile(`^(selector|hooks)(?:\.(locations|labels|no
 func field(subject string) (path.Path, bool) {
 	if name, ok := fields[subject]; ok {
 		return path.Root(name), true
+	}
+	if m := windowField.FindStringSubmatch(subject); m != nil {
+		i, err := strconv.Atoi(m[1])
+		return path.Root("windows").AtListIndex(i), err == nil
 	}
 	m := nestedField.FindStringSubmatch(subject)
 	switch {

@@ -22,6 +22,8 @@ func TestErrorsHaveAnAttribute(t *testing.T) {
 		{"selector", path.Root("selector")},
 		{"selector.locations[3]", path.Root("selector").AtName("locations")},
 		{"selector.labels", path.Root("selector").AtName("labels")},
+		{"windows[2]", path.Root("windows").AtListIndex(2)},
+		{"max_download", path.Root("max_download")},
 		{"web1", path.Empty()},
 		{"selector.other", path.Empty()},
 	} {

@@ -37,6 +37,17 @@ func (r *distributionResource) update(ctx context.Context, want api.Distribution
 	return r.put(ctx, agent, want, wait, verify)
 }
 
+// steer states by which rules bytes move. Nodes are not waited for: there may be
+// nothing that they move.
+func (r *distributionResource) steer(ctx context.Context, want api.Distribution) error {
+	agent, err := r.conn.agent()
+	if err != nil {
+		return err
+	}
+	_, err = agent.PutDistribution(ctx, want)
+	return err
+}
+
 // put states what is desired, and waits. The error says that it is not stated;
 // what comes after that is part of the outcome.
 func (r *distributionResource) put(ctx context.Context, agent *client.Client, want api.Distribution, wait, verify bool) (outcome, error) {

@@ -25,6 +25,12 @@ type distributionModel struct {
 	KeepPrevious   types.Bool   `tfsdk:"keep_previous"`
 	Hooks          types.Object `tfsdk:"hooks"`
 
+	Priority    types.String `tfsdk:"priority"`
+	MaxDownload types.String `tfsdk:"max_download"`
+	MaxUpload   types.String `tfsdk:"max_upload"`
+	Windows     types.List   `tfsdk:"windows"`
+	TimeZone    types.String `tfsdk:"time_zone"`
+
 	Wait              types.Bool     `tfsdk:"wait"`
 	MinSuccessPercent types.Int64    `tfsdk:"min_success_percent"`
 	OnPartial         types.String   `tfsdk:"on_partial"`
@@ -50,12 +56,14 @@ func (m *distributionModel) desired(ctx context.Context) (api.Distribution, diag
 	s, diags := selectorOf(ctx, m.Selector)
 	h, more := hooksOf(ctx, m.Hooks)
 	diags.Append(more...)
-	return api.Distribution{
+	d := api.Distribution{
 		Name: m.Name.ValueString(), Digest: m.ArtifactDigest.ValueString(), Path: m.Path.ValueString(), Selector: s,
 		Owner: m.Owner.ValueString(), Group: m.Group.ValueString(), Mode: m.Mode.ValueString(),
 		Overwrite: m.Overwrite.ValueBool(), AllowEmpty: m.AllowEmpty.ValueBool(),
 		Activate: m.Activate.ValueString(), KeepPrevious: m.KeepPrevious.ValueBool(), Hooks: h,
-	}, diags
+	}
+	diags.Append(m.addTraffic(ctx, &d)...)
+	return d, diags
 }
 
 // takeDesired sets what the fleet wants. What means the same stays as it is
@@ -84,6 +92,7 @@ func (m *distributionModel) takeDesired(ctx context.Context, d api.Distribution)
 		m.Hooks, more = hooksValue(ctx, d.Hooks)
 		diags.Append(more...)
 	}
+	diags.Append(m.takeTraffic(ctx, d)...)
 	return diags
 }
 

@@ -31,6 +31,9 @@ func (r *distributionResource) ValidateConfig(ctx context.Context, req resource.
 	if !fullyKnown(ctx, config.Hooks) {
 		config.Hooks = types.ObjectNull(hookTypes)
 	}
+	if v, err := config.Windows.ToTerraformValue(ctx); err != nil || !v.IsFullyKnown() || config.TimeZone.IsUnknown() {
+		config.Windows = types.ListNull(types.StringType)
+	}
 	d, diags := config.desired(ctx)
 	resp.Diagnostics.Append(diags...)
 	if err := d.Validate(); err != nil {

@@ -74,7 +74,13 @@ func (r *distributionResource) Update(ctx context.Context, req resource.UpdateRe
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if !plan.Converged.IsUnknown() { // nothing is asked of the nodes
+	if !plan.Converged.IsUnknown() { // no other content is asked of the nodes
+		if !plan.sameTraffic(state) {
+			if err := r.steer(ctx, want); err != nil {
+				addError(&resp.Diagnostics, want.Name, err, field)
+				return
+			}
+		}
 		resp.Diagnostics.Append(resp.State.Set(ctx, &plan)...)
 		return
 	}

@@ -41,7 +41,7 @@ func (r *distributionResource) Schema(ctx context.Context, _ resource.SchemaRequ
 			"The agents keep it so by themselves. An apply states it and waits for the nodes; a refresh finds what is not as it should be.",
 		Attributes: map[string]schema.Attribute{},
 	}
-	for _, part := range []map[string]schema.Attribute{desiredAttributes(), behaviourAttributes(ctx), stateAttributes(), measuredAttributes()} {
+	for _, part := range []map[string]schema.Attribute{desiredAttributes(), trafficAttributes(), behaviourAttributes(ctx), stateAttributes(), measuredAttributes()} {
 		for name, a := range part {
 			resp.Schema.Attributes[name] = a
 		}
@@ -106,6 +106,34 @@ func desiredAttributes() map[string]schema.Attribute {
 					MarkdownDescription: "Run on what stands after the switch, in this order. One that fails brings the previous version back.",
 				},
 			},
+		},
+	}
+}
+
+const onTheRun = " A change takes effect within a second, also on a transfer that runs, which goes on from where it is."
+
+// trafficAttributes say how bytes move. They are changed in place, and no apply waits
+// for the nodes because of them.
+func trafficAttributes() map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"priority": schema.StringAttribute{
+			Optional: true, Computed: true, Default: stringdefault.StaticString(api.PriorityNormal),
+			MarkdownDescription: "How urgent the transfer is: `background`, `normal` (default) or `urgent`. Where links are short, what is more urgent goes first, and the rest waits." + onTheRun,
+			Validators:          []validator.String{stringvalidator.OneOf(api.PriorityBackground, api.PriorityNormal, api.PriorityUrgent)},
+		},
+		"max_download": schema.StringAttribute{
+			Optional: true, MarkdownDescription: "What each node receives at most, such as `10MiB/s` or `200Mbit`. Default: no ceiling." + onTheRun,
+		},
+		"max_upload": schema.StringAttribute{
+			Optional: true, MarkdownDescription: "What each node sends at most, such as `10MiB/s` or `200Mbit`. Default: no ceiling." + onTheRun,
+		},
+		"windows": schema.ListAttribute{
+			ElementType: types.StringType, Optional: true,
+			MarkdownDescription: "Rates of each node at times of the week, for what it receives and for what it sends: days, times and a rate, such as `mon-fri 08:00-18:00 20Mbit` or `sat,sun 00:00-24:00 unlimited`. " +
+				"`otherwise 1MiB/s` is what holds outside of all windows, by default no limit. Where windows overlap, the lowest rate counts; the rate 0 lets nothing move." + onTheRun,
+		},
+		"time_zone": schema.StringAttribute{
+			Optional: true, MarkdownDescription: "The time zone of `windows`, such as `Europe/Amsterdam`. Default: `UTC`.",
 		},
 	}
 }

@@ -78,6 +78,26 @@ options:
     description: Commands of the agents' configuration that look at what stands; if one refuses, the version before comes back.
     type: list
     elements: str
+  priority:
+    description: Where links are short, what is more urgent goes first, and the rest waits. By default V(normal).
+    type: str
+    choices: [background, normal, urgent]
+  max_download:
+    description: What each node receives at most, such as V(10MiB/s) or V(200Mbit). By default there is no ceiling.
+    type: str
+  max_upload:
+    description: What each node sends at most, such as V(10MiB/s) or V(200Mbit). By default there is no ceiling.
+    type: str
+  windows:
+    description:
+      - Rates of each node at times of the week, for what it receives and for what it sends, such as V(mon-fri 08:00-18:00 20Mbit)
+        or V(sat,sun 00:00-24:00 unlimited). V(otherwise 1MiB/s) is what holds outside of all windows, by default no limit.
+      - Where windows overlap, the lowest rate counts. The rate 0 lets nothing move.
+    type: list
+    elements: str
+  time_zone:
+    description: That the times of O(windows) are in, such as V(Europe/Amsterdam). By default UTC.
+    type: str
   locations:
     description: Nodes in one of these locations, rather than the hosts of the play.
     type: list
@@ -149,6 +169,14 @@ EXAMPLES = r"""
     activate: together
     keep_previous: true
     hooks_after: [restart-app]
+
+- name: Little by day, and after everything else
+  rackswarm.swarm.artifact:
+    src: build/archive
+    dest: /srv/archive
+    priority: background
+    windows: ["mon-fri 08:00-18:00 20Mbit", "otherwise unlimited"]
+    time_zone: Europe/Amsterdam
 
 - name: In the background
   rackswarm.swarm.artifact:

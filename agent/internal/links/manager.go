@@ -65,9 +65,9 @@ type Manager struct {
 }
 
 const (
-	// While something is moved, what is known of links is read twice a second, and
-	// now and then otherwise: a link may be declared, or not be any more.
-	refreshBusy = 500 * time.Millisecond
+	// While something is moved, what is known of links is read at each turn, and now
+	// and then otherwise: a link may be declared, or not be any more.
+	refreshBusy = interval / 2
 	refreshIdle = 5 * time.Second
 )
 

@@ -54,8 +54,10 @@ const (
 	// after leaseLife at most, and one more try.
 	leaseLife  = 6 * time.Second
 	leaseEvery = 2 * time.Second
-	// publishEvery is how often it looks for a new reading to publish.
-	publishEvery = 500 * time.Millisecond
+	// publishEvery is how often it looks for a new reading to publish, and claimsEvery
+	// how often it reads what the fleet has moved, at least.
+	publishEvery = 100 * time.Millisecond
+	claimsEvery  = 500 * time.Millisecond
 	// settle is after what time all nodes have told what they had moved by then.
 	settle = 350 * time.Millisecond
 )
@@ -133,6 +135,7 @@ type watch struct {
 // watched is what is known of one of its links.
 type watched struct {
 	ours *ours
+	read unit.Time // when claims were read last
 	// reports are those that are not published yet, the oldest first.
 	reports []probe.Report
 	others  rates
@@ -169,6 +172,9 @@ func (m *Manager) floor(r probe.Report) string {
 func (w *watch) publish(ctx context.Context) {
 	for pause(ctx, publishEvery) == nil {
 		for _, l := range w.source.Links {
+			if !w.due(l) {
+				continue
+			}
 			claims, err := w.manager.cfg.Store.Claims(ctx, l)
 			if err != nil {
 				continue // readings grow old, as is right
@@ -178,6 +184,19 @@ func (w *watch) publish(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// due reports whether the claims on a link are to be read: a report has settled, or
+// it is time.
+func (w *watch) due(l unit.Location) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	k, now := w.links[l], w.manager.now()
+	if now.Sub(k.read) < claimsEvery && (len(k.reports) == 0 || !k.isSettled(k.reports[0], now)) {
+		return false
+	}
+	k.read = now
+	return true
 }
 
 // reading is what to publish of a link, if there is something new: once all that the
@@ -211,12 +230,15 @@ func (w *watch) reading(l unit.Location, claims []store.LinkClaim) (store.LinkRe
 // before it.
 func (k *watched) settled(now unit.Time) (r probe.Report, ok bool) {
 	for len(k.reports) > 0 {
-		next := k.reports[0]
-		if next.Known && next.Use.At != k.of && now.Sub(next.Use.At) < settle {
+		if !k.isSettled(k.reports[0], now) {
 			return r, ok
 		}
-		r, ok = next, true
+		r, ok = k.reports[0], true
 		k.reports = k.reports[1:]
 	}
 	return r, ok
+}
+
+func (k *watched) isSettled(r probe.Report, now unit.Time) bool {
+	return !r.Known || r.Use.At == k.of || now.Sub(r.Use.At) >= settle
 }

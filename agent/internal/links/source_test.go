@@ -136,7 +136,7 @@ func TestSteadyOthersAreNotOurs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := all["ams/r1"].DownOthers; got < 44*mbit || got > 56*mbit {
+		if got := all["ams/r1"].DownOthers; got < 40*mbit || got > 60*mbit {
 			t.Errorf("others are taken to use %v", got)
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	ReasonUnserved    ReasonCode = "unserved"          // no peer has what it lacks
 	ReasonLimit       ReasonCode = "limit"             // a limit binds
 	ReasonSenderLimit ReasonCode = "sender_limit"      // a limit binds what it sends to others
+	ReasonPriority    ReasonCode = "priority"          // something more urgent goes first
 	ReasonSeeds       ReasonCode = "seeds"             // only initial seeders give anything
 	ReasonDisk        ReasonCode = "disk"              // it hashes, or installs
 	ReasonFetching    ReasonCode = "fetching"          // it fetches, and nothing of the above holds it up

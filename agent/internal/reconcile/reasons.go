@@ -54,6 +54,8 @@ func (r *Reconciler) waitsFor(x *dist, t *transfer, stats *swarmapi.Stats) api.R
 		return api.Reason{Code: api.ReasonUnserved, Message: fmt.Sprintf("no peer has %d of %d spans that it lacks", stats.Missing, stats.Spans), Fix: seedsFix}
 	case stats.DownBound != swarmapi.Unbound:
 		return r.limitReason(t, stats.DownBound, stats.DownBinding, receiving)
+	case r.ahead(t) != nil:
+		return aheadReason(r.ahead(t), t.limits.rank)
 	case len(stats.Top) > 0 && !slices.ContainsFunc(stats.Top, passesOn):
 		return api.Reason{Code: api.ReasonSeeds, Message: "only initial seeders give it anything now", Fix: "wait: other nodes pass on what they get; else raise the seeder's upload limit"}
 	}
@@ -96,8 +98,27 @@ func (c ceiling) says(d direction) api.Reason {
 
 // yieldReason says that something more urgent goes first.
 func yieldReason(d direction, rank bandwidth.Rank) api.Reason {
-	return api.Reason{Code: d.code, Subject: "priority", Message: fmt.Sprintf("%s waits: its priority is %s, and a more urgent transfer comes first", d.what, rank),
-		Fix: "wait until that is done, or raise this one's: rackswarm distribute --priority, Terraform or Ansible"}
+	return api.Reason{Code: api.ReasonPriority, Subject: "priority", Fix: priorityFix,
+		Message: fmt.Sprintf("%s waits: its priority is %s, and a more urgent transfer comes first", d.what, rank)}
+}
+
+const priorityFix = "wait until that is done, or raise this one's: rackswarm distribute --priority, Terraform or Ansible"
+
+// ahead is a distribution that this node fetches and that is more urgent than t, if
+// there is one: who sends both sends that first.
+func (r *Reconciler) ahead(t *transfer) *dist {
+	for _, x := range r.sortedDists() {
+		if x.wanted != nil && x.rec.Status.Phase == api.PhaseFetching && x.wanted.Rank() > t.limits.rank {
+			return x
+		}
+	}
+	return nil
+}
+
+// aheadReason says that senders have something more urgent to send.
+func aheadReason(first *dist, rank bandwidth.Rank) api.Reason {
+	return api.Reason{Code: api.ReasonPriority, Subject: first.name, Fix: priorityFix,
+		Message: fmt.Sprintf("its priority is %s, and where links are short, distribution %s comes first, which is %s", rank, first.name, first.wanted.Rank())}
 }
 
 // linkReason names the link that binds, or what keeps this host's own link down.

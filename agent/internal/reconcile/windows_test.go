@@ -193,18 +193,23 @@ func TestReasonsOfTraffic(t *testing.T) {
 		r, _ := turning(t, "2026-01-17T00:00:00Z", digest, api.Distribution{Name: "site", Digest: digest.String(), Priority: "background",
 			Windows: []string{"daily 00:00-06:00 0"}})
 		x, moving := &dist{name: "site", rec: &Record{Name: "site", Status: api.NodeStatus{Phase: api.PhaseFetching}}}, r.transfers[digest]
-		check := func(s swarmapi.Stats, subject, message, fix string) {
+		check := func(s swarmapi.Stats, code api.ReasonCode, subject, message, fix string) {
 			t.Helper()
 			got := r.reasons(x, moving, &s)
-			if len(got) != 1 || got[0].Code != api.ReasonLimit || !strings.Contains(got[0].Subject, subject) || !strings.Contains(got[0].Message, message) || !strings.Contains(got[0].Fix, fix) {
+			if len(got) != 1 || got[0].Code != code || !strings.Contains(got[0].Subject, subject) || !strings.Contains(got[0].Message, message) || !strings.Contains(got[0].Fix, fix) {
 				t.Errorf("%+v, want %s: %s; %s", got, subject, message, fix)
 			}
 		}
 		const window = `the window "daily 00:00-06:00 0" of distribution site`
-		check(swarmapi.Stats{}, window, "0 B/s by "+window, "wait until Sat 06:00 UTC")
+		check(swarmapi.Stats{}, api.ReasonLimit, window, "0 B/s by "+window, "wait until Sat 06:00 UTC")
 		r.passTo(t, "2026-01-17T06:00:00Z")
 		yields := swarmapi.Stats{Peers: 1, DownBound: swarmapi.NodeBound, DownBinding: bandwidth.Binding{Reason: bandwidth.Priority}}
-		check(yields, "priority", "its priority is background", "--priority")
+		check(yields, api.ReasonPriority, "priority", "its priority is background", "--priority")
+		hotfix := &dist{name: "hotfix", rec: &Record{Name: "hotfix", Status: api.NodeStatus{Phase: api.PhaseFetching}}, wanted: &api.Distribution{Name: "hotfix"}}
+		r.dists["hotfix"] = hotfix
+		check(swarmapi.Stats{Peers: 1}, api.ReasonPriority, "hotfix", "distribution hotfix comes first, which is normal", "--priority")
+		hotfix.rec.Status.Phase = api.PhaseInstalled
+		check(swarmapi.Stats{Peers: 1}, api.ReasonFetching, "", "no limit of ours binds", "")
 	})
 }
 

@@ -18,6 +18,7 @@ const (
 type link struct {
 	peer Member
 	up   bool
+	lost bool // it was up, and has ended
 	// dialAt is when to dial; Never while connected, while a dial is under
 	// way, or when the peer is the one that dials.
 	dialAt  unit.Time
@@ -135,7 +136,7 @@ func (o *Overlay) nextDial() unit.Time {
 // PeerUp says that a connection to the peer stands, whoever dialed.
 func (o *Overlay) PeerUp(peer unit.NodeID) {
 	if k := o.links[peer]; k != nil {
-		k.up, k.dialAt, k.backoff = true, unit.Never, redialMin
+		k.up, k.lost, k.dialAt, k.backoff = true, false, unit.Never, redialMin
 	}
 }
 
@@ -146,7 +147,10 @@ func (o *Overlay) PeerDown(now unit.Time, peer unit.NodeID) {
 	if k == nil {
 		return
 	}
-	k.up = false
+	if k.up {
+		k.up, k.lost = false, true
+		o.succeed(now)
+	}
 	if o.dials(peer) {
 		k.dialAt = now.Add(k.backoff + o.rand.Jitter(k.backoff))
 		k.backoff = min(2*k.backoff, redialMax)

@@ -208,7 +208,7 @@ func (o *Overlay) tickLevel(now unit.Time, i int, out []Action) []Action {
 		l.countAt = unit.Never
 		if o.wantsSlot(i) {
 			l.countAt = now.Add(claimRetry)
-			out = append(out, Claim{Location: l.location, Slots: l.slots()})
+			out = append(out, Claim{Location: l.location, Slots: l.slots() + o.vacant(i)}) // beside those of the dead
 		}
 	}
 	return out

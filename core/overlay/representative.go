@@ -28,11 +28,37 @@ func (o *Overlay) wantsSlot(i int) bool {
 	if o.self.Initial || i == len(o.levels)-1 || !l.joined || !l.seen || l.slot >= 0 {
 		return false
 	}
-	holders := l.group.holders()
+	holders := l.group.holders() - o.vacant(i)
 	if o.self.Permille >= almostDone && holders > 0 {
 		return false
 	}
 	return l.group.better(o.self, l.location)+holders < l.slots()
+}
+
+// vacant is how many slots of level i's location are held by nodes that seem dead: the
+// connections to all holders have ended. The store keeps a slot until its lease has
+// run out, and tells of that later still; nothing would come in until then.
+func (o *Overlay) vacant(i int) int {
+	n := 0
+	for _, holder := range o.levels[i].group.Slots {
+		if holder == "" {
+			continue
+		}
+		if k := o.links[holder]; k == nil || !k.lost {
+			return 0
+		}
+		n++
+	}
+	return n
+}
+
+// succeed has the node count representatives where all seem dead now.
+func (o *Overlay) succeed(now unit.Time) {
+	for i := range o.levels {
+		if l := &o.levels[i]; l.countAt == unit.Never && o.vacant(i) > 0 && o.wantsSlot(i) {
+			l.countAt = now.Add(o.rand.Jitter(settleJitter))
+		}
+	}
 }
 
 // better counts the members that could take a slot and suit better than self: by

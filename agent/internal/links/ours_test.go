@@ -58,13 +58,13 @@ func TestOthersStaySteady(t *testing.T) {
 		const others = 5e6
 		refresh := time.Duration(rapid.IntRange(1, 20).Draw(t, "refresh")) * 250 * time.Millisecond
 		late := time.Duration(rapid.Float64Range(0, 1).Draw(t, "late") * float64(refresh))
-		o, moved := newOurs(), func(unit.Time) float64 { return 0 }
+		o := newOurs()
 		var rates []float64 // of the fleet, in each quarter of a second
 		random := unit.NewRand(rapid.Uint64().Draw(t, "seed"))
 		for range 120 {
 			rates = append(rates, float64(random.Uint64()%10e6))
 		}
-		moved = func(at unit.Time) (sum float64) {
+		moved := func(at unit.Time) (sum float64) {
 			for i, r := range rates {
 				from := time.Duration(i) * 250 * time.Millisecond
 				sum += r * min(max(at.Sub(after(from)), 0), 250*time.Millisecond).Seconds()

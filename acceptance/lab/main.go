@@ -92,12 +92,20 @@ func (o *options) check() error {
 			return fmt.Errorf("there is no system %q; choose from %s", name, strings.Join(systemNames(), ", "))
 		}
 	}
+	return o.findAgents()
+}
+
+// findAgents makes the agents' directory absolute: they are started in others.
+func (o *options) findAgents() (err error) {
 	if o.bin == "" {
 		self, err := os.Executable()
 		if err != nil {
 			return fmt.Errorf("find this program: %w; name the directory of rackswarm with -bin", err)
 		}
 		o.bin = filepath.Dir(self)
+	}
+	if o.bin, err = filepath.Abs(o.bin); err != nil {
+		return fmt.Errorf("find -bin: %w; name the directory of rackswarm by its whole path", err)
 	}
 	return nil
 }

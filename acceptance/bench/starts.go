@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/traces"
 )
@@ -25,10 +24,10 @@ func (f *fleet) readTraces() error {
 	return nil
 }
 
-func milliseconds(ways []time.Duration) []float64 {
+func milliseconds(ways []traces.Way) []float64 {
 	all := make([]float64, len(ways))
 	for i, w := range ways {
-		all[i] = w.Seconds() * 1e3
+		all[i] = w.Took.Seconds() * 1e3
 	}
 	return all
 }

@@ -137,7 +137,8 @@ func TestLab(t *testing.T) {
 		t.Errorf("the plot is %q, %v", svg, err)
 	}
 	ours := readReport(t, filepath.Join(out, "small.rackswarm.1.json"))
-	if ours.Overlay.StoreOps == 0 || ours.Overlay.Representatives["r2"] < 1 || ours.StartLatency.P50 <= 0 {
+	if ours.Overlay.StoreOps == 0 || ours.Overlay.Representatives["r2"] < 1 || ours.StartLatency.P50 <= 0 ||
+		ours.StartLatency.Within.Count == 0 || ours.StartLatency.Across.Count == 0 {
 		t.Errorf("traces and store tell %+v and START %+v", ours.Overlay, ours.StartLatency)
 	}
 }

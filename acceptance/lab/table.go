@@ -61,6 +61,10 @@ func (g group) middle() scenario.Report {
 var details = []column{
 	{"START p50 ms", "%.1f", func(r scenario.Report) float64 { return r.StartLatency.P50 }},
 	{"p99", "%.1f", func(r scenario.Report) float64 { return r.StartLatency.P99 }},
+	{"within p50", "%.1f", func(r scenario.Report) float64 { return r.StartLatency.Within.P50 }},
+	{"p99", "%.1f", func(r scenario.Report) float64 { return r.StartLatency.Within.P99 }},
+	{"across p50", "%.1f", func(r scenario.Report) float64 { return r.StartLatency.Across.P50 }},
+	{"p99", "%.1f", func(r scenario.Report) float64 { return r.StartLatency.Across.P99 }},
 	{"RSS MiB", "%.0f", largestRSS},
 	{"store ops", "%.0f", func(r scenario.Report) float64 { return float64(r.Overlay.StoreOps) }},
 	{"built s", "%.1f", func(r scenario.Report) float64 { return r.Overlay.Built }},

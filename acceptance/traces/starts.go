@@ -1,6 +1,7 @@
 package traces
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -20,16 +21,22 @@ type sending struct {
 	arrived       bool
 }
 
-// StartWays is how long each START took, sorted: from the request that it
+// Way is what a START took from one node to another.
+type Way struct {
+	From, To unit.NodeID
+	Took     time.Duration
+}
+
+// StartWays is how long each START took, the shortest first: from the request that it
 // announces, which is the decision, until the other node has dealt with it: that
 // which arrived first, if it was sent by several ways. What is told again to a peer
 // that connected later is left out.
-func StartWays(traces []Trace) []time.Duration {
+func StartWays(traces []Trace) []Way {
 	sendings := map[startKey][]sending{}
 	for _, t := range traces {
 		noteSendings(t, sendings)
 	}
-	var ways []time.Duration
+	var ways []Way
 	for _, t := range traces {
 		for _, l := range t.Lines {
 			start, ok := l.Event.(trace.Start)
@@ -40,12 +47,12 @@ func StartWays(traces []Trace) []time.Duration {
 				s := lastBefore(sendings[startKey{start.Peer, t.Node, span}], t.wall(l))
 				if s != nil && s.decided != 0 && !s.arrived {
 					s.arrived = true
-					ways = append(ways, time.Duration(t.wall(l)-s.decided))
+					ways = append(ways, Way{start.Peer, t.Node, time.Duration(t.wall(l) - s.decided)})
 				}
 			}
 		}
 	}
-	slices.Sort(ways)
+	slices.SortStableFunc(ways, func(a, b Way) int { return cmp.Compare(a.Took, b.Took) })
 	return ways
 }
 

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/trace"
@@ -41,7 +40,7 @@ func TestStartWays(t *testing.T) {
 	}}
 	c := Trace{Node: "c", Epoch: 1000 * ms, Lines: []trace.Line{line("c", 30, told("a", true, 1))}} // 20 ms
 	d := Trace{Node: "d", Epoch: 1000 * ms, Lines: []trace.Line{line("d", 5001, told("a", true, 1))}}
-	if got, want := StartWays([]Trace{a, b, c, d}), []time.Duration{3 * ms, 5 * ms, 7 * ms, 20 * ms}; !slices.Equal(got, want) {
+	if got, want := StartWays([]Trace{a, b, c, d}), []Way{{"a", "b", 3 * ms}, {"a", "b", 5 * ms}, {"a", "b", 7 * ms}, {"a", "c", 20 * ms}}; !slices.Equal(got, want) {
 		t.Errorf("the ways took %v, want %v", got, want)
 	}
 }

@@ -31,7 +31,7 @@ func (s *Scenario) Report(system string, o Observed) (Report, error) {
 	s.split(&r, o)
 	r.times()
 	s.traffic(&r, o)
-	r.StartLatency = PercentilesOf(o.StartWays)
+	r.StartLatency = s.startLatency(o.StartWays)
 	r.Overlay.Built, r.Overlay.StoreOps, r.Overlay.StoreOpsPeak = o.Overlay.Built, o.Overlay.StoreOps, o.Overlay.StoreOpsPeak
 	maps.Copy(r.Overlay.Representatives, o.Overlay.Representatives)
 	maps.Copy(r.LinkUse, o.LinkUse)
@@ -173,6 +173,29 @@ func (s *Scenario) traffic(r *Report, o Observed) {
 		if n := o.Nodes[node]; n.Received > 0 && n.Finished {
 			r.compare(string(node)+" says that it received", n.Received, n.Crossed.Down)
 		}
+	}
+}
+
+// startLatency tells STARTs within a location from those across an uplink, by
+// where the scenario's file has the hosts.
+func (s *Scenario) startLatency(ways []StartWay) StartLatency {
+	at := map[unit.NodeID]unit.Location{}
+	for _, h := range s.Hosts {
+		at[h.Node] = h.Location
+	}
+	var all, within, across []time.Duration
+	for _, w := range ways {
+		all = append(all, w.Took)
+		if at[w.From] == at[w.To] {
+			within = append(within, w.Took)
+		} else {
+			across = append(across, w.Took)
+		}
+	}
+	return StartLatency{
+		Percentiles: PercentilesOf(all),
+		Within:      ClassLatency{PercentilesOf(within), len(within)},
+		Across:      ClassLatency{PercentilesOf(across), len(across)},
 	}
 }
 

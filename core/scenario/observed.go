@@ -16,10 +16,9 @@ type Observed struct {
 	// Crossed is payload over uplinks, headers taken off, retransmissions included.
 	Crossed map[unit.Location]Crossing
 	// Peaks and Bytes are sampled once a second.
-	LinkUse map[unit.Location]Peak
-	Bytes   []Point // payload received by all, by time
-	// StartWays are what STARTs took from the decision to the peer.
-	StartWays  []time.Duration
+	LinkUse    map[unit.Location]Peak
+	Bytes      []Point // payload received by all, by time
+	StartWays  []StartWay
 	Overlay    OverlayReport
 	Probes     []ProbeReport
 	Background []FlowReport
@@ -47,6 +46,12 @@ type NodeObserved struct {
 	CPU     time.Duration
 	// Failure says why the host did not finish.
 	Failure string
+}
+
+// StartWay is what a START took from the decision to the peer.
+type StartWay struct {
+	From, To unit.NodeID
+	Took     time.Duration
 }
 
 // LinkInterval is what passed an uplink on layer 2, in bytes, until a time: in all,

@@ -19,10 +19,10 @@ type Report struct {
 	Last   float64 `json:"last_s"`
 	Spread float64 `json:"spread"` // (p95−p5)/median of the finish times
 	// StartLatency is START's way from the decision to the peer.
-	StartLatency    Percentiles `json:"start_latency_ms"`
-	Median          float64     `json:"median_s"`
-	LastOverBound   float64     `json:"last_over_bound"`
-	MedianOverBound float64     `json:"median_over_bound"`
+	StartLatency    StartLatency `json:"start_latency_ms"`
+	Median          float64      `json:"median_s"`
+	LastOverBound   float64      `json:"last_over_bound"`
+	MedianOverBound float64      `json:"median_over_bound"`
 	// SeedingRatio is what the initial seeders sent ÷ the artifact.
 	SeedingRatio float64                  `json:"seeding_ratio"`
 	UplinkCopies map[unit.Location]UpDown `json:"uplink_copies"`
@@ -72,6 +72,20 @@ const Killed = "killed"
 type Percentiles struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
+}
+
+// StartLatency is START's way in milliseconds: all of them, those between two
+// hosts of one location, and those across an uplink.
+type StartLatency struct {
+	Percentiles
+	Within ClassLatency `json:"within,omitzero"`
+	Across ClassLatency `json:"across,omitzero"`
+}
+
+// ClassLatency is that of a class of which there were so many.
+type ClassLatency struct {
+	Percentiles
+	Count int `json:"count"`
 }
 
 // UpDown are copies of the artifact over an uplink.

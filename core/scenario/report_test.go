@@ -25,11 +25,13 @@ func TestReport(t *testing.T) {
 	late.Duplicate, late.Received, late.MaxRSS = 1e6, 11e6, 3*unit.MiB
 	late.Crossed.Down = 20e6 // disagrees with what the agent says
 	r, err := s.Report("ours", Observed{
-		Nodes:     map[unit.NodeID]NodeObserved{"a/1": seeder, "a/2": finished(10), "b/1": late, "b/2": {CPU: time.Second}},
-		Ended:     20 * time.Second,
-		Crossed:   map[unit.Location]Crossing{"a": {Up: 105e5}, "b": {Down: 12e6, Up: 1e6}},
-		StartWays: []time.Duration{3 * time.Millisecond, time.Millisecond, 2 * time.Millisecond},
-		Notes:     []string{"seen"},
+		Nodes:   map[unit.NodeID]NodeObserved{"a/1": seeder, "a/2": finished(10), "b/1": late, "b/2": {CPU: time.Second}},
+		Ended:   20 * time.Second,
+		Crossed: map[unit.Location]Crossing{"a": {Up: 105e5}, "b": {Down: 12e6, Up: 1e6}},
+		StartWays: []StartWay{
+			{"a/1", "a/2", time.Millisecond}, {"a/2", "a/1", 2 * time.Millisecond}, {"b/1", "a/1", 3 * time.Millisecond},
+		},
+		Notes: []string{"seen"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +65,11 @@ func TestReport(t *testing.T) {
 		{"CPU of all four for two deliveries", r.CPUPerGiB, 4 / (20e6 / float64(unit.GiB))},
 		{"p50 of START", r.StartLatency.P50, 2},
 		{"p99 of START", r.StartLatency.P99, 2.98},
+		{"p50 of START within a location", r.StartLatency.Within.P50, 1.5},
+		{"p99 of START within a location", r.StartLatency.Within.P99, 1.99},
+		{"STARTs within a location", float64(r.StartLatency.Within.Count), 2},
+		{"p99 of START across an uplink", r.StartLatency.Across.P99, 3},
+		{"STARTs across an uplink", float64(r.StartLatency.Across.Count), 1},
 	} {
 		if !near(c.got, c.want) {
 			t.Errorf("%s is %v, want %v", c.name, c.got, c.want)

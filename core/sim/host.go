@@ -6,6 +6,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/node"
+	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/swarm"
 	"github.com/rackswarm/rackswarm/core/trace"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -244,7 +245,8 @@ func (h *host) receive(from *host, f frame) {
 		kept = h.keep(from, f.block)
 		h.sim.received += unit.Bytes(f.block.Length)
 	} else if _, is := f.message.(wire.Start); is {
-		h.sim.startWays = append(h.sim.startWays, h.sim.now.Sub(f.made))
+		way := scenario.StartWay{From: from.node, To: h.node, Took: h.sim.now.Sub(f.made)}
+		h.sim.startWays = append(h.sim.startWays, way)
 	}
 	h.step(f.event(h, from.id, kept))
 }

@@ -54,7 +54,7 @@ type simulation struct {
 	stopped  bool    // all have, or none can any more
 
 	received   unit.Bytes
-	startWays  []time.Duration
+	startWays  []scenario.StartWay
 	meter      *meter
 	aware      *awareness // nil: agents use links to the full
 	watch      *watch     // nil: nobody looks at links over time

@@ -14,6 +14,7 @@ import (
 	"github.com/rackswarm/rackswarm/acceptance/traces"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/scenario"
+	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // Finish asks all agents once more what they moved, why those that are not
@@ -99,11 +100,24 @@ func (f *Fleet) readTraces(o *scenario.Observed) error {
 			all = append(all, t)
 		}
 	}
-	o.StartWays = traces.StartWays(all)
+	o.StartWays = f.startWays(all)
 	slots := traces.Slots(all)
 	o.Overlay.Representatives = slots.Most
 	o.Overlay.Built = f.built(slots.Changes, o).Seconds()
 	return errors.Join(errs...)
+}
+
+// startWays are those of the traces, between the scenario's hosts.
+func (f *Fleet) startWays(all []traces.Trace) []scenario.StartWay {
+	hosts := map[unit.NodeID]unit.NodeID{} // by the agents' names
+	for node, a := range f.agents {
+		hosts[unit.NodeID(a.name)] = node
+	}
+	var ways []scenario.StartWay
+	for _, w := range traces.StartWays(all) {
+		ways = append(ways, scenario.StartWay{From: hosts[w.From], To: hosts[w.To], Took: w.Took})
+	}
+	return ways
 }
 
 // built is when the overlay was as it then stayed: the last change of a

@@ -1,9 +1,6 @@
 package transport
 
 import (
-	"fmt"
-	"os"
-
 	"errors"
 	"log/slog"
 	"sync"
@@ -215,9 +212,6 @@ func (p *pacer) sample(s *paced, now time.Time) bool {
 		return p.giveUp(s, errTooOld)
 	}
 	s.guard.Sample(sample)
-	if os.Getenv("GTRACE") != "" {
-		fmt.Printf("G %v srtt %d rtt %v min %v acked %d retr %d rate %d delay %v target %v cwnd %d unacked %d notsent %d pr %d\n", now.Sub(p.epoch).Round(time.Millisecond), info.Rtt, sample.RTT, sample.MinRTT, sample.Acked, sample.Retransmitted, s.guard.Rate(), s.guard.Delay(), s.guard.Target(), info.Snd_cwnd, info.Unacked, info.Notsent_bytes, info.Pacing_rate)
-	}
 	s.grown(int64(sample.Acked), now)
 	return true
 }

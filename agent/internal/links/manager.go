@@ -2,6 +2,7 @@ package links
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -127,9 +128,12 @@ func (m *Manager) Run(ctx context.Context) {
 // turn looks at what is wanted and moved, tells others, and sets the budgets anew.
 func (m *Manager) turn(ctx context.Context) {
 	m.observe(m.now(), m.cfg.Swarm.Demand())
-	m.learn(ctx)
+	read, errRead := m.learn(ctx)
 	m.locate(ctx)
-	m.exchange(ctx)
+	told, errTold := m.exchange(ctx)
+	if read || told {
+		m.answered(ctx, errors.Join(errRead, errTold))
+	}
 	m.decide(m.now())
 	m.apply()
 }
@@ -161,8 +165,8 @@ func (m *Manager) Moved() bandwidth.Moved {
 	return m.moved.OnWire()
 }
 
-// learn reads what the store knows of links, if it is time.
-func (m *Manager) learn(ctx context.Context) {
+// learn reads what the store knows of links, if it is time, which it reports.
+func (m *Manager) learn(ctx context.Context) (read bool, err error) {
 	every := refreshIdle
 	for _, u := range m.uplinks {
 		if u.up.Active() || u.down.Active() {
@@ -170,13 +174,14 @@ func (m *Manager) learn(ctx context.Context) {
 		}
 	}
 	if len(m.uplinks) == 0 || !m.known.due(m.now(), every) {
-		return
+		return false, nil
 	}
-	m.answered(ctx, m.known.refresh(ctx))
+	return true, m.known.refresh(ctx)
 }
 
-// exchange tells and hears claims on all uplinks that are declared, at once.
-func (m *Manager) exchange(ctx context.Context) {
+// exchange tells and hears claims on all uplinks that are declared, at once, and
+// reports whether there was anything to tell.
+func (m *Manager) exchange(ctx context.Context) (told bool, err error) {
 	var all sync.WaitGroup
 	errs := make([]error, len(m.uplinks))
 	for i, u := range m.uplinks {
@@ -185,18 +190,16 @@ func (m *Manager) exchange(ctx context.Context) {
 			continue
 		}
 		if t := u.claim(m.now(), f); u.news(t) {
+			told = true
 			all.Go(func() { errs[i] = u.exchange(ctx, m.cfg.Store, m.now, t) })
 		}
 	}
 	all.Wait()
-	for _, err := range errs {
-		if err != nil {
-			m.answered(ctx, err)
-		}
-	}
+	return told, errors.Join(errs...)
 }
 
-// answered logs that the store does not answer, once until it has.
+// answered logs that the store does not answer all that a turn asks of it, once until
+// it does: one that only reads can be done with is no better.
 func (m *Manager) answered(ctx context.Context, err error) {
 	switch {
 	case ctx.Err() != nil:

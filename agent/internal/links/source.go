@@ -154,7 +154,7 @@ func (w *watch) report(r probe.Report) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	k := w.links[r.Link]
-	k.reports = append(k.reports, r)
+	k.take(w.manager.now(), r)
 	for _, warning := range r.News {
 		w.manager.log.Warn("how much of a link is used is not known for sure: its budget sinks to the floor while that lasts",
 			"link", r.Link, "source", w.source.Name, "fault", warning.Fault, "problem", warning.Message, "floor", w.manager.floor(r))
@@ -224,6 +224,15 @@ func (w *watch) reading(l unit.Location, claims []store.LinkClaim) (store.LinkRe
 		r.Warnings = append(r.Warnings, api.LinkWarning{Fault: string(fault.Fault), Message: fault.Message})
 	}
 	return r, true
+}
+
+// take keeps a report until it is published, and forgets those that will not be, as a
+// later one has settled: while the store does not answer nothing is published.
+func (k *watched) take(now unit.Time, r probe.Report) {
+	k.reports = append(k.reports, r)
+	for len(k.reports) > 1 && k.isSettled(k.reports[0], now) && k.isSettled(k.reports[1], now) {
+		k.reports = k.reports[1:]
+	}
 }
 
 // settled returns the newest report of what was settle ago, and forgets it and those

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -173,7 +174,8 @@ func (s *Store) claims(ctx context.Context, location unit.Location, node, record
 
 // decodeAged decodes what a script returned of a hash whose values are "<ms> <JSON>":
 // the time now in ms, then names and values by turns. What does not decode is left
-// out.
+// out. A value of later than now, as the store's clock was put back or another server
+// took over, is as old as it is early: nobody knows, and who lives renews it.
 func decodeAged[T any](ctx context.Context, kind string, reply []string, name func(T) string, setAge func(*T, time.Duration)) []T {
 	records, ages := map[string]string{}, map[string]time.Duration{}
 	if len(reply) == 0 {
@@ -186,11 +188,20 @@ func decodeAged[T any](ctx context.Context, kind string, reply []string, name fu
 		if err != nil {
 			continue
 		}
-		records[reply[i]], ages[reply[i]] = record, time.Duration(max(now-ms, 0))*time.Millisecond
+		records[reply[i]], ages[reply[i]] = record, apart(now, ms)
 	}
 	all := decodeSound(ctx, kind, records, name)
 	for i := range all {
 		setAge(&all[i], ages[name(all[i])])
 	}
 	return all
+}
+
+// apart is the time between two times in ms.
+func apart(a, b int64) time.Duration {
+	const most = math.MaxInt64 / int64(time.Millisecond)
+	if d := max(a, b) - min(a, b); d >= 0 && d < most {
+		return time.Duration(d) * time.Millisecond
+	}
+	return math.MaxInt64
 }

@@ -7,7 +7,7 @@ end
 local all, kept = redis.call('HGETALL', KEYS[1]), {int(now)}
 for i = 1, #all, 2 do
   local at = tonumber(string.match(all[i + 1], '^%d+'))
-  if at and at > now - tonumber(ARGV[3]) then
+  if at and math.abs(now - at) < tonumber(ARGV[3]) then
     table.insert(kept, all[i])
     table.insert(kept, all[i + 1])
   else

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// TestLinksOfAClockPutBack: when the store's clock is put back, what was said of links
+// by the later one is not taken for new, until it is said again.
+func TestLinksOfAClockPutBack(t *testing.T) {
+	t.Parallel()
+	e, err := StartEmbedded(EmbeddedConfig{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	s, err := Open(t.Context(), Config{URL: "redis://" + e.Addr()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	const place = unit.Location("ams/r1")
+	ctx, begin := t.Context(), time.Unix(1_000_000_000, 0)
+	e.redis.SetTime(begin)
+	if err := s.PutReading(ctx, LinkReading{Location: place, Measured: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range []unit.NodeID{"a", "b"} {
+		if _, err := s.Claim(ctx, place, LinkClaim{Node: node}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, back := range []time.Duration{10 * time.Second, time.Hour} {
+		e.redis.SetTime(begin.Add(-back))
+		claims, err := s.Claim(ctx, place, LinkClaim{Node: "b"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range claims {
+			if c.Node == "a" && c.Age != back {
+				t.Errorf("put back by %v: the claim of a dead node is %v old", back, c.Age)
+			}
+			if c.Node == "b" && c.Age != 0 {
+				t.Errorf("put back by %v: a new claim is %v old", back, c.Age)
+			}
+		}
+		if gone := len(claims) == 1; gone != (back > keepClaims) {
+			t.Errorf("put back by %v: %+v", back, claims)
+		}
+		readings, err := s.Readings(ctx)
+		if err != nil || readings[place].Age != back {
+			t.Errorf("put back by %v: %+v, %v", back, readings, err)
+		}
+	}
+}
+
+// TestTimesThatCannotBe are as far apart as can be said.
+func TestTimesThatCannotBe(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b int64
+		want time.Duration
+	}{
+		{5, 7, 2 * time.Millisecond}, {7, 5, 2 * time.Millisecond},
+		{1_000_000_000_000, math.MinInt64, math.MaxInt64}, {1, math.MaxInt64, math.MaxInt64},
+	} {
+		if got := apart(c.a, c.b); got != c.want {
+			t.Errorf("%d and %d: %v", c.a, c.b, got)
+		}
+	}
+}

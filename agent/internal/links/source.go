@@ -54,6 +54,10 @@ const (
 	// after leaseLife at most, and one more try.
 	leaseLife  = 6 * time.Second
 	leaseEvery = 2 * time.Second
+	// Who gets no answer leaves the source to agents that may reach it after patience,
+	// when the floor counts anyway, and later each time that it was in vain.
+	patience     = 15 * time.Second
+	mostPatience = 5 * time.Minute
 	// publishEvery is how often it looks for a new reading to publish, and claimsEvery
 	// how often it reads what the fleet has moved, at least.
 	publishEvery = 100 * time.Millisecond
@@ -75,15 +79,23 @@ func (s Source) lease() string {
 
 // attend asks the source whenever nobody else does, until ctx ends.
 func (m *Manager) attend(ctx context.Context, s Source) {
+	wait := patience
 	for {
+		rest := leaseEvery + rand.N(leaseEvery/2)
 		held, err := m.cfg.Store.Lease(ctx, s.lease(), string(m.cfg.Self), leaseLife)
 		if err == nil && held {
-			m.ask(ctx, s)
+			w := m.ask(ctx, s, wait)
+			if wait = min(2*wait, mostPatience); w.answered() {
+				wait = patience
+			}
+			if w.leaves {
+				rest += leaseEvery // all others try first
+			}
 			releaseCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTimeout)
 			_ = m.cfg.Store.ReleaseLease(releaseCtx, s.lease(), string(m.cfg.Self)) // or it ends by itself
 			cancel()
 		}
-		if pause(ctx, leaseEvery+rand.N(leaseEvery/2)) != nil {
+		if pause(ctx, rest) != nil {
 			return
 		}
 	}
@@ -98,15 +110,15 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// ask asks the source until the lease is another's, or ctx ends. While the store does
-// not answer nobody can take the lease.
-func (m *Manager) ask(ctx context.Context, s Source) {
+// ask asks the source until the lease is another's, it has not answered for a while,
+// or ctx ends. While the store does not answer nobody can take the lease.
+func (m *Manager) ask(ctx context.Context, s Source, wait time.Duration) *watch {
 	m.log.Info("this node asks how much of links is used", "source", s.Name, "links", s.Links)
 	ctx, cancel := context.WithCancel(ctx)
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	defer cancel()
-	w := &watch{manager: m, source: s, links: map[unit.Location]*watched{}}
+	w := &watch{manager: m, source: s, began: m.now(), links: map[unit.Location]*watched{}}
 	for _, l := range s.Links {
 		w.links[l] = &watched{ours: newOurs()}
 	}
@@ -118,18 +130,41 @@ func (m *Manager) ask(ctx context.Context, s Source) {
 		held, err := m.cfg.Store.Lease(ctx, s.lease(), string(m.cfg.Self), leaseLife)
 		if err == nil && !held {
 			m.log.Info("another node asks how much of links is used", "source", s.Name)
-			return
+			return w
+		}
+		if err == nil && w.silence() >= wait {
+			m.log.Info("this node leaves it to others to ask how much of links is used, as it gets no answer", "source", s.Name)
+			w.leaves = true
+			return w
 		}
 	}
+	return w
 }
 
 // watch is the work of asking a source.
 type watch struct {
 	manager *Manager
 	source  Source
+	began   unit.Time
+	leaves  bool // it is left to others, as the source does not answer
 
-	mu    sync.Mutex // what is in links is guarded by it
+	mu    sync.Mutex // what follows, and what is in links, is guarded by it
 	links map[unit.Location]*watched
+	heard unit.Time // when the source answered last, 0 if it never did
+}
+
+// silence is for how long the source has not answered.
+func (w *watch) silence() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.manager.now().Sub(max(w.heard, w.began))
+}
+
+// answered reports whether the source has answered at all.
+func (w *watch) answered() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.heard > 0
 }
 
 // watched is what is known of one of its links.
@@ -153,8 +188,11 @@ func (w *watch) own(l unit.Location) bandwidth.Moved {
 func (w *watch) report(r probe.Report) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	k := w.links[r.Link]
-	k.take(w.manager.now(), r)
+	k, now := w.links[r.Link], w.manager.now()
+	k.take(now, r)
+	if r.Err == nil || r.Err.Fault != bandwidth.FaultSilent && r.Err.Fault != bandwidth.FaultRefused {
+		w.heard = now
+	}
 	for _, warning := range r.News {
 		w.manager.log.Warn("how much of a link is used is not known for sure: its budget sinks to the floor while that lasts",
 			"link", r.Link, "source", w.source.Name, "fault", warning.Fault, "problem", warning.Message, "floor", w.manager.floor(r))

@@ -1,7 +1,6 @@
 package bandwidth
 
 import (
-	"math"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -87,17 +86,6 @@ func CPUFactor(idle, threshold Part) Part {
 		return 1
 	}
 	return max(idle, 0) / threshold
-}
-
-// HostSpare is requirement 39's: what an interface has left for the agent, of
-// its speed, when others use it and a part is reserved. A speed that is not known
-// leaves nothing: the caller's floor counts then.
-func HostSpare(speed, others unit.Rate, reserve Part) unit.Rate {
-	if speed == unit.Unlimited {
-		return speed
-	}
-	spare := float64(speed)*(1-math.Min(math.Max(float64(reserve), 0), 1)) - float64(others)
-	return unit.Rate(math.Max(spare, 0))
 }
 
 // CPUTimes are the times that all CPUs together spent, in ticks of the kernel.

@@ -21,21 +21,6 @@ func TestCPUFactor(t *testing.T) {
 	}
 }
 
-func TestHostSpare(t *testing.T) {
-	for _, c := range []struct {
-		speed, others unit.Rate
-		reserve       Part
-		want          unit.Rate
-	}{
-		{1000, 300, 0.2, 500}, {1000, 900, 0.2, 0}, {1000, 0, 0, 1000}, {0, 0, 0.2, 0},
-		{1000, 0, 7, 0}, {1000, 0, -7, 1000}, {unit.Unlimited, 5, 0.2, unit.Unlimited},
-	} {
-		if got := HostSpare(c.speed, c.others, c.reserve); got != c.want {
-			t.Errorf("%+v: %d", c, got)
-		}
-	}
-}
-
 // sample is a host of four CPUs, 100 ticks a second each, at a second.
 func sample(s int64, c CPUTimes) HostSample {
 	return HostSample{At: unit.Time(s) * unit.Time(time.Second), CPU: c}

@@ -110,14 +110,8 @@ func (x *rankUse) rate() unit.Rate {
 		return 0
 	}
 	last := x.moved[n-1]
-	over := func(from tally) unit.Rate {
-		passed := last.at.Sub(from.at)
-		if passed <= 0 || last.bytes < from.bytes {
-			return 0
-		}
-		return unit.Rate(float64(last.bytes-from.bytes) / passed.Seconds())
-	}
-	return max(over(x.moved[0]), over(x.moved[n-2]))
+	since := func(from tally) unit.Rate { return rate(max(last.bytes-from.bytes, 0), last.at.Sub(from.at)) }
+	return max(since(x.moved[0]), since(x.moved[n-2]))
 }
 
 func (x *rankUse) onWire() unit.Rate { return unit.Rate(float64(x.rate()) * wirePerPayload) }
@@ -185,9 +179,6 @@ func (m Moved) OnWire() Moved {
 		Down: unit.Bytes(down*wirePerPayload + up*acksPerPayload),
 	}
 }
-
-// Share is what the node may use of the link, on the wire, as Budget said last.
-func (u *User) Share() unit.Rate { return u.share }
 
 // Payload is the budget of block payload that a budget of bytes on the wire leaves.
 func (b Budget) Payload() Budget {

@@ -27,12 +27,16 @@ type Account struct {
 	Owed      int       // bytes that it does
 }
 
-// Crossed tells what was received of each node that was ever connected and sent to
-// it, in bytes of block payload, and how many uplinks of our own locations that
-// crossed.
+// crossing is block payload that was moved across so many uplinks of our own
+// locations. It is added up as it is moved: where a node stood then counts, not where
+// it is met next.
+type crossing struct{ received, sent unit.Bytes }
+
+// Crossed tells what was received and sent, in bytes of block payload, by how many
+// uplinks of our own locations that crossed.
 func (s *Swarm) Crossed(tell func(uplinks int, received, sent unit.Bytes)) {
-	for _, k := range s.known[1:] {
-		tell(s.uplinksTo(k.account.Location), k.account.Down, k.account.Up)
+	for uplinks, c := range s.crossings {
+		tell(uplinks, c.received, c.sent)
 	}
 }
 

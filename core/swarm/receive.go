@@ -14,6 +14,8 @@ func (s *Swarm) Received(now unit.Time, node unit.NodeID, b Block, kept bool, ou
 	if !met || !s.valid(b) {
 		return out
 	}
+	uplinks := s.uplinksTo(s.known[from].account.Location)
+	s.crossings[uplinks].received += unit.Bytes(b.Length)
 	p, owed := s.peers[node], false
 	if p != nil { // else it was given up while the block was under way
 		var d debt
@@ -22,7 +24,7 @@ func (s *Swarm) Received(now unit.Time, node unit.NodeID, b Block, kept bool, ou
 		s.count(p, b)
 	}
 	if !owed {
-		s.cfg.Download.Take(now, s.uplinksTo(s.known[from].account.Location), unit.Bytes(b.Length))
+		s.cfg.Download.Take(now, uplinks, unit.Bytes(b.Length))
 	}
 	out = s.take(from, b, kept, owed, out)
 	if p == nil {

@@ -204,6 +204,8 @@ func (s *Swarm) noteRelay(now unit.Time, p, q *peer, x int32, got *served) {
 func (s *Swarm) Sent(node unit.NodeID, n unit.Bytes) {
 	s.counters.Sent += n
 	if at, ok := s.seats[node]; ok {
-		s.known[at].account.Up += n
+		k := s.known[at]
+		k.account.Up += n
+		s.crossings[s.uplinksTo(k.account.Location)].sent += n
 	}
 }

@@ -81,7 +81,8 @@ type Swarm struct {
 	evaded     []int32 // to be used again
 	place      place
 	supplies   []supply    // by depth of our location
-	leaving    []unit.Time // by the same, when something that only it had last got out
+	crossings  []crossing  // by uplinks
+	leaving    []unit.Time // by the same as supplies, when something that only it had last got out
 	picker     picker
 	choker     choker
 	division   division
@@ -121,6 +122,7 @@ func New(c Config) *Swarm {
 	s.seeding = seeding{spans: map[int32]served{}, near: make([]unit.Time, c.Location.Depth()+1)}
 	s.supplies = make([]supply, c.Location.Depth()+1)
 	s.leaving = make([]unit.Time, c.Location.Depth()+1)
+	s.crossings = make([]crossing, c.Location.Depth()+1)
 	s.left = n - s.have.Count()
 	s.halted = c.Initial // a published source is read only
 	s.counters.ByLevel = make([]unit.Bytes, c.Location.Depth()+1)

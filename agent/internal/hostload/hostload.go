@@ -44,6 +44,7 @@ type Load struct {
 	throttled map[string]time.Duration
 	own       bandwidth.Moved
 	last      unit.Time
+	nic       string // that the last sample is of
 	failed    string // the error that was logged
 
 	mu   sync.Mutex
@@ -107,7 +108,8 @@ func (l *Load) look(now unit.Time) {
 	held, heldErr := l.heldBack(over)
 	l.report(err, heldErr)
 	ours := bandwidth.Moved{Up: own.Up - l.own.Up, Down: own.Down - l.own.Down}
-	l.own, l.last = own, now
+	same := l.host.Interface() == l.nic && l.nic != "" // counters of another one do not go on from there
+	l.own, l.last, l.nic = own, now, l.host.Interface()
 	use, ok := l.meter.Sample(sample)
 	if !ok {
 		return
@@ -116,7 +118,9 @@ func (l *Load) look(now unit.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.use, l.seen = use, true
-	l.most = max(l.most, use.OthersUp+rateOf(ours.Up, over), use.OthersDown+rateOf(ours.Down, over))
+	if same {
+		l.most = max(l.most, use.OthersUp+rateOf(ours.Up, over), use.OthersDown+rateOf(ours.Down, over))
+	}
 	l.load.Use(use, ours.Up+ours.Down >= takesPart.In(over))
 }
 

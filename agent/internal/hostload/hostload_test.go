@@ -216,6 +216,33 @@ func TestWhatCannotBeRead(t *testing.T) {
 	}
 }
 
+// An interface that tells no speed is as fast as it was seen to be: what its counters
+// say at once, when they can be read again, is no rate.
+func TestAnInterfaceThatComesBack(t *testing.T) {
+	m := newMachine(t, bandwidth.DefaultImpact())
+	m.write("sys/class/net/eth0/speed", "-1\n")
+	count := func(n int) { m.write("sys/class/net/eth0/statistics/tx_bytes", fmt.Sprintln(n)) }
+	half := func() unit.Rate { return m.load.Limit(bandwidth.NoLimit(topo.Hop{Node: "n1"})).Rate }
+	second := func(counter int) {
+		count(counter)
+		m.second(10, 0) // half of what is to be idle
+	}
+	second(2_001_000)
+	if got := half(); got != 1e6 {
+		t.Errorf("half of 2 MB/s is %d", got)
+	}
+	count(0)
+	if err := os.Remove(filepath.Join(m.root, "sys/class/net/eth0/statistics/tx_bytes")); err != nil {
+		t.Fatal(err)
+	}
+	m.second(10, 0)
+	second(1e9)
+	second(1e9 + 1000)
+	if got := half(); got != 1e6 {
+		t.Errorf("half of 2 MB/s is %d, after the interface was gone", got)
+	}
+}
+
 // This host is looked at once a second until the context ends.
 func TestThisHost(t *testing.T) {
 	load, err := New(Config{

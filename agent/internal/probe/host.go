@@ -28,6 +28,7 @@ type HostConfig struct {
 type Host struct {
 	config HostConfig
 	disk   string // a name of /proc/diskstats, "" for none
+	nic    string // of the last sample, "" if it was not read
 }
 
 // NewHost returns the reader of this host. A path that lies on no disk, as on
@@ -50,6 +51,10 @@ func NewHost(c HostConfig) (*Host, error) {
 // Disk is the name of the disk that is looked at, such as "sda"; "" if there is
 // none.
 func (h *Host) Disk() string { return h.disk }
+
+// Interface is the network interface that the last sample is of, "" if it could not
+// be read.
+func (h *Host) Interface() string { return h.nic }
 
 // Sample reads a sample. What cannot be read is zero in it, and in the error.
 func (h *Host) Sample(at unit.Time, own bandwidth.Moved) (bandwidth.HostSample, error) {
@@ -114,6 +119,7 @@ func (h *Host) readDisk(s *bandwidth.HostSample) error {
 }
 
 func (h *Host) readInterface(s *bandwidth.HostSample) error {
+	h.nic = ""
 	name := h.config.Interface
 	if name == "" {
 		routes, err := h.read("proc/net/route")
@@ -134,6 +140,7 @@ func (h *Host) readInterface(s *bandwidth.HostSample) error {
 	if text, err := h.read("sys/class/net", name, "speed"); err == nil { // EINVAL of those without one
 		s.Speed = bandwidth.ParseSpeed(text)
 	}
+	h.nic = name
 	return nil
 }
 

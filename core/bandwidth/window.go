@@ -1,6 +1,7 @@
 package bandwidth
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -33,6 +34,8 @@ type Windows struct {
 	Otherwise unit.Rate
 }
 
+var errTwice = errors.New("otherwise is there twice; keep one")
+
 // ParseWindows reads windows such as "mon-fri 08:00-18:00 20Mbit", "sat,sun
 // 00:00-24:00 unlimited" or "daily 22:00-06:00 0", one in each line, and the zone
 // that their times are in. "otherwise RATE" says what holds outside of all
@@ -49,7 +52,7 @@ func ParseWindows(zone string, lines []string) (Windows, error) {
 		case len(fields) == 0:
 			continue
 		case fields[0] == "otherwise" && otherwise:
-			return Windows{}, fmt.Errorf("window %q: otherwise is there twice; keep one", line)
+			return Windows{}, fmt.Errorf("window %q: %w", line, errTwice)
 		case fields[0] == "otherwise" && len(fields) == 2:
 			r, err := unit.ParseRate(fields[1])
 			if err != nil {
@@ -62,6 +65,7 @@ func ParseWindows(zone string, lines []string) (Windows, error) {
 		if err != nil {
 			return Windows{}, fmt.Errorf("window %q: %w; write for example mon-fri 08:00-18:00 20Mbit", line, err)
 		}
+		one.text = strings.Join(strings.Fields(line), " ")
 		w.List = append(w.List, one)
 	}
 	return w, nil
@@ -78,7 +82,7 @@ func checkZone(zone string) error {
 }
 
 func parseWindow(fields []string) (TimeWindow, error) {
-	w := TimeWindow{text: strings.Join(fields, " ")}
+	var w TimeWindow
 	if len(fields) != 3 {
 		return w, fmt.Errorf("%d words instead of days, times and a rate", len(fields))
 	}

@@ -107,7 +107,7 @@ func (r *run) distribute(ctx context.Context, d api.Distribution, f distributeFl
 	}
 	if f.source != "" {
 		if err := checkAhead(d); err != nil {
-			return err
+			return trafficFlag(d, err)
 		}
 	}
 	c, err := r.connect()
@@ -121,10 +121,11 @@ func (r *run) distribute(ctx context.Context, d api.Distribution, f distributeFl
 		}
 		d.Digest = a.Digest
 	}
-	d, err = c.PutDistribution(ctx, d)
+	stated, err := c.PutDistribution(ctx, d)
 	if err != nil {
-		return err
+		return trafficFlag(d, err)
 	}
+	d = stated
 	if f.wait {
 		return r.await(ctx, c, d.Name, installed(d.Generation, f.minSuccess))
 	}
@@ -143,6 +144,25 @@ func ceilingOf(flag, text string) (*int64, error) {
 		return nil, &exitError{exitUsage, err}
 	}
 	return n, nil
+}
+
+// trafficFlag names the flag in the place of the field that an error is about, if it
+// bounds the transfer.
+func trafficFlag(d api.Distribution, err error) error {
+	e, ok := err.(*api.Error) //nolint:errorlint // what wraps another says more
+	if !ok {
+		return err
+	}
+	flag := map[string]string{"priority": "--priority", "time_zone": "--time-zone", "windows": "--window"}[e.Subject]
+	for i := range d.Windows {
+		if e.Subject == fmt.Sprintf("windows[%d]", i) {
+			flag = "--window"
+		}
+	}
+	if flag == "" {
+		return err
+	}
+	return usage(flag, e.Message, e.Fix)
 }
 
 // checkAhead finds mistakes in all but the digest before a source is hashed,

@@ -54,12 +54,12 @@ func TestDistributeTraffic(t *testing.T) {
 		words       string
 		flag, value string
 	}{
-		{exitFailed, `priority: "high" is not a priority`, "--priority", "high"},
+		{exitUsage, `--priority: "high" is not a priority`, "--priority", "high"},
 		{exitUsage, "--max-download: 10 of what?", "--max-download", "10"},
 		{exitUsage, "never means unlimited", "--max-upload", "0"},
 		{exitUsage, "fast", "--max-upload", "fast"},
-		{exitFailed, "windows[0]", "--window", "someday 08:00-18:00 1Mbit"},
-		{exitFailed, "time_zone", "--time-zone", "Amsterdam"},
+		{exitUsage, `--window: "someday 08:00-18:00 1Mbit"`, "--window", "someday 08:00-18:00 1Mbit"},
+		{exitUsage, `--time-zone: "Amsterdam"`, "--time-zone", "Amsterdam"},
 	} {
 		f.fails(test.code, []string{test.words}, append(stated[:len(stated)-1:len(stated)-1], test.flag, test.value)...)
 	}

@@ -14,6 +14,13 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
+func takesDistribution(cmd *cobra.Command, args []string) error {
+	if n := len(args); n < 1 || n > 2 {
+		return fmt.Errorf("%s takes a DISTRIBUTION and perhaps one NODE, not %d names", cmd.Name(), n)
+	}
+	return nil
+}
+
 func (r *run) explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain DISTRIBUTION [NODE]",
@@ -21,7 +28,7 @@ func (r *run) explainCommand() *cobra.Command {
 		Long: `Say for each node of a distribution, or for one, where it is, what it waits for,
 how fast it receives, which limit binds, which peers send it most, and what to do.
 Without the store the agent that is asked answers for its own node.`,
-		Args: cobra.RangeArgs(1, 2), ValidArgsFunction: r.completeExplain,
+		Args: takesDistribution, ValidArgsFunction: r.completeExplain,
 		RunE: r.command(func(ctx context.Context, args []string) error {
 			c, err := r.connect()
 			if err != nil {

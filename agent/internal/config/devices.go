@@ -3,8 +3,11 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,8 +66,10 @@ func (d *document) device(s setting, key string, at ast.Node, m ast.MapNode) (De
 		name, _ := yamlnode.Scalar(it.Key())
 		body, isMap := it.Value().(ast.MapNode)
 		if name == "links" && isMap {
-			byText, read := byName(d, s, "link", body, d.port)
-			byPlace, placed := byLocation(d, s, body, byText)
+			at := s
+			at.key = key + ".links"
+			byText, read := byName(d, at, "link", body, d.port)
+			byPlace, placed := byLocation(d, at, body, byText)
 			dev.Interfaces, good = byPlace, good && read && placed
 			continue
 		}
@@ -95,7 +100,7 @@ func deviceField(d *Device, name string, n ast.Node) (err error) {
 	case !isText || name == "links":
 		return fmt.Errorf("cannot be %s", yamlnode.Form(n))
 	case name == "port":
-		d.Port, err = strconv.Atoi(text)
+		d.Port, err = parseNumber(text)
 	case name == "interval":
 		d.Interval, err = parseInterval(text)
 	case name == "timeout":
@@ -135,7 +140,7 @@ func portField(l *probe.Link, name string, n ast.Node) (err error) {
 	case name == "alias":
 		l.Alias = text
 	case name == "index":
-		l.Index, err = strconv.Atoi(text)
+		l.Index, err = parseNumber(text)
 	case name == "side":
 		l.Side, err = parseSide(text)
 	case name == "up":
@@ -144,6 +149,14 @@ func portField(l *probe.Link, name string, n ast.Node) (err error) {
 		l.Down, err = parseCapacity(text)
 	}
 	return err
+}
+
+func parseNumber(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number", text)
+	}
+	return n, nil
 }
 
 func parseSide(text string) (bandwidth.Side, error) {
@@ -168,15 +181,11 @@ func (d Device) Resolve() (probe.Device, error) {
 		file string
 		into *probe.Secret
 	}{{d.CommunityFile, &dev.Community}, {d.AuthPasswordFile, &dev.User.AuthPassword}, {d.PrivacyPasswordFile, &dev.User.PrivacyPassword}} {
-		if secret.file == "" {
-			continue
-		}
-		data, err := os.ReadFile(secret.file)
+		line, err := firstLine(secret.file)
 		if err != nil {
 			return dev, err
 		}
-		line, _, _ := strings.Cut(string(data), "\n")
-		*secret.into = probe.Secret(strings.TrimRight(line, "\r"))
+		*secret.into = probe.Secret(line)
 	}
 	return dev, dev.Check()
 }
@@ -192,11 +201,14 @@ func (v *validator) devices() {
 			}
 			at[l] = name
 		}
-		if !v.secrets(d) {
+		if !v.secrets(name, d) {
 			continue
 		}
 		if _, err := d.Resolve(); err != nil {
 			v.fail("devices", devicesFix, "%s: %v", name, err)
+		}
+		if strings.Contains(d.Host, ":") && net.ParseIP(d.Host) == nil {
+			v.failBelow("devices", name+".host", "write a name or an address only, and the port to port", "%q is no name and no address", d.Host)
 		}
 		if d.Interval < 0 || d.Interval > time.Minute || d.Timeout > time.Minute {
 			v.fail("devices", "write 1s to 1m", "%s: interval and timeout must be in 1s to 1m", name)
@@ -204,11 +216,38 @@ func (v *validator) devices() {
 	}
 }
 
-// secrets reports whether all files of secrets can be read.
-func (v *validator) secrets(d Device) bool {
+// secrets reports whether all files of secrets that a device needs can be read.
+func (v *validator) secrets(name string, d Device) bool {
 	good := true
-	for _, file := range []string{d.CommunityFile, d.AuthPasswordFile, d.PrivacyPasswordFile} {
-		good = (file == "" || v.readable("devices", file, "write the secret to its first line")) && good
+	for _, f := range []struct{ key, path string }{
+		{"community_file", d.CommunityFile}, {"auth_password_file", d.AuthPasswordFile}, {"privacy_password_file", d.PrivacyPasswordFile},
+	} {
+		at := name + "." + f.key
+		switch secret, err := firstLine(f.path); {
+		case f.path == "":
+		case !filepath.IsAbs(f.path):
+			v.failBelow("devices", at, "write the whole path, from / on", "%q is not an absolute path", f.path)
+			good = false
+		case errors.Is(err, fs.ErrNotExist):
+			v.failBelow("devices", at, "check the path; write the secret to its first line", "%s does not exist", f.path)
+			good = false
+		case err != nil:
+			v.failBelow("devices", at, "let the agent's user read it", "%v", err)
+			good = false
+		case secret == "":
+			v.failBelow("devices", at, "write the secret to its first line", "the first line of %s is empty", f.path)
+			good = false
+		}
 	}
 	return good
+}
+
+// firstLine reads the secret in a file; "" is no file.
+func firstLine(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(path)
+	line, _, _ := strings.Cut(string(data), "\n")
+	return strings.TrimRight(line, "\r"), err
 }

@@ -51,6 +51,13 @@ func (v *validator) fail(key, fix, format string, args ...any) {
 	}
 }
 
+// failBelow reports what is wrong with a part of a setting.
+func (v *validator) failBelow(key, part, fix, format string, args ...any) {
+	if !v.failed[key] {
+		v.errs = append(v.errs, problem(v.c.origin[key], key+"."+part, fix, format, args...))
+	}
+}
+
 // wrap reports what another package found wrong with a setting's file.
 func (v *validator) wrap(key string, err error) {
 	e, ok := errors.AsType[*api.Error](err)

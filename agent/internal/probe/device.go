@@ -139,7 +139,7 @@ func (u User) check() error {
 	}
 	const shortest = 8 // of RFC 3414
 	if len(u.AuthPassword) < shortest || len(u.PrivacyPassword) < shortest {
-		return fmt.Errorf("user %s: both passwords need at least %d characters", u.Name, shortest)
+		return fmt.Errorf("user %s: both passwords, for authentication and for privacy, need at least %d characters", u.Name, shortest)
 	}
 	return nil
 }

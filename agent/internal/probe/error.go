@@ -48,7 +48,7 @@ func explain(d Device, err error) *Error {
 		e.Fault, e.Message, e.Fix = bandwidth.FaultRefused, message, fix
 	}
 	user := d.User.Name
-	timeout := net.Error(nil)
+	timeout, unknown := net.Error(nil), (*net.DNSError)(nil)
 	switch {
 	case strings.Contains(err.Error(), notAuthentic), errors.Is(err, gosnmp.ErrUnknownUsername):
 		refused(fmt.Sprintf("it does not accept user %s", user), "correct the user's name, its password for authentication, or the protocol of that")
@@ -56,6 +56,10 @@ func explain(d Device, err error) *Error {
 		refused(fmt.Sprintf("it cannot decrypt what user %s says", user), "correct the password for privacy, or its protocol")
 	case errors.Is(err, errAuthorization):
 		refused("it lets nobody with these credentials read interfaces", "give them read access to 1.3.6.1.2.1.2, 1.3.6.1.2.1.31 and 1.3.6.1.2.1.1")
+	case errors.As(err, &unknown):
+		e.Message, e.Fix = "its host has no address: "+unknown.Error(), "correct the device's host, or write its address"
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		e.Message, e.Fix = "there is no route to it", "correct the device's host, or have an agent ask it that reaches it"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Message, e.Fix = "nothing listens there", "start the device's SNMP agent, or correct address and port"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, gosnmp.ErrMaxRetriesExceeded), errors.As(err, &timeout) && timeout.Timeout():

@@ -45,18 +45,19 @@ func newAssembler(largest int32) *assembler {
 	return a
 }
 
-// begin makes a buffer for a span unless there is one.
-func (a *assembler) begin(span, length int32) {
+// begin makes a buffer for a span and reports whether there was none.
+func (a *assembler) begin(span, length int32) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.open[span] != nil {
-		return
+		return false
 	}
 	store := a.buffers.Get().(*[]byte)
 	a.open[span] = &assembly{
 		buf: (*store)[:length], store: store,
 		claimed: make([]bool, (length+swarm.Grain-1)/swarm.Grain),
 	}
+	return true
 }
 
 // ask notes that a peer is asked for a block of a span that was begun.

@@ -56,6 +56,8 @@ type Loop struct {
 	machine   *node.Machine
 	trace     tracer
 	actions   []node.Action
+	begun     bool      // a span was in this turn: its START is to be sent
+	flushed   unit.Time // when the last turn ended
 	transfers map[artifact.Digest]*transfer
 	waiting   []*stranger
 	visitors  []visitor
@@ -125,10 +127,18 @@ func (l *Loop) Run(ctx context.Context) {
 	}
 }
 
+// shareStarts is for how long STARTs may be gathered, to share messages: one that
+// others hear of late is for a span that they have asked for themselves.
+const shareStarts = time.Millisecond
+
 // drain takes what else is at hand into the same turn, within a bound, so that
-// announcements are shared.
+// announcements are shared. Where much waits a turn may take tens of milliseconds;
+// a START does not wait for its end.
 func (l *Loop) drain() {
 	for range inboxSize {
+		if l.begun && l.now().Sub(l.flushed) >= shareStarts {
+			return
+		}
 		do := l.atHand()
 		if do == nil {
 			return
@@ -176,6 +186,7 @@ func (l *Loop) endTurn(timer *time.Timer) {
 	l.actions = l.machine.Flush(l.now(), l.actions[:0])
 	l.performAll()
 	now := l.now()
+	l.begun, l.flushed = false, now
 	if at := l.machine.NextDeadline(now); at == unit.Never {
 		timer.Reset(time.Hour)
 	} else {

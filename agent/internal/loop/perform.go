@@ -112,7 +112,9 @@ func (l *Loop) send(t *transfer, a node.Send) {
 		return
 	}
 	if r, ok := a.Message.(wire.SpanRequest); ok {
-		t.buffers.Load().begin(int32(r.Span), t.lengths[r.Span])
+		if t.buffers.Load().begin(int32(r.Span), t.lengths[r.Span]) {
+			l.begun = true
+		}
 		t.buffers.Load().ask(a.Peer, swarm.Block{Span: int32(r.Span), Begin: int32(r.Begin), Length: int32(r.Length)})
 	}
 	k.conn.Send(a.Message)

@@ -38,10 +38,12 @@ const (
 	// refuse, or cut off, its own kind.
 	MostOwed = maxWindow + usualRequest
 	// quietWindow is the window that needs no latency to justify it: what a
-	// peer sends in quietTime, within quietWindow.
-	quietWindow = 512 << 10
+	// peer sends in quietTime, within quietWindow. Where our requests wait behind
+	// what we send ourselves, answers take so long, and the latency measured in a
+	// quiet moment is too low: the window has to let a fast peer stay fast.
+	quietWindow = 1 << 20
 	// givenWindow is that of an initial seeder: what it gives one it gives nobody
-	// else, so that more may be under way without its being fetched twice.
+	// else, and what is under way to one who passes it on slowly is late for all.
 	givenWindow = 768 << 10
 	quietTime   = 200 * time.Millisecond
 	// turnTime is added to the latency: the least that was seen is seen when

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"github.com/rackswarm/rackswarm/agent/internal/hostload"
@@ -42,6 +43,7 @@ func (d *daemon) openLinks(context.Context) error {
 		Self: d.cfg.Node.Name, Location: d.cfg.Node.Location, Store: d.store, Swarm: d.loop,
 		Policy: policy, Links: d.cfg.Links, Sources: sources,
 		Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload, Host: load.Limit, Logger: d.log,
+		File: filepath.Join(d.cfg.StateDir, "links.json"),
 	})
 	d.transport.SetWays(func(peer unit.NodeID) (transport.Way, bool) {
 		slowest, guard, ok := d.links.Way(peer)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -113,12 +114,35 @@ type knowledge struct {
 	clock   func() unit.Time
 	files   map[unit.Location]Link
 	sensors map[unit.Location]bool
+	keeper  keeper
+	log     *slog.Logger
 
 	mu       sync.Mutex
 	declared map[unit.Location]api.Link
 	readings map[unit.Location]store.LinkReading
 	read     unit.Time // when both were read last
 	ever     bool      // they were
+}
+
+// recall begins with what was known before a restart.
+func (k *knowledge) recall() {
+	before, err := k.keeper.load()
+	if err != nil {
+		k.log.Warn("links that were declared in the store are not known until it answers", "error", err)
+	}
+	readings := map[unit.Location]store.LinkReading{}
+	for _, r := range before.Sources {
+		readings[r.Location] = r
+	}
+	k.declared, k.readings = byPlace(before.Declared), readings
+}
+
+func byPlace(list []api.Link) map[unit.Location]api.Link {
+	m := map[unit.Location]api.Link{}
+	for _, l := range list {
+		m[unit.Location(l.Location)] = l
+	}
+	return m
 }
 
 // refresh reads what is in the store.
@@ -130,13 +154,12 @@ func (k *knowledge) refresh(ctx context.Context) error {
 	if err := errors.Join(errDeclared, errReadings); err != nil {
 		return err
 	}
-	declared := map[unit.Location]api.Link{}
-	for _, l := range list {
-		declared[unit.Location(l.Location)] = l
-	}
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.declared, k.readings, k.read, k.ever = declared, readings, k.clock(), true
+	k.declared, k.readings, k.read, k.ever = byPlace(list), readings, k.clock(), true
+	k.mu.Unlock()
+	if err := k.keeper.save(keptOf(list, readings)); err != nil {
+		k.log.Error("links that are declared in the store are not known after a restart without it", "error", err)
+	}
 	return nil
 }
 

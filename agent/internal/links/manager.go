@@ -40,7 +40,9 @@ type Config struct {
 	// SetRates.
 	Download, Upload unit.Rate
 	// Host is what the load of this host leaves of its own link's budget; nil is all.
-	Host   func(bandwidth.Budget) bandwidth.Budget
+	Host func(bandwidth.Budget) bandwidth.Budget
+	// File keeps what the store says of links for a restart without it; "" is none.
+	File   string
 	Logger *slog.Logger // slog.Default if nil
 }
 
@@ -81,7 +83,8 @@ func New(c Config) *Manager {
 		c.Host = func(b bandwidth.Budget) bandwidth.Budget { return b }
 	}
 	m := &Manager{cfg: c, log: c.Logger, epoch: time.Now(), budgets: map[topo.Hop]bandwidth.Budget{}, rates: [2]unit.Rate{c.Download, c.Upload}}
-	m.known = &knowledge{store: c.Store, clock: m.now, files: c.Links, sensors: map[unit.Location]bool{}}
+	m.known = &knowledge{store: c.Store, clock: m.now, files: c.Links, sensors: map[unit.Location]bool{}, keeper: keeper{file: c.File}, log: c.Logger}
+	m.known.recall()
 	for _, s := range c.Sources {
 		for _, l := range s.Links {
 			m.known.sensors[l] = true

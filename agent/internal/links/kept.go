@@ -1,0 +1,82 @@
+package links
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/atomicfile"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// kept is what a restart must not forget of links, as the store may be down then, and
+// a link that nobody declared has no limit.
+type kept struct {
+	Declared []api.Link          `json:"declared"`
+	Sources  []store.LinkReading `json:"sources"` // what they carry, not how much of it is used
+}
+
+func keptOf(declared []api.Link, readings map[unit.Location]store.LinkReading) kept {
+	k := kept{Declared: declared}
+	for _, l := range slices.Sorted(maps.Keys(readings)) {
+		r := readings[l]
+		k.Sources = append(k.Sources, store.LinkReading{Location: l, Source: r.Source, UpCapacity: r.UpCapacity, DownCapacity: r.DownCapacity})
+	}
+	return k
+}
+
+// keeper keeps it in a file. It is safe for concurrent use.
+type keeper struct {
+	file string // "" for none
+
+	mu   sync.Mutex
+	last kept
+}
+
+// load returns what is in the file; a file that is not there is empty.
+func (p *keeper) load() (k kept, err error) {
+	if p.file == "" {
+		return kept{}, nil
+	}
+	data, err := os.ReadFile(p.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return kept{}, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &k)
+	}
+	if err != nil {
+		return kept{}, fmt.Errorf("read what was known of links: %w", err)
+	}
+	k.Declared = slices.DeleteFunc(k.Declared, func(l api.Link) bool { return l.Validate() != nil })
+	k.Sources = slices.DeleteFunc(k.Sources, func(r store.LinkReading) bool { return min(r.UpCapacity, r.DownCapacity) < 0 })
+	p.last = k
+	return k, nil
+}
+
+// save replaces the file if there is something new. A failure is not tried again
+// before there is.
+func (p *keeper) save(k kept) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.file == "" || reflect.DeepEqual(k, p.last) {
+		return nil
+	}
+	p.last = k
+	data, err := json.Marshal(k)
+	if err == nil {
+		err = atomicfile.Write(p.file, data)
+	}
+	if err != nil {
+		return fmt.Errorf("keep what is known of links: %w", err)
+	}
+	return nil
+}

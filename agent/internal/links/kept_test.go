@@ -1,0 +1,82 @@
+package links
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// TestARestartWithoutTheStore: links that were declared or measured in the store have
+// the floor, and not no limit, in an agent that is started while it does not answer.
+func TestARestartWithoutTheStore(t *testing.T) {
+	t.Parallel()
+	r, open := openStore(t)
+	s := open()
+	file := filepath.Join(t.TempDir(), "links.json")
+	rate := int64(100 * mbit)
+	if err := s.PutLink(t.Context(), link("ams", rate, rate)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutReading(t.Context(), store.LinkReading{Location: "ams/r1", Measured: true, UpCapacity: 100 * mbit, DownCapacity: 10 * mbit}); err != nil {
+		t.Fatal(err)
+	}
+	config := func(swarm Swarm) Config {
+		return Config{Self: "n", Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(),
+			Download: unit.Unlimited, Upload: unit.Unlimited, File: file}
+	}
+	m := New(config(&mover{}))
+	if err := m.known.refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.Kill()
+	swarm := &mover{}
+	New(config(swarm)).apply()
+	for hop, capacity := range map[int]unit.Rate{1: 10 * mbit, 2: 100 * mbit} {
+		if b := swarm.budget(hop); b.Rate == 0 || b.Rate > bandwidth.FloorOf(capacity) {
+			t.Errorf("hop %d: %v", hop, b.Binding)
+		}
+	}
+}
+
+// TestWhatIsKeptOfLinks is no more than what can be, and written when it changes.
+func TestWhatIsKeptOfLinks(t *testing.T) {
+	t.Parallel()
+	rate := int64(1)
+	k := kept{Declared: []api.Link{link("ams", rate, rate)}, Sources: []store.LinkReading{{Location: "ams/r1", UpCapacity: 5}}}
+	p := keeper{file: filepath.Join(t.TempDir(), "links.json")}
+	if got, err := p.load(); err != nil || len(got.Declared)+len(got.Sources) > 0 {
+		t.Errorf("no file: %+v, %v", got, err)
+	}
+	if err := p.save(k); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(p.file); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.save(k); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(p.file); err == nil {
+		t.Error("it is written though nothing has changed")
+	}
+	k.Declared = append(k.Declared, api.Link{Location: "ams/r9"})
+	k.Sources = append(k.Sources, store.LinkReading{Location: "ams/r8", DownCapacity: -1})
+	if err := p.save(k); err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.load()
+	if err != nil || len(got.Declared) != 1 || len(got.Sources) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := os.WriteFile(p.file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.load(); err == nil {
+		t.Error("a damaged file is no error")
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // agents on machines without time zones decide alike
@@ -151,7 +150,7 @@ func ParseCeiling(field, text string) (*int64, error) {
 		return nil, invalid(field, fmt.Sprintf("%q is no rate", text), fix)
 	case rate == 0:
 		return nil, zeroCeiling(field)
-	case withoutUnit(text):
+	case unit.WithoutUnit(text):
 		return nil, invalid(field, text+" of what?", fix)
 	case rate == unit.Unlimited:
 		return nil, nil
@@ -187,7 +186,7 @@ func checkWindows(zone string, lines []string) error {
 			return invalid(at, "it is empty", windowFix)
 		case len(line) > maxWindowSize:
 			return invalid(at, fmt.Sprintf("it has %d bytes; at most %d are allowed", len(line), maxWindowSize), windowFix)
-		case withoutUnit(fields[len(fields)-1]):
+		case unit.WithoutUnit(fields[len(fields)-1]):
 			return invalid(at, fmt.Sprintf("%q: %s of what?", line, fields[len(fields)-1]), windowFix)
 		}
 		if _, err := bandwidth.ParseWindows(zone, lines[:i+1]); err != nil {
@@ -195,11 +194,4 @@ func checkWindows(zone string, lines []string) error {
 		}
 	}
 	return nil
-}
-
-// withoutUnit reports whether a rate is a plain number: bytes for programs, but who
-// writes 20 hardly means 20 B/s. Zero needs no unit.
-func withoutUnit(rate string) bool {
-	n, err := strconv.ParseFloat(rate, 64)
-	return err == nil && n != 0
 }

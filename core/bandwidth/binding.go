@@ -2,7 +2,6 @@ package bandwidth
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/topo"
@@ -112,21 +111,6 @@ var plainWords = map[Reason]string{
 	OuterFirst:   "traffic that leaves the location comes first",
 	Joining:      "others have not heard of its demand yet",
 	Delay:        "a queue builds up on the way",
-}
-
-// String writes a part in percent.
-func (p Part) String() string { return fmt.Sprintf("%.4g%%", float64(p)*100) }
-
-// of returns the part of a rate, the part taken as one from 0 to 1; what is not
-// a number is 0. Unlimited has no parts but none and all.
-func (p Part) of(r unit.Rate) unit.Rate {
-	switch {
-	case !(p > 0):
-		return 0
-	case p >= 1, r == unit.Unlimited:
-		return r
-	}
-	return unit.Rate(math.Min(float64(r)*float64(p), float64(r)))
 }
 
 // Budget is how much may be moved, and what says so.

@@ -6,9 +6,6 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// Part is a part of a whole, from 0 to 1.
-type Part float64
-
 // HostSample is what a host says of itself at one time: counters that only grow.
 type HostSample struct {
 	At  unit.Time

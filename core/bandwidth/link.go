@@ -123,11 +123,3 @@ func (p Policy) ceiling(hop topo.Hop, u LinkUse) Budget {
 func remaining(age time.Duration) Part {
 	return clampPart(Part(staleAfter-age) / Part(staleAfter-freshFor))
 }
-
-// clampPart is p within 0 and 1; what is not a number is 0.
-func clampPart(p Part) Part {
-	if !(p > 0) {
-		return 0
-	}
-	return min(p, 1)
-}

@@ -70,6 +70,13 @@ func ParseRate(s string) (Rate, error) {
 	return Rate(v), nil
 }
 
+// WithoutUnit reports whether a size or a rate is a plain number. That is bytes for
+// programs, but who types 20 hardly means 20 B/s. Zero needs no unit.
+func WithoutUnit(s string) bool {
+	n, err := strconv.ParseFloat(s, 64)
+	return err == nil && n != 0
+}
+
 func parseQuantity(s string, units []struct {
 	suffix string
 	factor float64

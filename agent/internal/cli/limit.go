@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -125,7 +124,7 @@ func setRate(change *api.LimitChange, into **int64, direction, text string) erro
 		return usage(flag, fmt.Sprintf("%q is no rate", text), rateFix)
 	case rate == 0:
 		return &exitError{exitUsage, api.ZeroRate(flag)}
-	case isNumber(text): // bytes in a file, but who types 10 hardly means 10 B/s
+	case unit.WithoutUnit(text):
 		return usage(flag, fmt.Sprintf("%s of what?", text), rateFix)
 	case rate == unit.Unlimited:
 		change.Unlimited = append(change.Unlimited, direction)
@@ -134,11 +133,6 @@ func setRate(change *api.LimitChange, into **int64, direction, text string) erro
 	n := int64(rate)
 	*into = &n
 	return nil
-}
-
-func isNumber(text string) bool {
-	_, err := strconv.ParseFloat(text, 64)
-	return err == nil
 }
 
 func limitOf(n *int64) string {

@@ -2,15 +2,15 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/client"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -78,11 +78,11 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 		*d.into = &rate
 	}
 	if f.reserve != "" {
-		part, err := parsePart(f.reserve)
+		reserve, err := reserved(f.reserve)
 		if err != nil {
 			return usage("--reserve", err.Error(), "write a part of the capacity, such as 20%")
 		}
-		l.Reserve = &part
+		l.Reserve = &reserve
 	}
 	if err := l.Validate(); err != nil {
 		return err
@@ -107,22 +107,19 @@ func capacity(flag, text string) (int64, error) {
 		return 0, usage(flag, fmt.Sprintf("%q is no rate", text), rateFix)
 	case rate == 0:
 		return 0, usage(flag, "a link of 0 carries nothing; zero never means unlimited", rateFix)
-	case isNumber(text):
+	case unit.WithoutUnit(text):
 		return 0, usage(flag, fmt.Sprintf("%s of what?", text), rateFix)
 	}
 	return int64(rate), nil
 }
 
-func parsePart(text string) (float64, error) {
-	number, percent := strings.CutSuffix(text, "%")
-	part, err := strconv.ParseFloat(number, 64)
-	if percent {
-		part /= 100
+// reserved reads the part of a link that stays free, less than all of it.
+func reserved(text string) (float64, error) {
+	part, err := bandwidth.ParsePart(text)
+	if err == nil && part == 1 {
+		err = errors.New("100% would leave nothing to anybody")
 	}
-	if err != nil || !(part >= 0 && part < 1) {
-		return 0, fmt.Errorf("%q is not a part from 0%% to less than 100%%", text)
-	}
-	return part, nil
+	return float64(part), err
 }
 
 func (r *run) linksClearCommand() *cobra.Command {

@@ -55,19 +55,7 @@ func capacityText(r unit.Rate) string {
 
 // part is a setting between 0% and 100%.
 func part(key, fix string, at func(*Config) *bandwidth.Part) setting {
-	return parsed(key, fix, at, parsePart)
-}
-
-func parsePart(text string) (bandwidth.Part, error) {
-	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
-	f, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if percent {
-		f /= 100
-	}
-	if err != nil || !(f >= 0 && f <= 1) {
-		return 0, fmt.Errorf("%q is not a part from 0%% to 100%%", text)
-	}
-	return bandwidth.Part(f), nil
+	return parsed(key, fix, at, bandwidth.ParsePart)
 }
 
 // diskLatency is a setting that can be off, which is below zero.
@@ -151,7 +139,7 @@ func linkField(l *links.Link, name string, n ast.Node) (err error) {
 		l.Down, err = parseCapacity(text)
 	default:
 		var reserve bandwidth.Part
-		if reserve, err = parsePart(text); err == nil && reserve == 1 {
+		if reserve, err = bandwidth.ParsePart(text); err == nil && reserve == 1 {
 			err = errors.New("100% would leave nothing to anybody")
 		}
 		l.Reserve = &reserve

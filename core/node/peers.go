@@ -25,8 +25,7 @@ func (t *transfer) connected(now unit.Time, ev PeerConnected, out []Action) []Ac
 	}
 	t.peers[peer] = &early{foreign: ev.Foreign, maxRequest: ev.MaxRequest}
 	info, _ := t.info(peer)
-	at := t.m.cfg.Location
-	t.peers[peer].uplinks = at.Depth() - at.Common(info.Location).Depth()
+	t.peers[peer].uplinks = t.m.cfg.Location.Uplinks(info.Location)
 	t.overlay.PeerUp(peer)
 	if t.swarm == nil {
 		return t.fetchManifest(now, out)

@@ -81,49 +81,6 @@ func (a *away) sent(now unit.Time) {
 
 const firstAway = 10 * time.Millisecond
 
-// will is whether a peer gives what it has: how many requests more it has refused
-// of late than it sent blocks, up to mostRefused, and since when.
-type will struct {
-	refused int
-	since   unit.Time
-}
-
-// Who refused refusedMore requests more than it served seems to keep what it has;
-// it takes as many blocks and more to be trusted again.
-const (
-	refusedMore = 8
-	mostRefused = 2 * refusedMore
-)
-
-func (w *will) refuse(now unit.Time) {
-	if w.refused == 0 {
-		w.since = now
-	}
-	w.refused = min(w.refused+1, mostRefused)
-}
-
-func (w *will) give() { w.refused = max(w.refused-1, 0) }
-
-// keeps reports whether the peer refuses most of what it is asked for, so that what
-// it says to have is no reason to ask nobody else. Who sends everybody away for a
-// while has more time: see evades.
-func (p *peer) keeps(now unit.Time) bool {
-	return p.will.refused >= refusedMore && now.Sub(p.will.since) > p.refusalTime()
-}
-
-// refusalTime is how long a peer may refuse what it has before somebody farther away
-// is asked. Who serves us from another location, or an initial seeder, sends
-// everybody away for a while; its doing so means less.
-func (p *peer) refusalTime() time.Duration {
-	switch {
-	case p.Initial:
-		return maxGiveTime
-	case p.outside:
-		return evadeTime
-	}
-	return 0
-}
-
 // debt is a request that was not answered. alone: nothing was owed before it.
 type debt struct {
 	block Block
@@ -205,7 +162,7 @@ func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 // uplinksTo is how many uplinks of our own locations there are between us and what is
 // at a location.
 func (s *Swarm) uplinksTo(l unit.Location) int {
-	return s.cfg.Location.Depth() - s.cfg.Location.Common(l).Depth()
+	return s.cfg.Location.Uplinks(l)
 }
 
 // seatOf returns a node's seat, which it gets when it is met first.

@@ -64,6 +64,10 @@ func (l Location) Common(m Location) Location {
 	return l
 }
 
+// Uplinks is how many uplinks lie between l and what it has in common with m: those of
+// l's locations that traffic to m crosses.
+func (l Location) Uplinks(m Location) int { return l.Depth() - l.Common(m).Depth() }
+
 // Path returns l and everything above it, from l up to the root.
 func (l Location) Path() []Location {
 	path := make([]Location, 0, l.Depth()+1)

@@ -181,3 +181,14 @@ func TestWithoutUnit(t *testing.T) {
 		}
 	}
 }
+
+func TestUplinks(t *testing.T) {
+	for _, c := range []struct {
+		from, to Location
+		want     int
+	}{{"a/r1", "a/r1", 0}, {"a/r1", "a/r2", 1}, {"a/r1", "a", 1}, {"a", "a/r1", 0}, {"a/r1", "b/r1", 2}, {"a/r1", Root, 2}, {Root, "a", 0}} {
+		if got := c.from.Uplinks(c.to); got != c.want {
+			t.Errorf("from %q to %q: %d, want %d", c.from, c.to, got, c.want)
+		}
+	}
+}

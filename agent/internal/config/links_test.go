@@ -99,6 +99,7 @@ func TestBadLinksAndDevices(t *testing.T) {
 	community := secretFile(t, "hush")
 	for _, test := range []struct{ name, text, want string }{
 		{"zero", "links: {ams1: {up: 0}}", "zero never means unlimited"},
+		{"no unit", "links: {ams1: {up: 100}}", "links.ams1.up: 100 of what?"},
 		{"no rate", "links: {ams1: {up: fast}}", "fast"},
 		{"the root", "links: {/: {up: 1Gbit}}", "the root has no link"},
 		{"no location", "links: {'a b': {up: 1Gbit}}", "a b"},

@@ -87,7 +87,7 @@ func (s *Store) DeleteLink(ctx context.Context, location unit.Location) error {
 		return s.wrap(err, "delete the link of %s", location)
 	}
 	if gone[0].Val()+gone[1].Val() == 0 {
-		return notFound("delete link", string(location), "nobody declared this link", "see 'rackswarm links' for those that are")
+		return notFound("delete link", string(location), "no operator said anything of this link, and nothing was measured", "what agents' files say of it stays: change links or devices of agent.yaml")
 	}
 	return s.tellLinks(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,21 @@ func (r *run) linksCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return r.print(list, func(w io.Writer) { writeLinks(w, list) })
+			if list.StoreDown {
+				return r.print(list, func(w io.Writer) { writeLinks(w, list) })
+			}
+			nodes, err := c.Nodes(ctx)
+			if err != nil {
+				return err
+			}
+			return r.print(list, func(w io.Writer) {
+				writeLinks(w, list)
+				for _, l := range list.Links {
+					if !inhabited(nodes, l.Location) {
+						fmt.Fprintln(w, clean(nobodyIn(l.Location)))
+					}
+				}
+			})
 		}),
 	}
 	cmd.AddCommand(r.linksSetCommand(), r.linksClearCommand())
@@ -51,7 +66,8 @@ func (r *run) linksSetCommand() *cobra.Command {
 		Long: `Say what the link between a location and what is above it carries, for the whole
 fleet and within a second. It counts instead of what agents' files say; where a
 device tells another capacity the lower one counts. What is left out is what the
-files and devices say.`,
+files and devices say; a direction of which nobody says what it carries has the
+floor, 1 MB/s.`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeLocation,
 		RunE: r.command(func(ctx context.Context, args []string) error { return r.setLink(ctx, args[0], f) }),
 	}
@@ -94,9 +110,27 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 	if l, err = c.PutLink(ctx, l); err != nil {
 		return err
 	}
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		return err
+	}
 	return r.print(l, func(w io.Writer) {
 		fmt.Fprintln(w, clean("The link of "+l.Location+" is declared. See: rackswarm links"))
+		if !inhabited(nodes, l.Location) {
+			fmt.Fprintln(w, clean(nobodyIn(l.Location)))
+		}
 	})
+}
+
+// inhabited reports whether any known node is in a location.
+func inhabited(nodes []api.Node, location string) bool {
+	return slices.ContainsFunc(nodes, func(n api.Node) bool {
+		return api.Selector{Locations: []string{location}}.Matches(n)
+	})
+}
+
+func nobodyIn(location string) string {
+	return "No node that is known is in " + location + ", so nothing crosses its link. See: rackswarm nodes"
 }
 
 // capacity reads what a link carries.

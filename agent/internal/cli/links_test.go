@@ -38,6 +38,11 @@ func TestLinks(t *testing.T) {
 			Up: direction("ams1/r2", true, bandwidth.LinkUse{Sensor: true}, 0), Down: direction("ams1/r2", false, bandwidth.LinkUse{Sensor: true}, 0),
 			Warnings: []api.LinkWarning{{Fault: "refused", Message: "device 10.0.0.2:161: it does not accept user rackswarm; in force: 976.6 KiB/s up, 976.6 KiB/s down"}}},
 	}
+	const nobody = "No node that is known is in ams1/r2, so nothing crosses its link"
+	if out := f.ok("links"); !strings.Contains(out, nobody) {
+		t.Errorf("without nodes: %s", out)
+	}
+	f.nodes()
 	f.golden("links", f.ok("links"))
 	list.StoreDown = true
 	if out := f.ok("links"); !strings.HasPrefix(out, "The store does not answer") {
@@ -50,7 +55,14 @@ func TestLinks(t *testing.T) {
 
 func TestLinksAreDeclared(t *testing.T) {
 	f := newFleet(t, atNoon)
-	f.ok("links", "set", "ams1/r1", "--up", "1Gbit", "--down", "100Mbit")
+	if out := f.ok("links", "set", "ams1/r1", "--up", "1Gbit", "--down", "100Mbit"); !strings.Contains(out, "No node that is known is in ams1/r1") {
+		t.Errorf("where no node is: %s", out)
+	}
+	f.nodes()
+	if out := f.ok("links", "set", "ams1", "--up", "1Gbit"); strings.Contains(out, "No node") {
+		t.Errorf("where nodes are: %s", out)
+	}
+	f.ok("links", "clear", "ams1")
 	f.ok("links", "set", "ams1/r1", "--up", "200Mbit", "--reserve", "30%")
 	all, err := f.store.Links(t.Context())
 	if err != nil || len(all) != 1 {
@@ -60,7 +72,7 @@ func TestLinksAreDeclared(t *testing.T) {
 		t.Errorf("declared: %+v", l)
 	}
 	f.ok("links", "clear", "ams1/r1")
-	f.fails(exitFailed, []string{"nobody declared"}, "links", "clear", "ams1/r1")
+	f.fails(exitFailed, []string{"no operator said"}, "links", "clear", "ams1/r1")
 	for _, bad := range [][]string{
 		{"links", "set", "ams1/r1"},
 		{"links", "set", "ams1/r1", "--up", "0"},

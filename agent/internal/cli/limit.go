@@ -52,8 +52,6 @@ func (r *run) limitCommand() *cobra.Command {
 	flags.StringVar(&f.upload, "upload", "", "what a node sends")
 	flags.BoolVar(&f.clear, "clear", false, "take the limit away")
 	cmd.MarkFlagsOneRequired("download", "upload", "clear")
-	cmd.MarkFlagsMutuallyExclusive("download", "clear")
-	cmd.MarkFlagsMutuallyExclusive("upload", "clear")
 	_ = cmd.RegisterFlagCompletionFunc("node", r.completeNode)
 	_ = cmd.RegisterFlagCompletionFunc("location", r.completeLocation)
 	_ = cmd.RegisterFlagCompletionFunc("label", r.completeLabel)
@@ -65,6 +63,9 @@ func (r *run) limit(ctx context.Context, f limitFlags) error {
 	var err error
 	if f.selector.Labels, err = parseLabels(f.labels); err != nil {
 		return err
+	}
+	if f.clear && f.download+f.upload != "" {
+		return usage("--clear", "it takes the limit of both directions away, and is given with a rate", "leave out --clear, or the rate; to lift one direction: --download unlimited or --upload unlimited")
 	}
 	name := api.LimitName(f.selector, f.distribution)
 	c, err := r.connect()

@@ -83,6 +83,7 @@ func TestLimits(t *testing.T) {
 		t.Errorf("limits %+v", l)
 	}
 	f.ok("limit", "--location", "ams1/r1", "--upload", "unlimited")
+	f.fails(exitUsage, []string{"--clear: it takes the limit", "unlimited"}, "limit", "--download", "1MiB/s", "--clear")
 	f.fails(exitFailed, []string{"no such limit"}, "limit", "--location", "ams1/r1", "--clear")
 	f.fails(exitUsage, []string{"--download", "never means unlimited", "rackswarm pause"}, "limit", "--download", "0")
 	f.fails(exitUsage, []string{"--upload", "fast"}, "limit", "--upload", "fast")

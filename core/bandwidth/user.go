@@ -7,6 +7,16 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
+// How the users of a link agree on their shares.
+const (
+	// ClaimEvery is how often claims are exchanged and shares computed.
+	ClaimEvery = 250 * time.Millisecond
+	// ClaimWindow is what a User reckons with: an exchange takes its time.
+	ClaimWindow = 300 * time.Millisecond
+	// ClaimLife is how long a claim counts that is not renewed.
+	ClaimLife = 3 * time.Second
+)
+
 const (
 	// A use is the mean of usedOver at least, and of the time in which someBlocks come
 	// at the share's rate, up to usedMost: at low rates none comes in most intervals.

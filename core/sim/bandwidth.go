@@ -11,15 +11,6 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// How agents share links (agent/internal/links).
-const (
-	// claimEvery is how often claims are exchanged and shares computed, claimWindow
-	// what the shares reckon with, claimLife how long a claim counts.
-	claimEvery  = 250 * time.Millisecond
-	claimWindow = 300 * time.Millisecond
-	claimLife   = 3 * time.Second
-)
-
 // awareness is what agents know of links, in a scenario that has them leave room for
 // others. Sensors err in nothing; they are late by their interval.
 type awareness struct {
@@ -138,11 +129,11 @@ func (a *awareness) share(h *host) {
 	for _, l := range h.location.Path() {
 		if l != unit.Root {
 			x.uplinks = append(x.uplinks, &shared{location: l, place: a.sim.places[l],
-				up: bandwidth.NewUser(h.id, claimWindow), down: bandwidth.NewUser(h.id, claimWindow)})
+				up: bandwidth.NewUser(h.id, bandwidth.ClaimWindow), down: bandwidth.NewUser(h.id, bandwidth.ClaimWindow)})
 		}
 	}
 	x.decide()
-	first := claimEvery * time.Duration(slices.Index(a.sim.order, h)) / time.Duration(len(a.sim.order))
+	first := bandwidth.ClaimEvery * time.Duration(slices.Index(a.sim.order, h)) / time.Duration(len(a.sim.order))
 	h.then(first, x.turn)
 }
 
@@ -163,7 +154,7 @@ func (x *sharing) turn() {
 		u.exchange(x.host)
 	}
 	x.decide()
-	x.host.then(claimEvery, x.turn)
+	x.host.then(bandwidth.ClaimEvery, x.turn)
 }
 
 // exchange tells others what the agent wants of an uplink, and hears of theirs.
@@ -179,7 +170,7 @@ func (u *shared) exchange(h *host) {
 		on := s.aware.claims[u.location]
 		on[h.id] = claims{s.now, up, down}
 		for _, id := range sortedKeys(on) {
-			if c := on[id]; s.now.Sub(c.at) < claimLife {
+			if c := on[id]; s.now.Sub(c.at) < bandwidth.ClaimLife {
 				allUp, allDown = append(allUp, c.up...), append(allDown, c.down...)
 			}
 		}
@@ -195,7 +186,7 @@ func (u *shared) exchange(h *host) {
 }
 
 // isTold reports whether others can read what the agent claims.
-func (u *shared) isTold(now unit.Time) bool { return u.ever && now.Sub(u.told) < claimLife }
+func (u *shared) isTold(now unit.Time) bool { return u.ever && now.Sub(u.told) < bandwidth.ClaimLife }
 
 // decide tells the machine what it may move, if that is news.
 func (x *sharing) decide() {

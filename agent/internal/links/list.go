@@ -47,7 +47,7 @@ func (m *Manager) status(now unit.Time, f facts, claims []store.LinkClaim) api.L
 	}
 	var used rates
 	for _, c := range claims {
-		if c.Age < claimLife && c.UsedUp+c.UsedDown > 0 {
+		if c.Age < bandwidth.ClaimLife && c.UsedUp+c.UsedDown > 0 {
 			s.Users++
 			used.up, used.down = used.up+c.UsedUp, used.down+c.UsedDown
 		}

@@ -70,7 +70,7 @@ type Manager struct {
 const (
 	// While something is moved, what is known of links is read at each turn, and now
 	// and then otherwise: a link may be declared, or not be any more.
-	refreshBusy = interval / 2
+	refreshBusy = bandwidth.ClaimEvery / 2
 	refreshIdle = 5 * time.Second
 )
 
@@ -116,7 +116,7 @@ func (m *Manager) Run(ctx context.Context) {
 	for _, s := range m.cfg.Sources {
 		asking.Go(func() { m.attend(ctx, s) })
 	}
-	ticker := time.NewTicker(interval)
+	ticker := time.NewTicker(bandwidth.ClaimEvery)
 	defer ticker.Stop()
 	for {
 		m.turn(ctx)

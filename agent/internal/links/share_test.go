@@ -154,7 +154,7 @@ func TestRatesOfTheNodeAreItsOwnHop(t *testing.T) {
 	if b := m.binding(0); b.Reason != bandwidth.Group || b.Rate != 3*mbit {
 		t.Errorf("the node's own link: %v", b)
 	}
-	time.Sleep(2 * interval) // it stays so
+	time.Sleep(2 * bandwidth.ClaimEvery) // it stays so
 	if b := m.binding(0); b.Rate != 3*mbit {
 		t.Errorf("later: %v", b)
 	}

@@ -131,7 +131,7 @@ func TestSteadyOthersAreNotOurs(t *testing.T) {
 	eventually(t, "the spare", func() bool { return r.moving() > 28*mbit })
 	for i := range 16 {
 		r.movers[0].wants([]unit.Rate{1000 * mbit, 5 * mbit}[i/4%2])
-		time.Sleep(interval) // others are the same all the time
+		time.Sleep(bandwidth.ClaimEvery) // others are the same all the time
 		all, err := s.Readings(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -11,15 +11,6 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-const (
-	// interval is how often claims are exchanged and shares computed.
-	interval = 250 * time.Millisecond
-	// shareInterval is what is reckoned with: an exchange takes its time.
-	shareInterval = 300 * time.Millisecond
-	// claimLife is how long a claim counts that is not renewed.
-	claimLife = 3 * time.Second
-)
-
 // uplink is the link of a location that the node stands in, which it shares with
 // others.
 type uplink struct {
@@ -38,7 +29,7 @@ type direction struct {
 }
 
 func newDirection(self unit.NodeID, h topo.Hop) direction {
-	return direction{bandwidth.NewUser(self, shareInterval), h}
+	return direction{bandwidth.NewUser(self, bandwidth.ClaimWindow), h}
 }
 
 func newUplink(self unit.NodeID, l unit.Location) *uplink {
@@ -56,7 +47,7 @@ func (u *uplink) direction(up bool) direction {
 }
 
 // isTold reports whether others can read what this node claims.
-func (u *uplink) isTold(now unit.Time) bool { return u.ever && now.Sub(u.told) < claimLife }
+func (u *uplink) isTold(now unit.Time) bool { return u.ever && now.Sub(u.told) < bandwidth.ClaimLife }
 
 // turn is what the node says of the link now.
 type turn struct {
@@ -116,7 +107,7 @@ func (u *uplink) heard(now unit.Time, t turn, all []store.LinkClaim) {
 	u.told, u.ever, u.said = now, true, t.record
 	var up, down []bandwidth.Claim
 	for _, c := range all {
-		if c.Age < claimLife {
+		if c.Age < bandwidth.ClaimLife {
 			up, down = append(up, claimsOf(c.Node, c.Up)...), append(down, claimsOf(c.Node, c.Down)...)
 		}
 	}

@@ -87,6 +87,9 @@ func (b Binding) why() string {
 	case Floor:
 		return fmt.Sprintf("others use %s of %s", b.Others, b.Capacity)
 	case CPU, IOPressure, MemPressure, Disk:
+		if b.Whole == 0 {
+			return busyWords[b.Reason] + ": the floor, as the interface's speed is not known"
+		}
 		return fmt.Sprintf("%s: %s of %s are left", busyWords[b.Reason], b.Part, b.Whole)
 	case Window:
 		return fmt.Sprintf("the window %q says so", b.Text)

@@ -146,21 +146,21 @@ func (h *HostLoad) binding() factor {
 }
 
 // Limit is the budget of the host's own link as the host's load leaves it. One
-// that is unlimited becomes a part of speed, the interface's; if that is not
-// known (0) of the floor, while the host is busy.
+// that is unlimited becomes a part of speed, the interface's, while the host is
+// busy; if that is not known (0), the floor of a link.
 func (h *HostLoad) Limit(b Budget, speed unit.Rate) Budget {
 	f := h.binding()
 	if f.part >= 1 {
 		return b
 	}
-	whole := b.Rate
-	if whole == unit.Unlimited {
-		if whole = speed; speed <= 0 || speed == unit.Unlimited {
-			whole = floorRate
-		}
+	limit := Binding{Reason: f.reason, Hop: b.Binding.Hop, Capacity: b.Binding.Capacity, Whole: b.Rate, Part: f.part}
+	switch {
+	case b.Rate < unit.Unlimited:
+		limit.Rate = f.part.of(b.Rate)
+	case 0 < speed && speed < unit.Unlimited:
+		limit.Whole, limit.Rate = speed, f.part.of(speed)
+	default:
+		limit.Whole, limit.Rate = 0, floorRate // of what, is not known
 	}
-	return NewBudget(Binding{
-		Reason: f.reason, Hop: b.Binding.Hop, Capacity: b.Binding.Capacity,
-		Rate: f.part.of(whole), Whole: whole, Part: f.part,
-	})
+	return NewBudget(limit)
 }

@@ -108,14 +108,14 @@ func TestDiskScalesTheHostsBudget(t *testing.T) {
 	}
 }
 
-// An unlimited budget becomes a part of the interface's speed, or of a floor.
+// An unlimited budget becomes a part of the interface's speed, or the floor.
 func TestABusyHostIsNeverUnlimited(t *testing.T) {
 	h := NewHostLoad(DefaultImpact())
 	if b := h.Limit(NoLimit(hostLink), 1000); b != NoLimit(hostLink) {
 		t.Errorf("idle: %s", b.Binding)
 	}
 	h.Use(use(sec, .1, 0), true)
-	for speed, want := range map[unit.Rate]unit.Rate{1000: 500, 0: floorRate / 2, unit.Unlimited: floorRate / 2} {
+	for speed, want := range map[unit.Rate]unit.Rate{1000: 500, 0: floorRate, unit.Unlimited: floorRate} {
 		if b := h.Limit(NoLimit(hostLink), speed); b.Rate != want {
 			t.Errorf("of %s: %s", speed, b.Binding)
 		}
@@ -141,4 +141,15 @@ func TestFactorBounds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Who does not know the interface's speed keeps the floor, however busy the host is.
+func TestABusyHostKeepsTheFloor(t *testing.T) {
+	h := NewHostLoad(DefaultImpact())
+	h.Use(use(sec, 0, 0), true)
+	for speed, want := range map[unit.Rate]unit.Rate{0: 1e6, 125e6: 2.5e6} {
+		if b := h.Limit(NoLimit(hostLink), speed); b.Rate != want || b.Binding.Reason != CPU {
+			t.Errorf("of %s: %s, want %s", speed, b.Binding, want)
+		}
+	}
 }

@@ -54,6 +54,26 @@ func TestAStoreThatTakesNothingIsToldOfOnce(t *testing.T) {
 	}
 }
 
+// TestWithoutLinksTheStoreIsNotMissed: who has no declared link on its way needs no
+// store for it, and does not speak of it.
+func TestWithoutLinksTheStoreIsNotMissed(t *testing.T) {
+	t.Parallel()
+	r := storetest.StartRedis(t)
+	s, err := store.Open(t.Context(), store.Config{URL: r.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	r.Kill()
+	m, log := &counted{}, &lines{}
+	start(t, s, "n", m, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) })
+	m.wants(1000 * mbit)
+	eventually(t, "some turns", func() bool { return m.turns.Load() > 5 })
+	if n := log.count("shares of links"); n != 0 {
+		t.Errorf("the store is missed %d times", n)
+	}
+}
+
 // lines is what was logged.
 type lines struct {
 	lock sync.Mutex

@@ -202,16 +202,22 @@ func (m *Manager) exchange(ctx context.Context) (told bool, err error) {
 }
 
 // answered logs that the store does not answer all that a turn asks of it, once until
-// it does: one that only reads can be done with is no better.
+// it does: one that only reads can be done with is no better. Where no link is
+// declared nothing is lost by it.
 func (m *Manager) answered(ctx context.Context, err error) {
 	switch {
 	case ctx.Err() != nil:
-	case err != nil && !m.down:
+	case err != nil && !m.down && m.anyKnown():
 		m.down = true
 		m.log.Warn("shares of links cannot be agreed on: the floor counts until the store answers", "error", err)
 	case err == nil:
 		m.down = false
 	}
+}
+
+// anyKnown reports whether anybody declared one of the uplinks.
+func (m *Manager) anyKnown() bool {
+	return slices.ContainsFunc(m.uplinks, func(u *uplink) bool { return m.known.of(u.location).known() })
 }
 
 // decide computes the budgets of the uplinks.

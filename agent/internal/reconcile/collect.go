@@ -140,9 +140,22 @@ type keptDropped struct {
 }
 
 func (e keptDropped) apply(r *Reconciler) {
-	if x := r.dists[e.dist]; x != nil && x.worker == nil && x.rec.Kept == e.digest.String() {
+	if x := r.dists[e.dist]; x != nil {
+		x.dropped = &e.digest
+		r.noteDropped(x)
+	}
+}
+
+// noteDropped takes note that a version kept was deleted, once no worker is left
+// that could say otherwise.
+func (r *Reconciler) noteDropped(x *dist) {
+	if x.dropped == nil || x.worker != nil {
+		return
+	}
+	if x.rec.Kept == x.dropped.String() && r.dists[x.name] == x {
 		r.noteKept(x, finished{})
 	}
+	x.dropped = nil
 }
 
 // collectNowAndThen runs until ctx ends.

@@ -169,3 +169,38 @@ func TestCollectNothingForALostStore(t *testing.T) {
 	})
 	mustStand(t, web, d.Path, first)
 }
+
+// A worker that runs while a version kept is deleted may have seen it before: the
+// record says that it is gone as soon as the worker has ended.
+func TestKeptVersionDroppedBesideAWorker(t *testing.T) {
+	f := newFleet(t)
+	_, _, one, two := versions(f)
+	web := f.add("web", "role=web")
+	d := web.on("site", one.Digest().String())
+	d.KeepPrevious = true
+	web.untilInstalled(f.want(d))
+	d.Digest, d.Previous = two.Digest().String(), one.Digest().String()
+	d = f.want(d)
+	web.untilInstalled(d)
+	web.until("site", "keeps it", func(s api.NodeStatus) bool { return s.Kept == d.Previous })
+	said := make(chan [2]string)
+	f.eventually("no worker runs", func() bool {
+		tried := make(chan bool)
+		web.r.mail.put(inLoop(func(r *Reconciler) {
+			x := r.dists["site"]
+			if tried <- x.worker == nil; x.worker != nil {
+				return
+			}
+			x.worker = &worker{name: "site"}
+			keptDropped{"site", one.Digest()}.apply(r)
+			during := x.rec.Kept
+			x.worker = nil
+			r.noteDropped(x)
+			said <- [2]string{during, x.rec.Kept}
+		}))
+		return <-tried
+	}, func() string { return "" })
+	if got, want := <-said, [2]string{one.Digest().String(), ""}; got != want {
+		t.Errorf("kept during and after: %q, want %q", got, want)
+	}
+}

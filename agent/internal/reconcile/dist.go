@@ -31,6 +31,9 @@ type dist struct {
 	retryAt   time.Time
 	nextCheck time.Time
 	told      int // repairs that were reported
+	// dropped is the version kept that was deleted while the worker ran, which may
+	// have seen it before; nil for none.
+	dropped *artifact.Digest
 	// before is the traffic of earlier transfers of the status's digest, to which
 	// that of the present one is added.
 	before traffic

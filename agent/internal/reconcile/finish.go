@@ -34,6 +34,7 @@ func (e finished) apply(r *Reconciler) {
 		x.failures, x.retryAt = 0, time.Time{}
 		r.succeeded(x, e)
 	}
+	r.noteDropped(x)
 	r.replan()
 }
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rackswarm/rackswarm/acceptance/child"
 )
 
 // Parts of this program that run as programs of their own on the hosts, by the
@@ -24,41 +26,18 @@ const (
 // RunProgram keeps a processor or a disk busy, if the process was started for that,
 // and ends with it. If it was not, it returns at once. The lab's command and every
 // test that has busy hosts call it first.
-func RunProgram() {
-	var err error
-	switch os.Args[0] {
-	case cpuProgram:
-		err = runCPU(os.Args[1:])
-	case diskProgram:
-		err = runDisk(os.Args[1:])
-	default:
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
-// self is the command of a part of this program. Its standard input ends with the
-// caller.
-func self(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Args[0] = name
-	return cmd
-}
+func RunProgram() { child.Parts{cpuProgram: runCPU, diskProgram: runDisk}.Run() }
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
 // Use is a command that uses a share of the processor for a time.
 func (p *Processor) Use(share float64, d time.Duration) *exec.Cmd {
-	return self(cpuProgram, strconv.FormatFloat(share*Cores, 'f', -1, 64), seconds(d), p.processes())
+	return child.Part(cpuProgram, strconv.FormatFloat(share*Cores, 'f', -1, 64), seconds(d), p.processes())
 }
 
 // Use is a command that has much written to the disk for a time.
 func (d *Disk) Use(lasts time.Duration) *exec.Cmd {
-	return self(diskProgram, d.dir, seconds(lasts))
+	return child.Part(diskProgram, d.dir, seconds(lasts))
 }
 
 var errArguments = errors.New("other arguments than those that the lab gives")

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rackswarm/rackswarm/acceptance/child"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -58,9 +59,5 @@ func (s *chain) launch(ctx context.Context, p *peer) error {
 	if i := slices.Index(s.order, p.node); i > 0 {
 		args = append(args, dataAddress(s.peers[s.order[i-1]]).String())
 	}
-	cmd, err := self(relayProgram, args...)
-	if err != nil {
-		return err
-	}
-	return p.speak(ctx, cmd, func(life context.Context) { p.busy.Go(func() { s.received(life, p) }) })
+	return p.speak(ctx, child.Part(relayProgram, args...), func(life context.Context) { p.busy.Go(func() { s.received(life, p) }) })
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rackswarm/rackswarm/acceptance/child"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -34,11 +35,7 @@ func (s *fromOne) launch(ctx context.Context, p *peer) error {
 	if !p.initial {
 		return nil
 	}
-	cmd, err := self(serveProgram, s.file(p), dataAddress(p).String())
-	if err != nil {
-		return err
-	}
-	return p.speak(ctx, cmd, func(context.Context) {})
+	return p.speak(ctx, child.Part(serveProgram, s.file(p), dataAddress(p).String()), func(context.Context) {})
 }
 
 func (s *fromOne) tell(p *peer) error {

@@ -68,14 +68,3 @@ func (s *packed) received(life context.Context, p *peer) {
 	}
 	p.complete()
 }
-
-// self is the command of a part of this program, which RunProgram runs.
-func self(part string, args ...string) (*exec.Cmd, error) {
-	path, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
-	}
-	cmd := exec.Command(path, args...)
-	cmd.Args[0] = part
-	return cmd, nil
-}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rackswarm/rackswarm/acceptance/child"
 )
 
 // Parts of this program that run as programs of their own on the hosts, by the
@@ -21,22 +23,7 @@ const (
 // RunProgram runs the part of this program that a rival has started, and ends the
 // process with it. If the process is no such part, it returns at once. The lab's
 // command and every test of rivals call it first.
-func RunProgram() {
-	var err error
-	switch os.Args[0] {
-	case relayProgram:
-		err = runRelay(os.Args[1:])
-	case serveProgram:
-		err = runServer(os.Args[1:])
-	default:
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
+func RunProgram() { child.Parts{relayProgram: runRelay, serveProgram: runServer}.Run() }
 
 // voice says on standard output what peer.listen understands.
 type voice struct {

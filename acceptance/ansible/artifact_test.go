@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -215,13 +216,26 @@ func (w *world) oneFork() {
 	w.play(`- rackswarm.swarm.artifact: {dest: /srv/copy, name: large, state: absent, timeout: 120}`)
 }
 
-// While a host fetches, lines tell how far it is.
+// While a host fetches, lines tell how far it is. It is slow until one was seen,
+// however busy the machine is.
 func (w *world) lines() {
 	t := w.t
-	w.run(w.managed[0], "mkdir -p /srv/slow && head -c 64M /dev/urandom >/srv/slow/data")
+	w.run(w.managed[0], "mkdir -p /srv/slow && head -c 64M /dev/urandom >/srv/slow/data && rackswarm limit --node web4 --download 1MiB/s")
+	free := sync.OnceFunc(func() {
+		if _, err := w.managed[0].Run(t.Context(), "rackswarm limit --node web4 --clear"); err != nil {
+			t.Error(err)
+		}
+	})
+	line := regexp.MustCompile(`(?m)^web4: \d+% of 64\.0 MiB, `)
+	w.shown = func(output string) {
+		if line.MatchString(output) {
+			free()
+		}
+	}
 	p := w.play("- rackswarm.swarm.artifact: {src: /srv/slow, remote_src: true, dest: /srv/slow-copy, timeout: 300}")
+	free()
 	w.all(p, true)
-	if !regexp.MustCompile(`(?m)^web4: \d+% of 64\.0 MiB, `).MatchString(p.Output) {
+	if !line.MatchString(p.Output) {
 		t.Errorf("no line tells of web4:\n%s", p.Output)
 	}
 }

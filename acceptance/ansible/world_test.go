@@ -28,6 +28,7 @@ type world struct {
 	set     *hosts.Set
 	control *hosts.Host
 	managed []*hosts.Host
+	shown   func(string) // gets what a playbook has printed so far; may be nil
 }
 
 const playDir = "/srv/play"
@@ -52,9 +53,8 @@ func newWorld(t *testing.T, n int) *world {
 		places[name] = fmt.Sprintf("dc/r%d", i%2+1)
 	}
 	return makeWorld(t, names, map[string]string{"rackswarm": "agent"}, func(*world) hosts.Agents {
-		// The last one cannot publish, and is slow.
-		return hosts.Agents{Locations: places, Settings: map[string]map[string]any{
-			names[n-1]: {"publish": nil, "limits": map[string]any{"download": "8MiB/s"}}}}
+		// The last one cannot publish.
+		return hosts.Agents{Locations: places, Settings: map[string]map[string]any{names[n-1]: {"publish": nil}}}
 	})
 }
 
@@ -209,11 +209,13 @@ func (w *world) playbook(book string, args ...string) *played {
 	cmd.Env = append(cmd.Env, "RECORD="+record, "ANSIBLE_NOCOLOR=1", "ANSIBLE_CONFIG="+filepath.Join(playDir, "ansible.cfg"))
 	p := &played{t: t}
 	began := time.Now()
-	out, err := cmd.CombinedOutput()
-	p.Took, p.Output = time.Since(began), string(out)
+	out := &output{shown: w.shown}
+	cmd.Stdout, cmd.Stderr = out, out
+	err := cmd.Run()
+	p.Took, p.Output = time.Since(began), out.text.String()
 	text, readErr := os.ReadFile(w.control.Path(record))
 	if readErr != nil {
-		t.Fatalf("ansible-playbook: %v\n%s", err, out)
+		t.Fatalf("ansible-playbook: %v\n%s", err, p.Output)
 	}
 	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
 		o := outcome{Raw: line}
@@ -224,10 +226,25 @@ func (w *world) playbook(book string, args ...string) *played {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("ansible-playbook printed:\n%s", out)
+			t.Logf("ansible-playbook printed:\n%s", p.Output)
 		}
 	})
 	return p
+}
+
+// output keeps what a playbook prints, and hands all of it so far to shown, which
+// may be nil, each time more has come.
+type output struct {
+	text  strings.Builder
+	shown func(string)
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.text.Write(p)
+	if o.shown != nil {
+		o.shown(o.text.String())
+	}
+	return n, err
 }
 
 // on returns the outcomes of a host.

@@ -45,6 +45,8 @@ type User struct {
 	sharer   *Sharer
 	uses     [ranks]rankUse
 	share    unit.Rate // as it was reckoned last
+	told     unit.Time // when others could read its claims first, if any
+	ever     bool      // they could at all
 }
 
 // rankUse is what transfers of one rank want and move.
@@ -64,13 +66,8 @@ type tally struct {
 // NewUser returns a user of whom nobody has heard. Claims are published, and those
 // of others read, once per interval.
 func NewUser(self unit.NodeID, interval time.Duration) *User {
-	u := &User{self: self, interval: interval}
-	u.Forget()
-	return u
+	return &User{self: self, interval: interval, sharer: NewSharer(self, interval)}
 }
-
-// Forget says that others know nothing of this node any more.
-func (u *User) Forget() { u.sharer = NewSharer(u.self, u.interval) }
 
 // Observe notes whether transfers of a rank want to move something over the link,
 // and the payload that they have moved so far.
@@ -150,20 +147,28 @@ func (u *User) Claims(now unit.Time, capacity unit.Rate) (all []Claim) {
 	return all
 }
 
-// Heard notes that others can read own from now on, and what all claim.
+// Heard notes that others can read own from now on, for ClaimLife, and what all
+// claim. That own is empty is something that others know of the node, too. Who was
+// not heard for so long begins anew: to others it is a newcomer.
 func (u *User) Heard(now unit.Time, own, all []Claim) {
+	if !u.isTold(now) {
+		u.sharer = NewSharer(u.self, u.interval)
+	}
+	u.told, u.ever = now, true
 	u.sharer.Publish(now, own)
 	u.sharer.Read(now, all)
 }
 
+// isTold reports whether others can read what the node claims.
+func (u *User) isTold(now unit.Time) bool { return u.ever && now.Sub(u.told) < ClaimLife }
+
 // Budget is the payload that the node may move when the fleet may use what fleet
-// says of the link. Told is whether others can read what this node claims. Who is
-// not heard, or claims nothing, may begin with the floor.
-func (u *User) Budget(now unit.Time, fleet Budget, told bool) Budget {
+// says of the link. Who is not heard, or claims nothing, may begin with the floor.
+func (u *User) Budget(now unit.Time, fleet Budget) Budget {
 	b := fleet
 	switch {
 	case fleet.Rate == unit.Unlimited:
-	case told && u.claims():
+	case u.isTold(now) && u.claims():
 		b = u.sharer.Share(now, fleet)
 	default:
 		b = fleet.AtMost(FloorOf(fleet.Binding.Capacity), Joining)

@@ -25,7 +25,6 @@ type member struct {
 	budget Budget
 	rate   unit.Rate
 	moved  unit.Bytes
-	told   bool
 	deaf   bool // it cannot reach the others
 }
 
@@ -36,7 +35,7 @@ func newCompany(n int, budget unit.Rate) *company {
 	c.fleet = NewBudget(Binding{Reason: Reserve, Hop: topo.Hop{Location: "ams/r1", Up: true}, Rate: budget, Capacity: budget * 5 / 4})
 	for i := range n {
 		m := &member{User: NewUser(unit.NodeID(fmt.Sprint("n", i)), interval)}
-		m.budget = m.Budget(0, c.fleet, false)
+		m.budget = m.Budget(0, c.fleet)
 		c.users = append(c.users, m)
 	}
 	return c
@@ -64,7 +63,7 @@ func (c *company) turn(m *member) {
 	m.moved += m.rate.In(interval)
 	m.Observe(c.now, m.rank, m.wants > m.rate, m.moved)
 	own := m.Claims(c.now, c.fleet.Binding.Capacity)
-	if m.told = !m.deaf; m.told {
+	if !m.deaf {
 		c.board[m.self] = own
 		var all []Claim
 		for _, claims := range c.board {
@@ -72,7 +71,7 @@ func (c *company) turn(m *member) {
 		}
 		m.Heard(c.now, own, all)
 	}
-	m.budget = m.Budget(c.now, c.fleet, m.told)
+	m.budget = m.Budget(c.now, c.fleet)
 	m.rate = min(m.wants, m.budget.Rate)
 }
 
@@ -124,16 +123,45 @@ func TestUsersShareALink(t *testing.T) {
 	}
 }
 
-// Who cannot tell others what it wants has the floor, whatever share it had.
+// Who cannot tell others what it wants any more keeps its share as long as they can
+// read its last claim, and has the floor from then on. Then it begins anew.
 func TestWhoIsNotHeardHasTheFloor(t *testing.T) {
-	c := newCompany(1, 10e6)
-	c.users[0].wants = 50e6
+	c := newCompany(2, 10e6)
+	m, floor := c.users[0], FloorOf(c.fleet.Binding.Capacity)
+	for _, x := range c.users {
+		x.wants = 50e6
+	}
+	has := func(when string, least, most unit.Rate, why Reason) {
+		t.Helper()
+		if r := wire(m.budget.Rate); r < least || r > most || m.budget.Binding.Reason != why {
+			t.Errorf("%s it may move %v, not %v to %v: %v", when, r, least, most, m.budget.Binding)
+		}
+	}
 	c.run(3*time.Second, nil)
-	c.users[0].deaf = true
+	m.deaf = true
+	c.run(ClaimLife-interval, nil)
+	has("while its claim is read", 4e6, 6e6, Shared)
+	c.run(2*interval, nil)
+	has("when it is not", floor*9/10, floor, Joining)
+	m.deaf = false
 	c.run(interval, nil)
-	b := c.users[0].budget
-	if floor := FloorOf(c.fleet.Binding.Capacity); wire(b.Rate) > floor || b.Rate < floor*9/10 || b.Binding.Reason != Joining {
-		t.Errorf("it may move %v, the floor is %v", b.Binding, floor)
+	has("when it is heard again", floor*4/10, floor, Joining)
+	c.run(3*time.Second, nil)
+	has("later", 4e6, 6e6, Shared)
+}
+
+// Who wants nothing for a moment is no newcomer among those whom it knows: when all
+// begin again it has to wait for its claim, and not for what it has read of them.
+func TestWhoPausedKnowsTheOthers(t *testing.T) {
+	c := newCompany(2, 10e6)
+	c.run(time.Second, nil)
+	c.users[1].wants = 50e6
+	c.run(time.Second, nil)
+	c.users[0].wants = 50e6
+	c.run(interval, nil)
+	floor := FloorOf(c.fleet.Binding.Capacity)
+	if b := c.users[0].budget; wire(b.Rate) < floor*9/10 {
+		t.Errorf("it may begin with %v of the floor, %v: %v", wire(b.Rate), floor, b.Binding)
 	}
 }
 
@@ -141,7 +169,7 @@ func TestWhoIsNotHeardHasTheFloor(t *testing.T) {
 func TestUsersOfOpenAndClosedLinks(t *testing.T) {
 	for _, rate := range []unit.Rate{0, unit.Unlimited} {
 		u := NewUser("n", interval)
-		if b := u.Budget(0, NewBudget(Binding{Reason: Group, Rate: rate}), false); b.Rate != rate {
+		if b := u.Budget(0, NewBudget(Binding{Reason: Group, Rate: rate})); b.Rate != rate {
 			t.Errorf("of %v there are %v", rate, b.Rate)
 		}
 	}

@@ -118,8 +118,7 @@ type shared struct {
 	location unit.Location
 	place    *place
 	up, down *bandwidth.User
-	told     unit.Time // when others could read the last claim first
-	ever     bool      // there was one
+	claiming bool // others know of a claim
 }
 
 // share has an agent keep within the budgets while it lives. Agents take turns in each
@@ -162,7 +161,8 @@ func (u *shared) exchange(h *host) {
 	s := h.sim
 	capacity := func(l *link) unit.Rate { return s.aware.links[l].use.Capacity }
 	up, down := u.up.Claims(s.now, capacity(u.place.up)), u.down.Claims(s.now, capacity(u.place.down))
-	if len(up)+len(down) == 0 && !u.ever {
+	claiming := len(up)+len(down) > 0
+	if !claiming && !u.claiming {
 		return
 	}
 	var allUp, allDown []bandwidth.Claim
@@ -175,18 +175,11 @@ func (u *shared) exchange(h *host) {
 			}
 		}
 	}, func() {
-		if !u.isTold(s.now) {
-			u.up.Forget()
-			u.down.Forget()
-		}
-		u.told, u.ever = s.now, len(up)+len(down) > 0
+		u.claiming = claiming
 		u.up.Heard(s.now, up, allUp)
 		u.down.Heard(s.now, down, allDown)
 	})
 }
-
-// isTold reports whether others can read what the agent claims.
-func (u *shared) isTold(now unit.Time) bool { return u.ever && now.Sub(u.told) < bandwidth.ClaimLife }
 
 // decide tells the machine what it may move, if that is news.
 func (x *sharing) decide() {
@@ -197,8 +190,8 @@ func (x *sharing) decide() {
 		Upload:   []bandwidth.Budget{s.aware.fleet(h.place.up).Payload()},
 	}
 	for _, u := range x.uplinks {
-		ev.Download = append(ev.Download, u.down.Budget(s.now, s.aware.fleet(u.place.down), u.isTold(s.now)))
-		ev.Upload = append(ev.Upload, u.up.Budget(s.now, s.aware.fleet(u.place.up), u.isTold(s.now)))
+		ev.Download = append(ev.Download, u.down.Budget(s.now, s.aware.fleet(u.place.down)))
+		ev.Upload = append(ev.Upload, u.up.Budget(s.now, s.aware.fleet(u.place.up)))
 	}
 	if !slices.Equal(ev.Download, x.said.Download) || !slices.Equal(ev.Upload, x.said.Upload) {
 		x.said = ev

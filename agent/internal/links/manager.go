@@ -228,7 +228,7 @@ func (m *Manager) decide(now unit.Time) {
 		for i, d := range []direction{u.down, u.up} {
 			b := bandwidth.NoLimit(d.hop)
 			if f.known() {
-				b = d.Budget(now, f.policy(m.cfg.Policy).Budget(d.hop, f.use(now, d.hop.Up)), u.isTold(now))
+				b = d.Budget(now, f.policy(m.cfg.Policy).Budget(d.hop, f.use(now, d.hop.Up)))
 			}
 			m.tell(d.hop, b)
 			outer[i] = append(outer[i], b)

@@ -17,9 +17,7 @@ type uplink struct {
 	self     unit.NodeID
 	location unit.Location
 	up, down direction
-	told     unit.Time // when others could read the last claim first
-	ever     bool      // there was one
-	said     store.LinkClaim
+	said     store.LinkClaim // what others can read, or could
 }
 
 // direction is one direction of an uplink, as this node uses it.
@@ -33,7 +31,7 @@ func newDirection(self unit.NodeID, h topo.Hop) direction {
 }
 
 func newUplink(self unit.NodeID, l unit.Location) *uplink {
-	return &uplink{self: self, location: l,
+	return &uplink{self: self, location: l, said: store.LinkClaim{Node: self},
 		up:   newDirection(self, topo.Hop{Location: l, Up: true}),
 		down: newDirection(self, topo.Hop{Location: l}),
 	}
@@ -45,9 +43,6 @@ func (u *uplink) direction(up bool) direction {
 	}
 	return u.down
 }
-
-// isTold reports whether others can read what this node claims.
-func (u *uplink) isTold(now unit.Time) bool { return u.ever && now.Sub(u.told) < bandwidth.ClaimLife }
 
 // turn is what the node says of the link now.
 type turn struct {
@@ -80,7 +75,7 @@ func byRank(claims []bandwidth.Claim) map[string]unit.Rate {
 // news reports whether the others need to hear of a turn: as long as something is
 // wanted, and until they know that nothing is any more, and all that was moved.
 func (u *uplink) news(t turn) bool {
-	return len(t.up)+len(t.down) > 0 || u.ever && !reflect.DeepEqual(t.record, u.said)
+	return len(t.up)+len(t.down) > 0 || !reflect.DeepEqual(t.record, u.said)
 }
 
 // exchangeTimeout bounds an exchange; a claim counts for longer.
@@ -100,11 +95,7 @@ func (u *uplink) exchange(ctx context.Context, s *store.Store, clock func() unit
 
 // heard takes the claims of all nodes, as they stood when this node's were told.
 func (u *uplink) heard(now unit.Time, t turn, all []store.LinkClaim) {
-	if !u.isTold(now) {
-		u.up.Forget()
-		u.down.Forget()
-	}
-	u.told, u.ever, u.said = now, true, t.record
+	u.said = t.record
 	var up, down []bandwidth.Claim
 	for _, c := range all {
 		if c.Age < bandwidth.ClaimLife {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
+	"github.com/rackswarm/rackswarm/acceptance/lab/network/networktest"
 	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -37,7 +38,7 @@ func BenchmarkNew(b *testing.B) {
 }
 
 func BenchmarkWires(b *testing.B) {
-	n := newNetwork(b, racks(100, 1, both(10*mbit), both(100*mbit)))
+	n := networktest.New(b, racks(100, 1, both(10*mbit), both(100*mbit)))
 	for b.Loop() {
 		if _, err := n.Wires(); err != nil {
 			b.Fatal(err)
@@ -59,7 +60,7 @@ func BenchmarkGoodput(b *testing.B) {
 func goodput(b *testing.B, rate unit.Rate, rtt time.Duration) {
 	s := racks(2, 1, both(rate), topo.Unlimited)
 	s.Locations[1].RTT = rtt
-	n := newNetwork(b, s)
+	n := networktest.New(b, s)
 	from, to := n.Host("dc/r1/1"), n.Host("dc/r2/1")
 	for b.Loop() {
 		sent := steady(b, from, to)
@@ -141,7 +142,7 @@ func BenchmarkDelay(b *testing.B) {
 		b.Run(fmt.Sprint(int(rate), "-Mbit"), func(b *testing.B) {
 			s := racks(2, 1, topo.Unlimited, topo.Unlimited)
 			s.Locations[1].RTT = 200 * time.Millisecond
-			n := newNetwork(b, s)
+			n := networktest.New(b, s)
 			for b.Loop() {
 				numbered(b, n.Host("dc/r1/1"), n.Host("dc/r2/1"), rate*mbit)
 				b.ReportMetric(0, "ns/op")

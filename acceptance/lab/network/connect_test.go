@@ -11,11 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rackswarm/rackswarm/acceptance/lab/network/networktest"
 	"github.com/rackswarm/rackswarm/core/topo"
 )
 
 func TestFetch(t *testing.T) {
-	n := newNetwork(t, racks(1, 2, both(10*mbit), topo.Unlimited))
+	n := networktest.New(t, racks(1, 2, both(10*mbit), topo.Unlimited))
 	from, to := n.Host("dc/r1/1"), n.Host("dc/r1/2")
 	l, err := to.Listen(80)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
+	"github.com/rackswarm/rackswarm/acceptance/lab/network/networktest"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/topo"
@@ -39,23 +40,6 @@ func racks(count, hosts int, uplink, host topo.Link) *scenario.Scenario {
 
 func node(loc unit.Location, number int) unit.NodeID {
 	return unit.NodeID(fmt.Sprintf("%s/%d", loc, number))
-}
-
-func newNetwork(t testing.TB, s *scenario.Scenario) *network.Network {
-	t.Helper()
-	if err := network.Unsupported(); err != nil {
-		t.Skip(err)
-	}
-	n, err := network.New(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return n
 }
 
 // send sends size bytes over TCP from one host to a port of another and returns how
@@ -99,7 +83,7 @@ type zeros struct{}
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 func TestEverybodyReachesEverybody(t *testing.T) {
-	n := newNetwork(t, racks(8, 8, both(10*mbit), both(100*mbit)))
+	n := networktest.New(t, racks(8, 8, both(10*mbit), both(100*mbit)))
 	for _, to := range []*network.Host{n.Store(), n.Host("dc/r1/1"), n.Host("dc/r1/2"), n.Host("dc/r8/8")} {
 		if from := n.Host("dc/r1/1"); from != to {
 			send(t, from, to, 9000, 10_000)
@@ -119,7 +103,7 @@ func TestEverybodyReachesEverybody(t *testing.T) {
 }
 
 func TestPayloadIsCountedExactly(t *testing.T) {
-	n := newNetwork(t, racks(2, 1, both(100*mbit), topo.Unlimited))
+	n := networktest.New(t, racks(2, 1, both(100*mbit), topo.Unlimited))
 	const size = 1_234_567
 	send(t, n.Host("dc/r1/1"), n.Host("dc/r2/1"), system.DataPort, size)
 	send(t, n.Host("dc/r2/1"), n.Host("dc/r1/1"), 9000, size)
@@ -132,7 +116,7 @@ func TestPayloadIsCountedExactly(t *testing.T) {
 }
 
 func TestLocationsAndHostsThatAreNotThere(t *testing.T) {
-	n := newNetwork(t, racks(1, 1, topo.Unlimited, topo.Unlimited))
+	n := networktest.New(t, racks(1, 1, topo.Unlimited, topo.Unlimited))
 	_, crossed := n.Crossed("dc/r2")
 	_, hostCrossed := n.HostCrossed("dc/r1/2")
 	_, _, wire := n.Wire("")
@@ -152,7 +136,7 @@ func TestLocationsAndHostsThatAreNotThere(t *testing.T) {
 
 // Wire counts frames as the link's rate does.
 func TestWire(t *testing.T) {
-	n := newNetwork(t, racks(2, 1, both(100*mbit), both(100*mbit)))
+	n := networktest.New(t, racks(2, 1, both(100*mbit), both(100*mbit)))
 	const count = 20
 	roundTrips(t, n.Host("dc/r1/1"), n.Host("dc/r2/1"), count)
 	const frame = 14 + 20 + 8 + 4 // Ethernet, IP, UDP, "ping"
@@ -171,7 +155,7 @@ func TestADelay(t *testing.T) {
 	s := racks(2, 1, both(100*mbit), topo.Unlimited)
 	s.Locations[1].RTT = 20 * time.Millisecond
 	s.Locations[2].RTT = 4 * time.Millisecond
-	n := newNetwork(t, s)
+	n := networktest.New(t, s)
 	a, b := n.Host("dc/r1/1"), n.Host("dc/r2/1")
 	if trips := roundTrips(t, a, b, 20); trips[0] < 24*time.Millisecond {
 		t.Errorf("a round trip took %s over links of 24 ms", trips[0])
@@ -189,7 +173,7 @@ func TestADelay(t *testing.T) {
 }
 
 func TestALinkThatChanges(t *testing.T) {
-	n := newNetwork(t, racks(2, 1, both(100*mbit), topo.Unlimited))
+	n := networktest.New(t, racks(2, 1, both(100*mbit), topo.Unlimited))
 	a, b := n.Host("dc/r1/1"), n.Host("dc/r2/1")
 	const size = 300_000
 	for _, step := range []struct {
@@ -237,7 +221,7 @@ func dial(from, to *network.Host) (conn net.Conn, err error) {
 
 // A connection outlives a partition, and no one is told of it.
 func TestPartition(t *testing.T) {
-	n := newNetwork(t, racks(2, 2, both(100*mbit), topo.Unlimited))
+	n := networktest.New(t, racks(2, 2, both(100*mbit), topo.Unlimited))
 	a, b := n.Host("dc/r1/1"), n.Host("dc/r2/1")
 	in, out := connect(t, a, b, system.DataPort)
 	defer in.Close()
@@ -274,7 +258,7 @@ func TestPartition(t *testing.T) {
 func TestLoss(t *testing.T) {
 	s := racks(2, 1, topo.Unlimited, topo.Unlimited)
 	s.Locations[1].Loss = 0.2
-	n := newNetwork(t, s)
+	n := networktest.New(t, s)
 	const count = 2000
 	err := n.Host("dc/r1/1").Do(func() error {
 		out, err := net.Dial("udp4", netip.AddrPortFrom(n.Host("dc/r2/1").Address, system.DataPort).String())
@@ -306,7 +290,7 @@ func TestLoss(t *testing.T) {
 // A host that moves keeps its address and its connections, and what its old cable
 // counted.
 func TestMove(t *testing.T) {
-	n := newNetwork(t, racks(3, 2, both(100*mbit), both(100*mbit)))
+	n := networktest.New(t, racks(3, 2, both(100*mbit), both(100*mbit)))
 	a, b := n.Host("dc/r1/1"), n.Host("dc/r2/1")
 	in, out := connect(t, a, b, 9000)
 	defer in.Close()
@@ -348,7 +332,7 @@ func TestSeveralAtOnceAndInARow(t *testing.T) {
 	for range 3 {
 		var made [3]*network.Network
 		for i := range made {
-			made[i] = newNetwork(t, racks(2, 1, both(100*mbit), topo.Unlimited))
+			made[i] = networktest.New(t, racks(2, 1, both(100*mbit), topo.Unlimited))
 		}
 		for _, n := range made[:2] {
 			send(t, n.Host("dc/r1/1"), n.Host("dc/r2/1"), system.DataPort, 10_000)
@@ -365,7 +349,7 @@ func TestSeveralAtOnceAndInARow(t *testing.T) {
 }
 
 func TestCloseEndsWhatRuns(t *testing.T) {
-	n := newNetwork(t, racks(1, 1, topo.Unlimited, topo.Unlimited))
+	n := networktest.New(t, racks(1, 1, topo.Unlimited, topo.Unlimited))
 	p, err := n.Host("dc/r1/1").Start(exec.Command("sleep", "infinity"))
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/gosnmp/gosnmp"
 
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
+	"github.com/rackswarm/rackswarm/acceptance/lab/network/networktest"
 	"github.com/rackswarm/rackswarm/acceptance/lab/snmp"
 	"github.com/rackswarm/rackswarm/acceptance/wait"
 	"github.com/rackswarm/rackswarm/core/scenario"
@@ -24,24 +25,11 @@ type device struct {
 
 func newDevice(t *testing.T) device {
 	t.Helper()
-	for _, err := range []error{network.Unsupported(), snmp.Unsupported()} {
-		if err != nil {
-			t.Skip(err)
-		}
+	if err := snmp.Unsupported(); err != nil {
+		t.Skip(err)
 	}
-	s, err := scenario.Parse("two.yaml", []byte("artifact: {size: 1MB}\nlocations: {r1: {uplink: 20Mbit, hosts: 1}, r2: {hosts: 1}}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := network.New(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := networktest.Scenario(t, "artifact: {size: 1MB}\nlocations: {r1: {uplink: 20Mbit, hosts: 1}, r2: {hosts: 1}}")
+	n := networktest.New(t, s)
 	d, err := snmp.Start(t.Context(), n.Switch("r1"), s.Locations[0].Uplink, filepath.Join(t.TempDir(), "snmp"))
 	if err != nil {
 		t.Fatal(err)

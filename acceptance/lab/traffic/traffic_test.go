@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
+	"github.com/rackswarm/rackswarm/acceptance/lab/network/networktest"
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -23,22 +24,8 @@ const mbit = 1e6
 
 func newTraffic(t *testing.T, text string) (*Traffic, *network.Network) {
 	t.Helper()
-	if err := network.Unsupported(); err != nil {
-		t.Skip(err)
-	}
-	s, err := scenario.Parse("traffic.yaml", []byte(twoRacks+text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := network.New(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := networktest.Scenario(t, twoRacks+text)
+	n := networktest.New(t, s)
 	tr := New(n, s)
 	t.Cleanup(tr.Close)
 	return tr, n

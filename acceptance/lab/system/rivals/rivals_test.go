@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/lab/content"
-	"github.com/rackswarm/rackswarm/acceptance/lab/network"
+	"github.com/rackswarm/rackswarm/acceptance/lab/network/networktest"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
 	"github.com/rackswarm/rackswarm/acceptance/wait"
 	"github.com/rackswarm/rackswarm/core/scenario"
@@ -45,22 +45,8 @@ type world struct {
 
 func newWorld(t *testing.T, name, text string) *world {
 	t.Helper()
-	if err := network.Unsupported(); err != nil {
-		t.Skip(err)
-	}
-	s, err := scenario.Parse("rivals.yaml", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := network.New(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := networktest.Scenario(t, text)
+	n := networktest.New(t, s)
 	dir := t.TempDir()
 	c, err := content.Write(filepath.Join(dir, "content"), s.Artifact)
 	if err != nil {
@@ -288,16 +274,13 @@ func TestTheOrderOfTheChain(t *testing.T) {
 		"0s": "[b/1 b/2 c/1 a/1 a/2]",
 		"2s": "[b/1 a/1 a/2 b/2 c/1]",
 	} {
-		s, err := scenario.Parse("chain.yaml", []byte(`
+		s := networktest.Scenario(t, `
 name: chain
 artifact: {size: 1MB, seed: 1}
 locations: {a: {uplink: 1Mbit, hosts: 2}, b: {uplink: 1Mbit, hosts: 2}, c: {uplink: 1Mbit, hosts: 1}}
 host: {up: 1Mbit, down: 1Mbit}
 initial: b/1
-stagger: `+stagger))
-		if err != nil {
-			t.Fatal(err)
-		}
+stagger: `+stagger)
 		if got := fmt.Sprint(chainOrder(s)); got != want {
 			t.Errorf("stagger %s: %s, want %s", stagger, got, want)
 		}

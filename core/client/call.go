@@ -43,7 +43,11 @@ func (c *Client) send(ctx context.Context, r call) (*http.Response, error) {
 		resp, err := e.do(ctx, r)
 		if err == nil {
 			c.good.Store(int32(n))
-			return checked(resp)
+			resp, err = checked(resp)
+			if err == nil {
+				c.answered.Store(true)
+			}
+			return resp, err
 		}
 		if ctx.Err() != nil {
 			return nil, canceled(ctx, r.op)

@@ -17,6 +17,9 @@ type Config struct {
 	Endpoints []string
 	// TLS is needed for https endpoints only; see LoadTLS.
 	TLS *tls.Config
+	// Answered says that these agents have answered the caller before, so that a
+	// watch outlasts their failures from its start on; see Watch.
+	Answered bool
 }
 
 // Client calls agents. It is safe for concurrent use.
@@ -24,6 +27,8 @@ type Client struct {
 	endpoints []endpoint
 	// good is the index of the endpoint that answered last, tried first.
 	good atomic.Int32
+	// answered is set once a call has succeeded.
+	answered atomic.Bool
 }
 
 // New checks the endpoints. It does not connect yet.
@@ -33,6 +38,7 @@ func New(cfg Config) (*Client, error) {
 		names = []string{DefaultEndpoint}
 	}
 	c := &Client{}
+	c.answered.Store(cfg.Answered)
 	for _, name := range names {
 		e, err := parseEndpoint(name, cfg.TLS)
 		if err != nil {

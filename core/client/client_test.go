@@ -200,6 +200,49 @@ func TestWatchTakesUpAgain(t *testing.T) {
 	}
 }
 
+// What the store does not answer at first is waited for by who has had an answer
+// before, and is an error to who has not: that one may ask the wrong agents.
+func TestWatchOutlastsTheStore(t *testing.T) {
+	for name, c := range map[string]struct {
+		answered, asks bool // by the configuration; another call comes first
+		outlasts       bool
+	}{
+		"nobody has answered":        {},
+		"another call was answered":  {asks: true, outlasts: true},
+		"somebody else was answered": {answered: true, outlasts: true},
+		"both this one and another":  {answered: true, asks: true, outlasts: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var watches atomic.Int32
+			at := agent(t, func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case !strings.HasSuffix(r.URL.Path, "/events"):
+					_, _ = io.WriteString(w, "{}")
+				case watches.Add(1) == 1:
+					w.WriteHeader(http.StatusServiceUnavailable)
+					_ = json.NewEncoder(w).Encode(api.ErrorBody{Error: &api.Error{Code: api.CodeStoreDown}})
+				default:
+					_, _ = io.WriteString(w, "event: status\ndata: {\"summary\":{\"done\":true}}\n\n")
+				}
+			})
+			cl, err := New(Config{Endpoints: []string{at}, Answered: c.answered})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cl.Close()
+			if c.asks {
+				if _, err := cl.Limits(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err = cl.Watch(t.Context(), "app", true, func(api.Status) error { return nil })
+			if outlasted := err == nil; outlasted != c.outlasts {
+				t.Errorf("the watch ended with %v", err)
+			}
+		})
+	}
+}
+
 // A request for a run that an agent took and did not answer is asked of the next
 // one under the same ID, so that there is one run.
 func TestRunAskedOfTwoAgentsIsOne(t *testing.T) {

@@ -18,10 +18,11 @@ const (
 )
 
 // Watch calls fn with the status of a distribution, now and whenever it
-// changes: within half a second, sooner when a node is done or fails. It ends when fn returns an error, which comes
-// back unchanged, when ctx ends, when the distribution is gone (IsNotFound), or,
-// with untilDone, after the status that says Done. Once an agent has answered,
-// broken connections are taken up again for as long as ctx lasts.
+// changes: within half a second, sooner when a node is done or fails. It ends when
+// fn returns an error, which comes back unchanged, when ctx ends, when the
+// distribution is gone (IsNotFound), or, with untilDone, after the status that says
+// Done. Once an agent has answered any call of this client, it is asked again for
+// as long as ctx lasts when connections break or the store does not answer.
 func (c *Client) Watch(ctx context.Context, name string, untilDone bool, fn func(api.Status) error) error {
 	path, err := object(pathDistributions, name)
 	if err != nil {
@@ -116,7 +117,7 @@ func (c *Client) watch(ctx context.Context, r call, w *watch) error {
 			return err
 		case ctx.Err() != nil:
 			return canceled(ctx, r.op)
-		case w.seen == 0 || !passing(err):
+		case !c.answered.Load() || !passing(err):
 			return err
 		case w.seen > seen:
 			wait = firstRetry

@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, r *result) (secrets []string, err e
 }
 
 func (o common) connect() (*client.Client, error) {
-	var cfg client.Config
+	cfg := client.Config{Answered: o.call.Step == stepWait} // submitting was answered
 	if o.endpoint != "" {
 		cfg.Endpoints = []string{o.endpoint}
 	}

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"maps"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -181,7 +180,7 @@ func (d Device) Resolve() (probe.Device, error) {
 		file string
 		into *probe.Secret
 	}{{d.CommunityFile, &dev.Community}, {d.AuthPasswordFile, &dev.User.AuthPassword}, {d.PrivacyPasswordFile, &dev.User.PrivacyPassword}} {
-		line, err := firstLine(secret.file)
+		line, err := secretIn(secret.file)
 		if err != nil {
 			return dev, err
 		}
@@ -223,7 +222,7 @@ func (v *validator) secrets(name string, d Device) bool {
 		{"community_file", d.CommunityFile}, {"auth_password_file", d.AuthPasswordFile}, {"privacy_password_file", d.PrivacyPasswordFile},
 	} {
 		at := name + "." + f.key
-		switch secret, err := firstLine(f.path); {
+		switch secret, err := secretIn(f.path); {
 		case f.path == "":
 		case !filepath.IsAbs(f.path):
 			v.failBelow("devices", at, "write the whole path, from / on", "%q is not an absolute path", f.path)
@@ -240,14 +239,4 @@ func (v *validator) secrets(name string, d Device) bool {
 		}
 	}
 	return good
-}
-
-// firstLine reads the secret in a file; "" is no file.
-func firstLine(path string) (string, error) {
-	if path == "" {
-		return "", nil
-	}
-	data, err := os.ReadFile(path)
-	line, _, _ := strings.Cut(string(data), "\n")
-	return strings.TrimRight(line, "\r"), err
 }

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 
@@ -144,13 +143,9 @@ func (v *validator) storeURL() {
 // Password is the first line of the password file, "" if there is no such file
 // in the configuration.
 func (s Store) Password() (string, error) {
-	if s.PasswordFile == "" {
-		return "", nil
-	}
-	data, err := os.ReadFile(s.PasswordFile)
+	password, err := secretIn(s.PasswordFile)
 	if err != nil {
 		return "", &api.Error{Code: api.CodeIO, Subject: s.PasswordFile, Message: "store.password_file cannot be read: " + err.Error(), Fix: "check the path, and that the agent's user may read it"}
 	}
-	line, _, _ := strings.Cut(string(data), "\n")
-	return strings.TrimSuffix(line, "\r"), nil
+	return password, nil
 }

@@ -41,12 +41,13 @@ type Dial struct {
 }
 
 // Hangup closes the connection to a peer; PeerDisconnected need not follow. Ban
-// says that the peer misbehaved and is not to be let in again for a while.
+// says that the peer misbehaved and is not to be let in again for a while; Mute, that
+// it may come back, to be given what it asks for, but is asked for nothing.
 type Hangup struct {
-	Transfer artifact.Digest
-	Peer     unit.NodeID
-	Reason   string
-	Ban      bool
+	Transfer  artifact.Digest
+	Peer      unit.NodeID
+	Reason    string
+	Ban, Mute bool
 }
 
 // Send sends a control message.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -90,7 +91,8 @@ type host struct {
 	busyUntil unit.Time
 	sent      int64
 	doneAt    unit.Time
-	banned    map[unit.NodeID]bool
+	banned    map[unit.NodeID]bool // not let in
+	muted     map[unit.NodeID]bool // were muted, see node.Hangup
 	wakeAt    unit.Time
 	fetched   []int // times each span was stored
 	verified  int   // spans that it read again
@@ -152,7 +154,7 @@ func (f *fleet) add(h *host) {
 	}
 	h.changed = artifact.NewBitset(len(f.lengths))
 	h.fetched = make([]int, len(f.lengths))
-	h.banned, h.suspectedBy = map[unit.NodeID]bool{}, map[unit.NodeID]bool{}
+	h.banned, h.muted, h.suspectedBy = map[unit.NodeID]bool{}, map[unit.NodeID]bool{}, map[unit.NodeID]bool{}
 	h.doneAt = unit.Never
 	f.hosts[h.id] = h
 	f.order = append(f.order, h.id)
@@ -253,6 +255,9 @@ func (f *fleet) perform(h *host, a node.Action) {
 		if a.Ban {
 			h.banned[a.Peer] = true
 		}
+		if a.Mute {
+			h.muted[a.Peer] = true
+		}
 		f.disconnect(h, f.hosts[a.Peer])
 	case node.Send:
 		if r, ok := a.Message.(wire.SpanRequest); ok && h.buffers[int32(r.Span)] == nil {
@@ -306,7 +311,7 @@ func (f *fleet) joinGroup(h *host, a node.JoinGroup) {
 	g := f.group(a.Location)
 	old := g.members[h.id]
 	g.members[h.id] = lease{a.Member, f.now.Add(overlay.MemberTTL)}
-	if old.member != a.Member {
+	if !reflect.DeepEqual(old.member, a.Member) {
 		f.publish(a.Location)
 	}
 }

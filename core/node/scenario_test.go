@@ -255,7 +255,7 @@ func (s *scenario) lose(h *host, spans []string) {
 
 // check compares one expectation: "complete a b", "incomplete a", "all
 // complete", "copies ams/r1 <= 1.1", "seeding <= 1.2", "representatives ams/r1
-// <= 2", "banned bad by a", "unbanned s" (by nobody), "suspected bad by a",
+// <= 2", "muted bad by a", "unmuted s" (by nobody), "suspected bad by a",
 // "unsuspected s" (by nobody), "verified s <= 40" (spans that it hashed again),
 // "vain a = bad" (a threw away what bad sent, and no more), "last <= 3s", "done a b
 // <= 1s", "once a" (no span stored twice).
@@ -276,9 +276,9 @@ func (s *scenario) check(w []string) error {
 		return atMost(s.seeding(), w[2])
 	case "representatives":
 		return atMost(float64(s.maxSlots[unit.Location(w[1])]), w[3])
-	case "banned":
-		if !s.hosts[unit.NodeID(w[3])].banned[unit.NodeID(w[1])] {
-			return fmt.Errorf("not banned")
+	case "muted":
+		if !s.hosts[unit.NodeID(w[3])].muted[unit.NodeID(w[1])] {
+			return fmt.Errorf("not muted")
 		}
 		return nil
 	case "suspected":
@@ -297,10 +297,10 @@ func (s *scenario) check(w []string) error {
 			return fmt.Errorf("%d bytes were in vain, %s sent %d", got, w[3], want)
 		}
 		return nil
-	case "unbanned":
+	case "unmuted":
 		for _, h := range s.hosts {
-			if h.banned[unit.NodeID(w[1])] {
-				return fmt.Errorf("banned by %s", h.id)
+			if h.banned[unit.NodeID(w[1])] || h.muted[unit.NodeID(w[1])] {
+				return fmt.Errorf("banned or muted by %s", h.id)
 			}
 		}
 		return nil

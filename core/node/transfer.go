@@ -239,7 +239,7 @@ func (t *transfer) swarmActions(now unit.Time, actions []swarm.Action, out []Act
 		case swarm.Announce:
 			out = t.send(a.Peer, announcement(a), out)
 		case swarm.Hangup:
-			out = append(out, Hangup{Transfer: t.digest, Peer: a.Peer, Reason: a.Reason.String(), Ban: a.Reason != swarm.Silent})
+			out = append(out, t.hangup(now, a))
 			gone = append(gone, a.Peer)
 		case swarm.Completed:
 			out = append(out, Completed{t.digest})
@@ -249,6 +249,27 @@ func (t *transfer) swarmActions(now unit.Time, actions []swarm.Action, out []Act
 		out = t.disconnected(now, peer, out)
 	}
 	return out
+}
+
+// hangup says what becomes of a peer that the swarm gives up. The overlay is told
+// whom nothing is taken from.
+func (t *transfer) hangup(now unit.Time, a swarm.Hangup) Hangup {
+	h := Hangup{Transfer: t.digest, Peer: a.Peer, Reason: a.Reason.String()}
+	p := t.peers[a.Peer]
+	switch a.Reason {
+	case swarm.Silent:
+	case swarm.Pardoned:
+		t.overlay.Trust(now, a.Peer)
+	case swarm.BadData, swarm.BadLeaves:
+		h.Mute = p == nil || !p.foreign
+		h.Ban = !h.Mute
+		if h.Mute {
+			t.overlay.Distrust(now, a.Peer)
+		}
+	default:
+		h.Ban = true
+	}
+	return h
 }
 
 func (t *transfer) send(peer unit.NodeID, msg wire.Message, out []Action) []Action {

@@ -40,7 +40,9 @@ type Overlay struct {
 	rand   *unit.Rand
 	levels []level // levels[0] is the node's own location, the last is the root
 	links  map[unit.NodeID]*link
-	down   bool // the store does not answer: frozen
+	// distrusted are members from whom nothing is taken: see Distrust.
+	distrusted map[unit.NodeID]bool
+	down       bool // the store does not answer: frozen
 	// keepUntil is until when peers that no group names are kept: the store came
 	// back, maybe empty, and everybody is still joining again.
 	keepUntil unit.Time
@@ -67,7 +69,7 @@ func outside(l unit.Location) level {
 
 // New returns the overlay of a node that is in no group yet.
 func New(c Config) *Overlay {
-	o := &Overlay{self: c.Self, rand: c.Rand, links: map[unit.NodeID]*link{}}
+	o := &Overlay{self: c.Self, rand: c.Rand, links: map[unit.NodeID]*link{}, distrusted: map[unit.NodeID]bool{}}
 	for _, l := range c.Self.Location.Path() {
 		o.levels = append(o.levels, outside(l))
 	}
@@ -130,6 +132,9 @@ func (o *Overlay) GroupChanged(now unit.Time, g Group, out []Action) []Action {
 		}
 	} else {
 		l.seen = true
+	}
+	if l.slot >= 0 && o.deposed(i) {
+		out = o.loseSlot(now, i, out)
 	}
 	if o.wantsSlot(i) && l.countAt == unit.Never {
 		l.countAt = now.Add(o.rand.Jitter(settleJitter))

@@ -25,34 +25,40 @@ func Representatives(n int) int {
 // slots to members that relay what it gives them.
 func (o *Overlay) wantsSlot(i int) bool {
 	l := &o.levels[i]
-	if o.self.Initial || i == len(o.levels)-1 || !l.joined || !l.seen || l.slot >= 0 {
+	if o.self.Initial || i == len(o.levels)-1 || !l.joined || !l.seen || l.slot >= 0 || o.deposed(i) {
 		return false
 	}
 	holders := l.group.holders() - o.vacant(i)
 	if o.self.Permille >= almostDone && holders > 0 {
 		return false
 	}
-	return l.group.better(o.self, l.location)+holders < l.slots()
+	return o.better(i)+holders < l.slots()
 }
 
-// vacant is how many slots of level i's location are held by nodes that seem dead: the
-// connections to all holders have ended. The store keeps a slot until its lease has
-// run out, and tells of that later still; nothing would come in until then.
+// vacant is how many slots of level i's location are held by nodes through which
+// nothing comes in: those that are distrusted, and those that seem dead, as the
+// connections to all other holders have ended. The store keeps a slot until its lease
+// has run out, and tells of that later still.
 func (o *Overlay) vacant(i int) int {
-	n := 0
+	distrusted, dead, alive := 0, 0, 0
 	for _, holder := range o.levels[i].group.Slots {
-		if holder == "" {
-			continue
+		switch k := o.links[holder]; {
+		case holder == "":
+		case o.distrusted[holder]:
+			distrusted++
+		case k != nil && k.lost:
+			dead++
+		default:
+			alive++
 		}
-		if k := o.links[holder]; k == nil || !k.lost {
-			return 0
-		}
-		n++
 	}
-	return n
+	if alive > 0 {
+		return distrusted
+	}
+	return distrusted + dead
 }
 
-// succeed has the node count representatives where all seem dead now.
+// succeed has the node count representatives where some are none any more.
 func (o *Overlay) succeed(now unit.Time) {
 	for i := range o.levels {
 		if l := &o.levels[i]; l.countAt == unit.Never && o.vacant(i) > 0 && o.wantsSlot(i) {
@@ -61,13 +67,14 @@ func (o *Overlay) succeed(now unit.Time) {
 	}
 }
 
-// better counts the members that could take a slot and suit better than self: by
-// their limits at least twice as much can pass, or else by their place.
-func (g Group) better(self Member, at unit.Location) int {
+// better counts the members of level i's group that could take a slot and suit better
+// than self: by their limits at least twice as much can pass, or else by their place.
+func (o *Overlay) better(i int) int {
 	n := 0
+	self, g, at := o.self, o.levels[i].group, o.levels[i].location
 	mine := g.worth(self, at)
 	for _, m := range g.Members {
-		if m.Initial || m.Permille >= almostDone || slices.Contains(g.Slots, m.Node) {
+		if m.Initial || m.Permille >= almostDone || slices.Contains(g.Slots, m.Node) || o.distrusted[m.Node] {
 			continue
 		}
 		limited := self.Limit > 0 && (m.Limit == 0 || m.Limit/2 >= self.Limit)

@@ -62,6 +62,7 @@ func (o *Overlay) short(now unit.Time, i int) {
 func (o *Overlay) record(i int) Member {
 	self := o.self
 	self.Starving = o.levels[i].supply.starving
+	self.Distrusts = o.accused(i)
 	for _, l := range o.levels[:i] {
 		self.Starving = self.Starving || l.supply.short
 	}

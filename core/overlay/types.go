@@ -19,6 +19,9 @@ type Member struct {
 	// Limit is the lower of its limits on what it fetches and gives, in bytes
 	// per second; 0 is none.
 	Limit unit.Rate `json:"limit,omitempty"`
+	// Distrusts are members of the group whose wrong bytes the node has seen itself,
+	// by name: it takes nothing from them.
+	Distrusts []unit.NodeID `json:"distrusts,omitempty"`
 }
 
 // Group is a snapshot of the members of a location, and of who holds its

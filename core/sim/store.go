@@ -2,6 +2,7 @@ package sim
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -100,7 +101,7 @@ func (st *store) join(h *host, a node.JoinGroup) {
 		if !was {
 			st.changed = st.sim.now
 		}
-		if old.member != a.Member {
+		if !reflect.DeepEqual(old.member, a.Member) {
 			st.publish(a.Location, g)
 		}
 		if g.watchers[h.id] == nil {

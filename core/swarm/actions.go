@@ -101,6 +101,8 @@ const (
 	BadRequest
 	// Silent: the peer owes blocks and has sent nothing for too long.
 	Silent
+	// Pardoned: the peer was muted for long enough, and may say anew what it has.
+	Pardoned
 )
 
 // String says it in words.
@@ -114,6 +116,8 @@ func (r HangupReason) String() string {
 		return "sent a message about spans or bytes that do not exist"
 	case Silent:
 		return "owed blocks and sent nothing"
+	case Pardoned:
+		return "its ban is over"
 	}
 	return "unknown reason"
 }

@@ -58,6 +58,9 @@ func (s *Swarm) PeerSuspects(now unit.Time, node unit.NodeID, spans []uint32, ou
 	if !ok {
 		return s.badRequest(node, out)
 	}
+	if p.isMuted() {
+		return out
+	}
 	for _, u := range spans {
 		switch x := int32(u); {
 		case !s.have.Has(int(x)):

@@ -146,10 +146,10 @@ func (s *Swarm) takeTurns() {
 }
 
 // downloads reports whether a member of the group takes part in the division:
-// who has everything needs no share.
+// who has everything needs no share, and nobody takes what a muted one fetches.
 func (s *Swarm) downloads(m PeerInfo) bool {
 	p := s.peers[m.Node]
-	return !m.Initial && (p == nil || !p.complete(len(s.cfg.Lengths)))
+	return !m.Initial && !s.isMuted(m.Node) && (p == nil || !p.complete(len(s.cfg.Lengths)))
 }
 
 func nodeHash(n unit.NodeID) uint64 { return unit.Seed("owner", string(n)) }

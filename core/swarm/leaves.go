@@ -133,8 +133,7 @@ func (s *Swarm) Leaves(now unit.Time, node unit.NodeID, x int32, result LeavesRe
 	wrong = slices.DeleteFunc(slices.Clone(wrong), func(b Block) bool { return b.Span != x || !s.valid(b) })
 	switch {
 	case result == LeavesForged:
-		p.stalled = true // ask it for nothing while it goes
-		out = append(out, Hangup{Peer: node, Reason: BadLeaves})
+		out = s.mute(now, p, BadLeaves, out)
 	case result == LeavesProven && len(wrong) > 0:
 		return s.fillAll(now, s.attribute(now, a, wrong, out))
 	}

@@ -93,6 +93,7 @@ type acquaintance struct {
 	peer    *peer // nil while it is not connected
 	doubts  int   // for parts in wrong spans of several senders, see doubted
 	suspect suspect
+	muted   unit.Time   // until when it is not listened to; 0: it is, see mute
 	budget  checkBudget // of spans
 	leaves  checkBudget // of bytes
 	// promises are its STARTs.
@@ -148,6 +149,7 @@ func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 	p.outside = p.Initial || p.level < s.cfg.Location.Depth()
 	p.acquaintance = s.known[p.seat]
 	p.acquaintance.peer = p
+	s.pardon(now, p)
 	a := &p.acquaintance.account
 	a.Location, a.Initial, a.Foreign = info.Location, info.Initial, info.Foreign
 	s.peers[info.Node] = p
@@ -218,7 +220,7 @@ func (s *Swarm) forgetSuspicions() {
 // PeerHas takes a peer's whole bitfield.
 func (s *Swarm) PeerHas(now unit.Time, node unit.NodeID, have artifact.Bitset, out []Action) []Action {
 	p := s.peers[node]
-	if p == nil {
+	if p == nil || p.isMuted() {
 		return out
 	}
 	for x := range s.cfg.Lengths {
@@ -238,6 +240,9 @@ func (s *Swarm) PeerGot(now unit.Time, node unit.NodeID, spans []uint32, out []A
 	p, ok := s.sane(node, spans)
 	if !ok {
 		return s.badRequest(node, out)
+	}
+	if p.isMuted() {
+		return out
 	}
 	for _, u := range spans {
 		x := int32(u)
@@ -267,6 +272,9 @@ func (s *Swarm) PeerLost(now unit.Time, node unit.NodeID, spans []uint32, out []
 	p, ok := s.sane(node, spans)
 	if !ok {
 		return s.badRequest(node, out)
+	}
+	if p.isMuted() {
+		return out
 	}
 	for _, u := range spans {
 		if p.have.Has(int(u)) {

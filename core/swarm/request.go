@@ -56,6 +56,9 @@ func (s *Swarm) Wants(now unit.Time) []bool {
 func (s *Swarm) Offers() []bool {
 	offers := make([]bool, s.cfg.Location.Depth()+1)
 	for _, p := range s.list {
+		if p.isMuted() {
+			continue // what it has is not known
+		}
 		for i := 0; i < len(s.have) && !offers[p.uplinks]; i++ {
 			offers[p.uplinks] = s.have[i]&^p.have[i] != 0
 		}

@@ -59,7 +59,7 @@ func (s *Swarm) PeerWants(now unit.Time, node unit.NodeID, b Block, out []Action
 	if wait, why := s.choker.wait(s, now, p, b.Span); wait > 0 {
 		return append(out, Reject{Peer: node, Block: b, Reason: why, RetryAfter: wait})
 	}
-	if p.level < s.cfg.Location.Depth() && s.cfg.Strategy.Stealing {
+	if p.level < s.cfg.Location.Depth() && s.cfg.Strategy.Stealing && !p.isMuted() {
 		if s.noteStart(now, p, b.Span) { // it will tell us presently: others may ask before
 			s.noteLeaving(now, p, b.Span)
 		}

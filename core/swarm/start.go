@@ -25,6 +25,9 @@ func (s *Swarm) PeerStarted(now unit.Time, node unit.NodeID, spans []uint32, out
 	if !ok {
 		return s.badRequest(node, out)
 	}
+	if p.isMuted() {
+		return out
+	}
 	for _, u := range spans {
 		x := int32(u)
 		if s.starts.of(x, p) == nil {
@@ -55,6 +58,9 @@ func (s *Swarm) PeerStopped(now unit.Time, node unit.NodeID, spans []uint32, out
 	p, ok := s.sane(node, spans)
 	if !ok {
 		return s.badRequest(node, out)
+	}
+	if p.isMuted() {
+		return out
 	}
 	for _, x := range spans {
 		s.breakStart(now, int32(x), p)

@@ -48,8 +48,7 @@ func (s *Swarm) blame(now unit.Time, from seat, x int32, n unit.Bytes, asked uni
 		g.clear(now)
 		return out
 	case repeat && (g.denied || g.incidents > maxIncidents):
-		p.stalled = true // ask it for nothing while it goes
-		return append(out, Hangup{Peer: p.Node, Reason: BadData})
+		return s.mute(now, p, BadData, out)
 	}
 	p.refuse(now, x, now.Add(silentAfter))
 	if p.Foreign { // which cannot be asked

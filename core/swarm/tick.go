@@ -19,6 +19,11 @@ func (s *Swarm) Tick(now unit.Time, out []Action) []Action {
 	s.scanAt = now.Add(idleScan)
 	for _, p := range s.list {
 		s.expire(now, p)
+		if p.isMuted() && p.muted.Reached(now) {
+			p.muted = 0
+			out = append(out, Hangup{Peer: p.Node, Reason: Pardoned})
+			continue
+		}
 		out = s.checkStall(now, p, out)
 	}
 	out = s.inquireOnIf(now, func(q *inquiry) bool { return now.Sub(q.at) >= leavesTime }, out)

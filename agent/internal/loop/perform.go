@@ -91,8 +91,11 @@ func (l *Loop) claimSlot(t *transfer, a node.ClaimSlot) {
 }
 
 func (l *Loop) hangup(t *transfer, a node.Hangup) {
-	if a.Ban {
+	switch {
+	case a.Ban:
 		l.ban(l.now(), t, a.Peer, a.Reason)
+	case a.Mute:
+		l.log.Warn("peer banned", "peer", a.Peer, "transfer", t.digest, "reason", a.Reason, "for", swarm.MuteTime, "from", "giving")
 	}
 	if k := t.links[a.Peer]; k != nil {
 		delete(t.links, a.Peer)

@@ -178,7 +178,7 @@ func (g *Guard) Sample(s Sample) unit.Rate {
 // control changes the rate after what was seen between two samples.
 func (g *Guard) control(s, last Sample) {
 	over := s.At.Sub(last.At)
-	delivered := max(rate(s.Acked-last.Acked, over), s.Delivery)
+	delivered := max((s.Acked - last.Acked).Per(over), s.Delivery)
 	lost := float64(max(s.Retransmitted-last.Retransmitted, 0)) > lossPart*float64(s.Acked-last.Acked)
 	target := g.Target()
 	if g.delay <= target && !lost {

@@ -70,8 +70,8 @@ func (m *HostMeter) Sample(s HostSample) (HostUse, bool) {
 		u.Stalled = s.PSI.since(last.PSI, over)
 	}
 	all, own := since(last.NIC, s.NIC), since(last.Own, s.Own)
-	u.OthersUp = rate(max(all.Up-own.Up, 0), over)
-	u.OthersDown = rate(max(all.Down-own.Down, 0), over)
+	u.OthersUp = (all.Up - own.Up).Per(over)
+	u.OthersDown = (all.Down - own.Down).Per(over)
 	return u, true
 }
 

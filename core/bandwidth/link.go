@@ -60,7 +60,7 @@ type LinkUse struct {
 // Others returns what others than the fleet used of a link, of its whole use and
 // of what the fleet moved over it in the same time (in bytes on the wire).
 func (u Use) Others(own Moved) (up, down unit.Rate) {
-	return max(u.Up-rate(own.Up, u.Over), 0), max(u.Down-rate(own.Down, u.Over), 0)
+	return max(u.Up-own.Up.Per(u.Over), 0), max(u.Down-own.Down.Per(u.Over), 0)
 }
 
 // FloorOf is the safe low limit of a link, by its capacity (0 if not known).

@@ -212,7 +212,7 @@ func (m *Meter) likely(moved Moved, gap time.Duration) time.Duration {
 
 // measured notes what was moved in the time over that ended at.
 func (m *Meter) measured(moved Moved, over time.Duration, at unit.Time) {
-	m.use.Up, m.use.Down = rate(moved.Up, over), rate(moved.Down, over)
+	m.use.Up, m.use.Down = moved.Up.Per(over), moved.Down.Per(over)
 	m.use.Over, m.use.At, m.known = over, at, true
 	m.limit()
 	m.faults.clear(FaultAbsurd, FaultReset)
@@ -247,13 +247,4 @@ func since(from, to Moved) Moved {
 		return Moved{}
 	}
 	return Moved{Up: to.Up - from.Up, Down: to.Down - from.Down}
-}
-
-// rate returns the mean rate of an amount over a time, at most the highest that
-// is not unlimited.
-func rate(n unit.Bytes, over time.Duration) unit.Rate {
-	if over <= 0 {
-		return 0
-	}
-	return unit.Rate(min(float64(n)/over.Seconds(), math.MaxInt64/2))
 }

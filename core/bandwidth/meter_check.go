@@ -61,12 +61,12 @@ func wentBack(from, to uint64) bool {
 // time that it may have taken. The tenth is for headers that are counted by some
 // and not by others, and for bursts.
 func (m *Meter) absurd(moved Moved, over, longest time.Duration) bool {
-	up, down := rate(moved.Up, longest), rate(moved.Down, longest)
+	up, down := moved.Up.Per(longest), moved.Down.Per(longest)
 	switch {
 	case above(up, m.use.UpCapacity):
-		m.raiseAbsurd("up", rate(moved.Up, over), m.use.UpCapacity)
+		m.raiseAbsurd("up", moved.Up.Per(over), m.use.UpCapacity)
 	case above(down, m.use.DownCapacity):
-		m.raiseAbsurd("down", rate(moved.Down, over), m.use.DownCapacity)
+		m.raiseAbsurd("down", moved.Down.Per(over), m.use.DownCapacity)
 	default:
 		return false
 	}

@@ -117,7 +117,7 @@ func (x *rankUse) rate() unit.Rate {
 		return 0
 	}
 	last := x.moved[n-1]
-	since := func(from tally) unit.Rate { return rate(max(last.bytes-from.bytes, 0), last.at.Sub(from.at)) }
+	since := func(from tally) unit.Rate { return (last.bytes - from.bytes).Per(last.at.Sub(from.at)) }
 	return max(since(x.moved[0]), since(x.moved[n-2]))
 }
 

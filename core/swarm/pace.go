@@ -170,7 +170,7 @@ func (p *pace) arrived(now unit.Time, n unit.Bytes) {
 	if p.busy < measureTime {
 		return
 	}
-	r := max(unit.Rate(float64(p.bytes)/p.busy.Seconds()), 1)
+	r := max(p.bytes.Per(p.busy), 1)
 	if p.rate == 0 {
 		p.rate = r
 	}

@@ -51,7 +51,7 @@ func (r *relay) passed(now unit.Time, n int) {
 	if r.busy < relayTime {
 		return
 	}
-	rate := max(unit.Rate(float64(r.bytes)/r.busy.Seconds()), 1)
+	rate := max(unit.Bytes(r.bytes).Per(r.busy), 1)
 	if r.rate > 0 {
 		rate = (r.rate + rate) / 2
 	}

@@ -77,7 +77,7 @@ func (c Course) mean(bytes unit.Bytes, start, end time.Duration) unit.Rate {
 	case d == 0:
 		return unit.Unlimited
 	default:
-		return unit.Rate(min(float64(bytes)/Goodput/d.Seconds(), math.MaxInt64/2))
+		return unit.Bytes(float64(bytes) / Goodput).Per(d)
 	}
 }
 

@@ -143,6 +143,20 @@ func (r Rate) In(d time.Duration) Bytes {
 	return Bytes(min(n, math.MaxInt64))
 }
 
+// Per returns the mean rate of b bytes that take d, in whole bytes per second, at most
+// half of Unlimited, so that two can be added; 0 if d is no time.
+func (b Bytes) Per(d time.Duration) Rate {
+	if b <= 0 || d <= 0 {
+		return 0
+	}
+	hi, lo := bits.Mul64(uint64(b), uint64(time.Second))
+	if hi >= uint64(d) {
+		return Unlimited / 2
+	}
+	r, _ := bits.Div64(hi, lo, uint64(d))
+	return Rate(min(r, uint64(Unlimited/2)))
+}
+
 // Over returns how long b bytes take at rate r, rounded up, so that r.In(b.Over(r))
 // is at least b; a rate of zero takes forever.
 func (b Bytes) Over(r Rate) time.Duration {

@@ -174,6 +174,34 @@ func TestOverAndInAgree(t *testing.T) {
 	})
 }
 
+// At the rate of an amount per time no more than the amount passes in the time, and at
+// one that is a byte per second higher no less.
+func TestPerAndInAgree(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := Bytes(rapid.Int64Range(0, math.MaxInt64).Draw(t, "bytes"))
+		d := time.Duration(rapid.Int64Range(int64(time.Second), math.MaxInt64).Draw(t, "time"))
+		r := b.Per(d)
+		if r == Unlimited/2 {
+			return // faster than can be said
+		}
+		if got := r.In(d); got > b {
+			t.Fatalf("at %d in %v pass %d, not %d", r, d, got, b)
+		}
+		if got := (r + 1).In(d); got < b {
+			t.Fatalf("at %d and 1 in %v pass %d, not %d", r, d, got, b)
+		}
+	})
+	for _, c := range []struct {
+		b    Bytes
+		d    time.Duration
+		want Rate
+	}{{1, 0, 0}, {1, -1, 0}, {-1, 1, 0}, {3, 2 * time.Second, 1}, {3, 500 * time.Millisecond, 6}, {math.MaxInt64, time.Second, Unlimited / 2}, {math.MaxInt64, 1, Unlimited / 2}} {
+		if got := c.b.Per(c.d); got != c.want {
+			t.Errorf("%d in %v: %d, want %d", c.b, c.d, got, c.want)
+		}
+	}
+}
+
 func TestWithoutUnit(t *testing.T) {
 	for text, want := range map[string]bool{"20": true, "1e6": true, "0": false, "20Mbit": false, "unlimited": false, "": false} {
 		if got := WithoutUnit(text); got != want {

@@ -58,10 +58,8 @@ func (f *flow) onLink(payload int64) unit.Bytes { return unit.Bytes(payload * pa
 
 // report is the flow's part of a report.
 func (f *flow) report() scenario.FlowReport {
-	r := scenario.FlowReport{From: f.From, To: f.To, Proto: f.Proto, Start: f.Start.Seconds(), Lasted: f.lasted.Seconds(), Asked: float64(f.Rate) * 8}
-	if f.lasted > 0 {
-		r.Got = float64(f.arrived()) * 8 / f.lasted.Seconds()
-	}
+	r := scenario.FlowReport{From: f.From, To: f.To, Proto: f.Proto, Start: f.Start.Seconds(), Lasted: f.lasted.Seconds(), Asked: float64(f.Rate) * 8,
+		Got: float64(f.arrived().Per(f.lasted)) * 8}
 	if f.Proto == scenario.UDP && f.sent > 0 {
 		r.Lost = 1 - float64(f.got.Load())/float64(f.sent)
 	}

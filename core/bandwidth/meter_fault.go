@@ -20,6 +20,7 @@ const (
 	FaultAbsurd   Fault = "absurd"   // more than the link can carry
 	FaultFalse    Fault = "false"    // less than the agents themselves have moved
 	FaultCapacity Fault = "capacity" // not known, or contradictory
+	FaultLost     Fault = "lost"     // the store does not have what was declared any more
 )
 
 // Warning says what is wrong with a link's readings, for people: what, and what

@@ -25,7 +25,7 @@
 //	{schedules}:records            hash   name → api.Schedule
 //	{holds}:records                hash   api.Hold.Key → api.Hold
 //	{limits}:records               hash   name → api.Limit
-//	{links}:records                hash   location → api.Link
+//	{links}:records                hash   location → LinkRecord, also of what was taken back
 //	{links}:readings               hash   location → "<measured, ms> <LinkReading>"
 //	{link/<location>}:claims       hash   node → "<claimed, ms> <LinkClaim>", gone a minute after the last
 //	{runs}:records                 hash   ID → "<generation> <api.Run>", without reports of its parts

@@ -32,6 +32,10 @@ func (k keys) limits() string    { return k.prefix + ":{limits}:records" }
 
 func (k keys) links() string    { return k.prefix + ":{links}:records" }
 func (k keys) readings() string { return k.prefix + ":{links}:readings" }
+
+// linkFacts returns the keys of the scripts for what is known of links, in their order.
+func (k keys) linkFacts() []string { return []string{k.links(), k.readings()} }
+
 func (k keys) claims(l unit.Location) string {
 	return k.prefix + ":{link/" + string(l) + "}:claims"
 }

@@ -12,33 +12,27 @@ import (
 // by the later one is not taken for new, until it is said again.
 func TestLinksOfAClockPutBack(t *testing.T) {
 	t.Parallel()
-	e, err := StartEmbedded(EmbeddedConfig{Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = e.Close() })
-	s, err := Open(t.Context(), Config{URL: "redis://" + e.Addr()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
+	s, setClock := openWithClock(t)
 	const place = unit.Location("ams/r1")
-	ctx, begin := t.Context(), time.Unix(1_000_000_000, 0)
-	e.redis.SetTime(begin)
-	if err := s.PutReading(ctx, LinkReading{Location: place, Measured: true}); err != nil {
+	ctx := t.Context()
+	if err := s.PutReadings(ctx, LinkReading{Location: place, Measured: true}); err != nil {
 		t.Fatal(err)
+	}
+	own := func(node unit.NodeID) LinkQuery {
+		return LinkQuery{All: true, Own: map[unit.Location]LinkClaim{place: {Node: node}}}
 	}
 	for _, node := range []unit.NodeID{"a", "b"} {
-		if _, err := s.Claim(ctx, place, LinkClaim{Node: node}); err != nil {
+		if _, err := s.AskLinks(ctx, own(node)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, back := range []time.Duration{10 * time.Second, time.Hour} {
-		e.redis.SetTime(begin.Add(-back))
-		claims, err := s.Claim(ctx, place, LinkClaim{Node: "b"})
+		setClock(-back)
+		answer, err := s.AskLinks(ctx, own("b"))
 		if err != nil {
 			t.Fatal(err)
 		}
+		claims := answer.Claims[place]
 		for _, c := range claims {
 			if c.Node == "a" && c.Age != back {
 				t.Errorf("put back by %v: the claim of a dead node is %v old", back, c.Age)
@@ -50,9 +44,8 @@ func TestLinksOfAClockPutBack(t *testing.T) {
 		if gone := len(claims) == 1; gone != (back > keepClaims) {
 			t.Errorf("put back by %v: %+v", back, claims)
 		}
-		readings, err := s.Readings(ctx)
-		if err != nil || readings[place].Age != back {
-			t.Errorf("put back by %v: %+v, %v", back, readings, err)
+		if r := answer.Facts[place].Reading; r == nil || r.Age != back {
+			t.Errorf("put back by %v: %+v", back, r)
 		}
 	}
 }

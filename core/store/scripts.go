@@ -49,9 +49,10 @@ var (
 	leaseTake    = script("lease_take")
 	leaseRelease = script("lease_release")
 
-	readingPut   = script("clock", "reading_put")
-	readingsList = script("clock", "readings_list")
-	linkClaim    = script("clock", "link_claim")
+	readingsPut = script("clock", "readings_put")
+	linkFacts   = script("clock", "link_facts")
+	linkClear   = script("link_clear")
+	linkClaim   = script("clock", "link_claim")
 )
 
 // idle is how long the keys of a transfer outlive the last touch.
@@ -62,4 +63,31 @@ func idleMillis(lease time.Duration) int64 { return max(idle, 2*lease).Milliseco
 
 func (s *Store) run(ctx context.Context, sc *redis.Script, keys []string, args ...any) *redis.Cmd {
 	return sc.Run(ctx, s.client, keys, args...)
+}
+
+// call is a script with its keys and arguments.
+type call struct {
+	script *redis.Script
+	keys   []string
+	args   []any
+}
+
+// runAll runs calls that do not depend on each other, in one round trip; in one more
+// for each of which the server did not know the script yet. It returns their replies,
+// in their order, each with its error.
+func (s *Store) runAll(ctx context.Context, calls []call) []*redis.Cmd {
+	replies := make([]*redis.Cmd, len(calls))
+	// The error is that of one of the replies.
+	_, _ = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, c := range calls {
+			replies[i] = c.script.EvalSha(ctx, p, c.keys, c.args...)
+		}
+		return nil
+	})
+	for i, c := range calls {
+		if redis.HasErrorPrefix(replies[i].Err(), "NOSCRIPT") {
+			replies[i] = c.script.Eval(ctx, s.client, c.keys, c.args...)
+		}
+	}
+	return replies
 }

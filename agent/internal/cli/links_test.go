@@ -8,6 +8,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/control"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/store"
 	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -64,11 +65,11 @@ func TestLinksAreDeclared(t *testing.T) {
 	}
 	f.ok("links", "clear", "ams1")
 	f.ok("links", "set", "ams1/r1", "--up", "200Mbit", "--reserve", "30%")
-	all, err := f.store.Links(t.Context())
-	if err != nil || len(all) != 1 {
+	all, err := f.store.AskLinks(t.Context(), store.LinkQuery{All: true})
+	if err != nil || all.Facts["ams1/r1"].Record == nil || !all.Facts["ams1"].Record.Cleared {
 		t.Fatalf("%+v, %v", all, err)
 	}
-	if l := all[0]; l.Location != "ams1/r1" || *l.Up != 25e6 || l.Down != nil || *l.Reserve != 0.3 || l.By == "" || !l.At.Equal(noon) {
+	if l := all.Facts["ams1/r1"].Record; l.Location != "ams1/r1" || *l.Up != 25e6 || l.Down != nil || *l.Reserve != 0.3 || l.By == "" || !l.At.Equal(noon) {
 		t.Errorf("declared: %+v", l)
 	}
 	f.ok("links", "clear", "ams1/r1")

@@ -1,11 +1,7 @@
 package links
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -28,6 +24,7 @@ type facts struct {
 	reading  *store.LinkReading // nil if there is none
 	read     unit.Time          // when the reading had its age
 	sensor   bool               // the configuration names who measures it
+	lost     bool               // the store does not have what operators said any more
 }
 
 // known reports whether anybody declared the link.
@@ -106,103 +103,4 @@ func (f facts) contradictions() (all []api.LinkWarning) {
 		}
 	}
 	return all
-}
-
-// knowledge is what is known of all links. It is safe for concurrent use.
-type knowledge struct {
-	store   *store.Store
-	clock   func() unit.Time
-	files   map[unit.Location]Link
-	sensors map[unit.Location]bool
-	keeper  keeper
-	log     *slog.Logger
-
-	mu       sync.Mutex
-	declared map[unit.Location]api.Link
-	readings map[unit.Location]store.LinkReading
-	read     unit.Time // when both were read last
-	ever     bool      // they were
-}
-
-// recall begins with what was known before a restart.
-func (k *knowledge) recall() {
-	before, err := k.keeper.load()
-	if err != nil {
-		k.log.Warn("links that were declared in the store are not known until it answers", "error", err)
-	}
-	readings := map[unit.Location]store.LinkReading{}
-	for _, r := range before.Sources {
-		readings[r.Location] = r
-	}
-	k.declared, k.readings = byPlace(before.Declared), readings
-}
-
-func byPlace(list []api.Link) map[unit.Location]api.Link {
-	m := map[unit.Location]api.Link{}
-	for _, l := range list {
-		m[unit.Location(l.Location)] = l
-	}
-	return m
-}
-
-// refresh reads what is in the store.
-func (k *knowledge) refresh(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
-	defer cancel()
-	list, errDeclared := k.store.Links(ctx)
-	readings, errReadings := k.store.Readings(ctx)
-	if err := errors.Join(errDeclared, errReadings); err != nil {
-		return err
-	}
-	k.mu.Lock()
-	k.declared, k.readings, k.read, k.ever = byPlace(list), readings, k.clock(), true
-	k.mu.Unlock()
-	if err := k.keeper.save(keptOf(list, readings)); err != nil {
-		k.log.Error("links that are declared in the store are not known after a restart without it", "error", err)
-	}
-	return nil
-}
-
-// due reports whether the last reading of the store is older than d.
-func (k *knowledge) due(now unit.Time, d time.Duration) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return !k.ever || now.Sub(k.read) >= d
-}
-
-// of returns what is known of a location's uplink.
-func (k *knowledge) of(l unit.Location) facts {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	f := facts{location: l, read: k.read, sensor: k.sensors[l]}
-	if file, ok := k.files[l]; ok {
-		f.file = &file
-	}
-	if d, ok := k.declared[l]; ok {
-		f.declared = &d
-	}
-	if r, ok := k.readings[l]; ok {
-		f.reading = &r
-	}
-	return f
-}
-
-// all returns the locations of all links that somebody declared.
-func (k *knowledge) all() map[unit.Location]bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	set := map[unit.Location]bool{}
-	for l := range k.files {
-		set[l] = true
-	}
-	for l := range k.sensors {
-		set[l] = true
-	}
-	for l := range k.declared {
-		set[l] = true
-	}
-	for l := range k.readings {
-		set[l] = true
-	}
-	return set
 }

@@ -105,7 +105,7 @@ func (m *mover) binding(hop int) bandwidth.Binding {
 }
 
 // openStore starts a Redis and returns a way to open stores at it.
-func openStore(t *testing.T) (*storetest.Redis, func() *store.Store) {
+func openStore(t testing.TB) (*storetest.Redis, func() *store.Store) {
 	t.Helper()
 	r := storetest.StartRedis(t)
 	return r, func() *store.Store {
@@ -119,13 +119,13 @@ func openStore(t *testing.T) (*storetest.Redis, func() *store.Store) {
 }
 
 // start runs a manager of a node at ams/r1 until the test ends.
-func start(t *testing.T, s *store.Store, name unit.NodeID, swarm Swarm, change func(*Config)) *Manager {
+func start(t testing.TB, s *store.Store, name unit.NodeID, swarm Swarm, change func(*Config)) *Manager {
 	t.Helper()
 	return startWith(t.Context(), t, s, name, swarm, change)
 }
 
 // startWith is start until ctx ends.
-func startWith(ctx context.Context, t *testing.T, s *store.Store, name unit.NodeID, swarm Swarm, change func(*Config)) *Manager {
+func startWith(ctx context.Context, t testing.TB, s *store.Store, name unit.NodeID, swarm Swarm, change func(*Config)) *Manager {
 	t.Helper()
 	c := Config{Self: name, Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(),
 		Download: unit.Unlimited, Upload: unit.Unlimited, Logger: slog.New(slog.DiscardHandler)}
@@ -140,7 +140,7 @@ func startWith(ctx context.Context, t *testing.T, s *store.Store, name unit.Node
 }
 
 // eventually waits until a condition holds, and returns how long that took.
-func eventually(t *testing.T, what string, holds func() bool) time.Duration {
+func eventually(t testing.TB, what string, holds func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for !holds() {
@@ -153,3 +153,13 @@ func eventually(t *testing.T, what string, holds func() bool) time.Duration {
 }
 
 func hasPart(text, part string) bool { return strings.Contains(text, part) }
+
+// readingOf is what the store knows of how much of a link is used, nil for nothing.
+func readingOf(t testing.TB, s *store.Store, l unit.Location) *store.LinkReading {
+	t.Helper()
+	answer, err := s.AskLinks(t.Context(), store.LinkQuery{Facts: []unit.Location{l}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.Facts[l].Reading
+}

@@ -17,20 +17,48 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// kept is what a restart must not forget of links, as the store may be down then, and
-// a link that nobody declared has no limit.
+// kept is what is known of links beside the store: what a restart must not forget, as
+// the store may be down then, and a link that nobody declared has no limit; and what a
+// store that loses its data gets back.
 type kept struct {
 	Declared []api.Link          `json:"declared"`
-	Sources  []store.LinkReading `json:"sources"` // what they carry, not how much of it is used
+	Cleared  []unit.Location     `json:"cleared,omitempty"` // what was declared, and taken back
+	Sources  []store.LinkReading `json:"sources"`           // what they carry, not how much of it is used
 }
 
-func keptOf(declared []api.Link, readings map[unit.Location]store.LinkReading) kept {
-	k := kept{Declared: declared}
-	for _, l := range slices.Sorted(maps.Keys(readings)) {
-		r := readings[l]
-		k.Sources = append(k.Sources, store.LinkReading{Location: l, Source: r.Source, UpCapacity: r.UpCapacity, DownCapacity: r.DownCapacity})
+func keptOf(links map[unit.Location]stored) kept {
+	k := kept{Declared: []api.Link{}}
+	for _, l := range slices.Sorted(maps.Keys(links)) {
+		s := links[l]
+		switch {
+		case s.record == nil:
+		case s.record.Cleared:
+			k.Cleared = append(k.Cleared, l)
+		default:
+			k.Declared = append(k.Declared, s.record.Link)
+		}
+		if r := s.reading; r != nil {
+			k.Sources = append(k.Sources, store.LinkReading{Location: l, Source: r.Source, UpCapacity: r.UpCapacity, DownCapacity: r.DownCapacity})
+		}
 	}
 	return k
+}
+
+// stored is what was kept as if the store had said it at now.
+func (k kept) stored(now unit.Time) map[unit.Location]stored {
+	links := map[unit.Location]stored{}
+	for _, l := range k.Declared {
+		links[unit.Location(l.Location)] = stored{record: &store.LinkRecord{Link: l}}
+	}
+	for _, l := range k.Cleared {
+		links[l] = stored{record: &store.LinkRecord{Link: api.Link{Location: string(l)}, Cleared: true}}
+	}
+	for _, r := range k.Sources {
+		s := links[r.Location]
+		s.reading, s.read = &r, now
+		links[r.Location] = s
+	}
+	return links
 }
 
 // keeper keeps it in a file. It is safe for concurrent use.

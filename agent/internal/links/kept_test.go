@@ -22,7 +22,7 @@ func TestARestartWithoutTheStore(t *testing.T) {
 	if err := s.PutLink(t.Context(), link("ams", rate, rate)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.PutReading(t.Context(), store.LinkReading{Location: "ams/r1", Measured: true, UpCapacity: 100 * mbit, DownCapacity: 10 * mbit}); err != nil {
+	if err := s.PutReadings(t.Context(), store.LinkReading{Location: "ams/r1", Measured: true, UpCapacity: 100 * mbit, DownCapacity: 10 * mbit}); err != nil {
 		t.Fatal(err)
 	}
 	config := func(swarm Swarm) Config {
@@ -30,7 +30,7 @@ func TestARestartWithoutTheStore(t *testing.T) {
 			Download: unit.Unlimited, Upload: unit.Unlimited, File: file}
 	}
 	m := New(config(&mover{}))
-	if err := m.known.refresh(t.Context()); err != nil {
+	if err := m.query(t.Context(), store.LinkQuery{All: true}, nil); err != nil {
 		t.Fatal(err)
 	}
 	r.Kill()

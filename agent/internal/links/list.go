@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -19,23 +17,28 @@ import (
 // configuration has it. Without the store it is what the node knew last.
 func (m *Manager) List(ctx context.Context) (api.LinkList, error) {
 	list := api.LinkList{Links: []api.LinkStatus{}}
-	if err := m.known.refresh(ctx); err != nil {
+	claims, err := m.askAll(ctx)
+	if err != nil {
 		if !errors.Is(err, store.ErrUnreachable) {
 			return list, err
 		}
 		list.StoreDown = true
 	}
-	for _, l := range slices.Sorted(maps.Keys(m.known.all())) {
-		var claims []store.LinkClaim
-		if !list.StoreDown {
-			var err error
-			if claims, err = m.cfg.Store.Claims(ctx, l); err != nil {
-				return list, err
-			}
-		}
-		list.Links = append(list.Links, m.status(m.now(), m.known.of(l), claims))
+	for _, l := range m.known.all() {
+		list.Links = append(list.Links, m.status(m.now(), m.known.of(l), claims[l]))
 	}
 	return list, nil
+}
+
+// askAll reads what the store knows of all links, and the claims on them.
+func (m *Manager) askAll(ctx context.Context) (map[unit.Location][]store.LinkClaim, error) {
+	if err := m.query(ctx, store.LinkQuery{All: true}, nil); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	answer, err := m.cfg.Store.AskLinks(ctx, store.LinkQuery{Claims: m.known.all()})
+	return answer.Claims, err
 }
 
 // status is what is known of a link at now, and what nodes claim of it.
@@ -79,6 +82,9 @@ func missing(f facts, now unit.Time) (all []api.LinkWarning) {
 		all = append(all, api.LinkWarning{Fault: string(fault), Message: message})
 	}
 	const fix = "does an agent run that names its device in agent.yaml and reaches it?"
+	if f.lost {
+		warn(bandwidth.FaultLost, "the store has lost what was declared of it; what was known last counts, until it is declared again or cleared: does the store take writes?")
+	}
 	switch {
 	case f.reading == nil && f.sensor:
 		warn(bandwidth.FaultSilent, "nobody has measured it yet: "+fix)

@@ -2,7 +2,6 @@ package links
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -52,11 +51,12 @@ type Manager struct {
 	log   *slog.Logger
 	epoch time.Time
 	known *knowledge
+	path  []unit.Location // whose links this node uses, from its own outward
 	// places are where peers stand.
 	places places
 
 	// What follows is touched only by Run.
-	uplinks []*uplink // from the node's own location outward, the root left out
+	uplinks []*uplink // those of path
 	budgets map[topo.Hop]bandwidth.Budget
 	down    bool // the store did not answer
 
@@ -67,13 +67,6 @@ type Manager struct {
 	moved bandwidth.Moved       // of payload over the node's own link, so far
 }
 
-const (
-	// While something is moved, what is known of links is read at each turn, and now
-	// and then otherwise: a link may be declared, or not be any more.
-	refreshBusy = bandwidth.ClaimEvery / 2
-	refreshIdle = 5 * time.Second
-)
-
 // New returns a manager; Run does the work.
 func New(c Config) *Manager {
 	if c.Logger == nil {
@@ -83,7 +76,8 @@ func New(c Config) *Manager {
 		c.Host = func(b bandwidth.Budget) bandwidth.Budget { return b }
 	}
 	m := &Manager{cfg: c, log: c.Logger, epoch: time.Now(), budgets: map[topo.Hop]bandwidth.Budget{}, rates: [2]unit.Rate{c.Download, c.Upload}}
-	m.known = &knowledge{store: c.Store, clock: m.now, files: c.Links, sensors: map[unit.Location]bool{}, keeper: keeper{file: c.File}, log: c.Logger}
+	m.known = &knowledge{clock: m.now, files: c.Links, sensors: map[unit.Location]bool{}, keeper: keeper{file: c.File}, log: c.Logger,
+		looked: map[unit.Location]unit.Time{}}
 	m.known.recall()
 	for _, s := range c.Sources {
 		for _, l := range s.Links {
@@ -92,7 +86,7 @@ func New(c Config) *Manager {
 	}
 	for _, l := range c.Location.Path() {
 		if l != unit.Root {
-			m.uplinks = append(m.uplinks, newUplink(c.Self, l))
+			m.uplinks, m.path = append(m.uplinks, newUplink(c.Self, l)), append(m.path, l)
 		}
 	}
 	m.decide(m.now())
@@ -131,14 +125,18 @@ func (m *Manager) Run(ctx context.Context) {
 // turn looks at what is wanted and moved, tells others, and sets the budgets anew.
 func (m *Manager) turn(ctx context.Context) {
 	m.observe(m.now(), m.cfg.Swarm.Demand())
-	read, errRead := m.learn(ctx)
 	m.locate(ctx)
-	told, errTold := m.exchange(ctx)
-	if read || told {
-		m.answered(ctx, errors.Join(errRead, errTold))
+	q, turns := m.known.due(m.now(), m.busy(), m.path), m.claims()
+	if q.All || len(q.Facts)+len(turns) > 0 {
+		m.answered(ctx, m.query(ctx, q, turns))
 	}
 	m.decide(m.now())
 	m.apply()
+}
+
+// busy reports whether something is or was moved over an uplink.
+func (m *Manager) busy() bool {
+	return slices.ContainsFunc(m.uplinks, func(u *uplink) bool { return u.up.Active() || u.down.Active() })
 }
 
 func (m *Manager) observe(now unit.Time, demand []node.HopDemand) {
@@ -166,39 +164,6 @@ func (m *Manager) Moved() bandwidth.Moved {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.moved.OnWire()
-}
-
-// learn reads what the store knows of links, if it is time, which it reports.
-func (m *Manager) learn(ctx context.Context) (read bool, err error) {
-	every := refreshIdle
-	for _, u := range m.uplinks {
-		if u.up.Active() || u.down.Active() {
-			every = refreshBusy
-		}
-	}
-	if len(m.uplinks) == 0 || !m.known.due(m.now(), every) {
-		return false, nil
-	}
-	return true, m.known.refresh(ctx)
-}
-
-// exchange tells and hears claims on all uplinks that are declared, at once, and
-// reports whether there was anything to tell.
-func (m *Manager) exchange(ctx context.Context) (told bool, err error) {
-	var all sync.WaitGroup
-	errs := make([]error, len(m.uplinks))
-	for i, u := range m.uplinks {
-		f := m.known.of(u.location)
-		if !f.known() {
-			continue
-		}
-		if t := u.claim(m.now(), f); u.news(t) {
-			told = true
-			all.Go(func() { errs[i] = u.exchange(ctx, m.cfg.Store, m.now, t) })
-		}
-	}
-	all.Wait()
-	return told, errors.Join(errs...)
 }
 
 // answered logs that the store does not answer all that a turn asks of it, once until

@@ -82,8 +82,7 @@ func (m *Manager) attend(ctx context.Context, s Source) {
 	wait := patience
 	for {
 		rest := leaseEvery + rand.N(leaseEvery/2)
-		held, err := m.cfg.Store.Lease(ctx, s.lease(), string(m.cfg.Self), leaseLife)
-		if err == nil && held {
+		if held, err := m.take(ctx, s); err == nil && held {
 			w := m.ask(ctx, s, wait)
 			if wait = min(2*wait, mostPatience); w.answered() {
 				wait = patience
@@ -91,14 +90,26 @@ func (m *Manager) attend(ctx context.Context, s Source) {
 			if w.leaves {
 				rest += leaseEvery // all others try first
 			}
-			releaseCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTimeout)
-			_ = m.cfg.Store.ReleaseLease(releaseCtx, s.lease(), string(m.cfg.Self)) // or it ends by itself
-			cancel()
+			m.release(ctx, s)
 		}
 		if pause(ctx, rest) != nil {
 			return
 		}
 	}
+}
+
+// take takes the lease of asking the source, or renews it.
+func (m *Manager) take(ctx context.Context, s Source) (held bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	return m.cfg.Store.Lease(ctx, s.lease(), string(m.cfg.Self), leaseLife)
+}
+
+// release gives the lease back, also when ctx has ended. It ends by itself, too.
+func (m *Manager) release(ctx context.Context, s Source) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTimeout)
+	defer cancel()
+	_ = m.cfg.Store.ReleaseLease(ctx, s.lease(), string(m.cfg.Self))
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -127,7 +138,7 @@ func (m *Manager) ask(ctx context.Context, s Source, wait time.Duration) *watch 
 	})
 	parts.Go(func() { w.publish(ctx) })
 	for pause(ctx, leaseEvery) == nil {
-		held, err := m.cfg.Store.Lease(ctx, s.lease(), string(m.cfg.Self), leaseLife)
+		held, err := m.take(ctx, s)
 		if err == nil && !held {
 			m.log.Info("another node asks how much of links is used", "source", s.Name)
 			return w
@@ -209,32 +220,43 @@ func (m *Manager) floor(r probe.Report) string {
 // publish tells the fleet of readings, until ctx ends.
 func (w *watch) publish(ctx context.Context) {
 	for pause(ctx, publishEvery) == nil {
-		for _, l := range w.source.Links {
-			if !w.due(l) {
-				continue
-			}
-			claims, err := w.manager.cfg.Store.Claims(ctx, l)
-			if err != nil {
-				continue // readings grow old, as is right
-			}
-			if r, ok := w.reading(l, claims); ok {
-				_ = w.manager.cfg.Store.PutReading(ctx, r)
-			}
+		if due := w.due(); len(due) > 0 {
+			w.exchange(ctx, due)
 		}
 	}
 }
 
-// due reports whether the claims on a link are to be read: a report has settled, or
-// it is time.
-func (w *watch) due(l unit.Location) bool {
+// exchange reads what the fleet has moved over links, and tells what they are used for
+// beside that. If it fails readings grow old, as is right.
+func (w *watch) exchange(ctx context.Context, due []unit.Location) {
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	answer, _ := w.manager.cfg.Store.AskLinks(ctx, store.LinkQuery{Claims: due})
+	var readings []store.LinkReading
+	for l, claims := range answer.Claims {
+		if r, ok := w.reading(l, claims); ok {
+			readings = append(readings, r)
+		}
+	}
+	if len(readings) > 0 {
+		_ = w.manager.cfg.Store.PutReadings(ctx, readings...)
+	}
+}
+
+// due returns the links whose claims are to be read: of those of which a report has
+// settled, or of all as it is time.
+func (w *watch) due() (links []unit.Location) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	k, now := w.links[l], w.manager.now()
-	if now.Sub(k.read) < claimsEvery && (len(k.reports) == 0 || !k.isSettled(k.reports[0], now)) {
-		return false
+	now := w.manager.now()
+	for _, l := range w.source.Links {
+		k := w.links[l]
+		if now.Sub(k.read) >= claimsEvery || len(k.reports) > 0 && k.isSettled(k.reports[0], now) {
+			k.read = now
+			links = append(links, l)
+		}
 	}
-	k.read = now
-	return true
+	return links
 }
 
 // reading is what to publish of a link, if there is something new: once all that the

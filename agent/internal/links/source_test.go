@@ -106,12 +106,9 @@ func TestOthersComeFirst(t *testing.T) {
 		t.Errorf("%d nodes ask the device", n)
 	}
 	// Whoever asks ends; who stays takes over.
-	all, err := s.Readings(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	asks := readingOf(t, s, "ams/r1").Node
 	for i, m := range r.movers {
-		if unit.NodeID(fmt.Sprint("n", i)) == all["ams/r1"].Node {
+		if unit.NodeID(fmt.Sprint("n", i)) == asks {
 			m.wants(0)
 			ends[i]()
 		}
@@ -132,11 +129,7 @@ func TestSteadyOthersAreNotOurs(t *testing.T) {
 	for i := range 16 {
 		r.movers[0].wants([]unit.Rate{1000 * mbit, 5 * mbit}[i/4%2])
 		time.Sleep(bandwidth.ClaimEvery) // others are the same all the time
-		all, err := s.Readings(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := all["ams/r1"].DownOthers; got < 40*mbit || got > 60*mbit {
+		if got := readingOf(t, s, "ams/r1").DownOthers; got < 40*mbit || got > 60*mbit {
 			t.Errorf("others are taken to use %v", got)
 		}
 	}

@@ -27,8 +27,8 @@ func TestWhoGetsNoAnswerLeavesTheDevice(t *testing.T) {
 	}
 	asks := func(node unit.NodeID) func() bool {
 		return func() bool {
-			all, err := s.Readings(t.Context())
-			return err == nil && all["ams/r1"].Node == node
+			r := readingOf(t, s, "ams/r1")
+			return r != nil && r.Node == node
 		}
 	}
 	start(t, open(), "cut-off", &mover{}, func(c *Config) {

@@ -1,9 +1,7 @@
 package links
 
 import (
-	"context"
 	"reflect"
-	"time"
 
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/store"
@@ -76,21 +74,6 @@ func byRank(claims []bandwidth.Claim) map[string]unit.Rate {
 // wanted, and until they know that nothing is any more, and all that was moved.
 func (u *uplink) news(t turn) bool {
 	return len(t.up)+len(t.down) > 0 || !reflect.DeepEqual(t.record, u.said)
-}
-
-// exchangeTimeout bounds an exchange; a claim counts for longer.
-const exchangeTimeout = time.Second
-
-// exchange tells the others of a turn, and hears of theirs.
-func (u *uplink) exchange(ctx context.Context, s *store.Store, clock func() unit.Time, t turn) error {
-	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
-	defer cancel()
-	all, err := s.Claim(ctx, u.location, t.record)
-	if err != nil {
-		return err
-	}
-	u.heard(clock(), t, all)
-	return nil
 }
 
 // heard takes the claims of all nodes, as they stood when this node's were told.

@@ -84,7 +84,7 @@ func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.Guard
 	}
 	guard.Ceiling = unit.Unlimited
 	for _, h := range crossed(m.cfg.Location, place) {
-		f := m.known.of(h.Location)
+		f := m.known.look(h.Location)
 		if !f.known() {
 			continue
 		}

@@ -18,15 +18,46 @@ func links(t *testing.T, b Backend) {
 	rack.Down = &rate
 	must(t, s.PutLink(c, rack))
 	must(t, s.PutLink(c, site))
-	got, err := s.Links(c)
-	must(t, err)
-	equal(t, "by location", got, []api.Link{site, rack})
+	said := func(l api.Link) store.LinkFacts { return store.LinkFacts{Record: &store.LinkRecord{Link: l}} }
+	equal(t, "all", facts(t, s), map[unit.Location]store.LinkFacts{"ams": said(site), "ams/r1": said(rack)})
+	equal(t, "some", facts(t, s, "ams/r1", "esy"), map[unit.Location]store.LinkFacts{"ams/r1": said(rack), "esy": {}})
 	must(t, s.DeleteLink(c, "ams/r1"))
 	wantNotFound(t, s.DeleteLink(c, "ams/r1"), "ams/r1")
-	got, err = s.Links(c)
-	must(t, err)
-	equal(t, "what is left", got, []api.Link{site})
+	wantNotFound(t, s.DeleteLink(c, "esy"), "esy")
+	cleared := store.LinkRecord{Link: api.Link{Location: "ams/r1"}, Cleared: true}
+	equal(t, "what is left", facts(t, s), map[unit.Location]store.LinkFacts{"ams": said(site), "ams/r1": {Record: &cleared}})
+	must(t, s.PutLink(c, rack))
+	equal(t, "declared again", facts(t, s, "ams/r1"), map[unit.Location]store.LinkFacts{"ams/r1": said(rack)})
 	v.await("all changes", func(v *viewer) bool { return v.turns > 0 })
+}
+
+// facts are what is known of links, of all without any.
+func facts(t *testing.T, s *store.Store, of ...unit.Location) map[unit.Location]store.LinkFacts {
+	t.Helper()
+	a, err := s.AskLinks(ctx(t), store.LinkQuery{All: len(of) == 0, Facts: of})
+	must(t, err)
+	return a.Facts
+}
+
+// restoredLinks: what the store has, or was told to be taken back, stays as it is.
+func restoredLinks(t *testing.T, b Backend) {
+	s, c := b.open(t), ctx(t)
+	slow, fast := int64(1<<20), int64(1<<30)
+	record := func(l string, rate *int64) store.LinkRecord {
+		return store.LinkRecord{Link: api.Link{Location: l, Up: rate}, Cleared: rate == nil}
+	}
+	must(t, s.PutLink(c, record("ams", &slow).Link))
+	must(t, s.PutLink(c, record("ams/r1", &slow).Link))
+	must(t, s.DeleteLink(c, "ams/r1"))
+	put, err := s.RestoreLinks(c, []store.LinkRecord{record("ams", &fast), record("ams/r1", &fast), record("ams/r2", &fast), record("ams/r3", nil)})
+	must(t, err)
+	equal(t, "put", put, []unit.Location{"ams/r2", "ams/r3"})
+	got := map[unit.Location]store.LinkRecord{}
+	for l, f := range facts(t, s) {
+		got[l] = *f.Record
+	}
+	equal(t, "all", got, map[unit.Location]store.LinkRecord{
+		"ams": record("ams", &slow), "ams/r1": record("ams/r1", nil), "ams/r2": record("ams/r2", &fast), "ams/r3": record("ams/r3", nil)})
 }
 
 // readings grow old by the store's clock, and go with the link.
@@ -37,49 +68,58 @@ func readings(t *testing.T, b Backend) {
 	old, lies := r, r
 	old.Location, old.Age = "ams/r2", 25*time.Hour
 	lies.Location, lies.UpOthers = "ams/r3", -1
-	for _, put := range []store.LinkReading{r, old, lies} {
-		must(t, s.PutReading(c, put))
-	}
-	all, err := s.Readings(c)
-	must(t, err)
-	got := all["ams/r1"]
-	if got.Age < r.Age || got.Age > r.Age+deadline {
-		t.Errorf("a reading of %v is %v old", r.Age, got.Age)
+	must(t, s.PutReadings(c, r, old, lies))
+	all := facts(t, s)
+	got := all["ams/r1"].Reading
+	if got == nil || got.Age < r.Age || got.Age > r.Age+deadline {
+		t.Fatalf("a reading of %v is %+v", r.Age, got)
 	}
 	r.Age = got.Age
-	equal(t, "what can be believed", all, map[unit.Location]store.LinkReading{"ams/r1": r})
+	equal(t, "what can be believed", all, map[unit.Location]store.LinkFacts{"ams/r1": {Reading: &r}, "ams/r2": {}, "ams/r3": {}})
 	must(t, s.DeleteLink(c, "ams/r1"))
-	all, err = s.Readings(c)
-	must(t, err)
-	equal(t, "what is left", len(all), 0)
+	if f := facts(t, s, "ams/r1")["ams/r1"]; f.Reading != nil {
+		t.Errorf("what is left: %+v", f.Reading)
+	}
 }
 
-// claims are those of all nodes on one link, and each node has one.
+// claims are those of all nodes on one link, and each node has one. They are told
+// together with those on other links, and with what is known of links.
 func claims(t *testing.T, b Backend) {
 	s, c := b.open(t), ctx(t)
 	first := store.LinkClaim{Node: "a", Up: map[string]unit.Rate{"normal": 1000}, MovedUp: 5}
 	second := store.LinkClaim{Node: "b", Down: map[string]unit.Rate{"urgent": 7}, MovedDown: 1 << 40}
-	claim := func(l unit.Location, put store.LinkClaim, want ...store.LinkClaim) {
+	type on = map[unit.Location][]store.LinkClaim
+	ask := func(q store.LinkQuery, want on) store.LinkAnswer {
 		t.Helper()
-		got, err := s.Claim(c, l, put)
+		a, err := s.AskLinks(c, q)
 		must(t, err)
-		equal(t, "claims on "+string(l), ageless(t, got), want)
+		got := on{}
+		for l, all := range a.Claims {
+			got[l] = ageless(t, all)
+		}
+		equal(t, "claims", got, want)
+		return a
 	}
-	claim("ams/r1", first, first)
-	claim("ams/r1", second, first, second)
-	claim("ams", second, second)
+	own := func(l unit.Location, c store.LinkClaim) store.LinkQuery {
+		return store.LinkQuery{Own: map[unit.Location]store.LinkClaim{l: c}}
+	}
+	ask(own("ams/r1", first), on{"ams/r1": {first}})
+	ask(own("ams/r1", second), on{"ams/r1": {first, second}})
+	ask(own("ams", second), on{"ams": {second}})
 	first.Up, first.MovedUp = nil, 9
-	claim("ams/r1", first, first, second)
-	got, err := s.Claims(c, "ams/r1")
-	must(t, err)
-	equal(t, "claims that are only read", ageless(t, got), []store.LinkClaim{first, second})
-	if _, err := s.Claim(c, "ams", store.LinkClaim{Node: "no name"}); err == nil {
+	q := own("ams/r1", first)
+	q.Facts, q.Claims = []unit.Location{"ams/r1"}, []unit.Location{"ams", "esy"}
+	if a := ask(q, on{"ams/r1": {first, second}, "ams": {second}, "esy": {}}); len(a.Facts) != 1 {
+		t.Errorf("facts beside claims: %+v", a.Facts)
+	}
+	if _, err := s.AskLinks(c, own("ams", store.LinkClaim{Node: "no name"})); err == nil {
 		t.Error("a claim of nobody stands")
 	}
 }
 
 func ageless(t *testing.T, claims []store.LinkClaim) []store.LinkClaim {
 	t.Helper()
+	claims = append([]store.LinkClaim{}, claims...)
 	for i := range claims {
 		if age := claims[i].Age; age < 0 || age > time.Minute {
 			t.Errorf("the claim of %s is %v old", claims[i].Node, age)

@@ -58,6 +58,7 @@ func Run(t *testing.T, b Backend) {
 		{"Limits", limits},
 		{"LimitUpdatesAreTransactions", limitUpdatesAreTransactions},
 		{"Links", links},
+		{"LostLinksAreRestored", restoredLinks},
 		{"Readings", readings},
 		{"Claims", claims},
 		{"ControlsAreTold", controlsAreTold},

@@ -1,0 +1,161 @@
+package links
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// knowledge is what is known of all links. It is safe for concurrent use.
+type knowledge struct {
+	clock   func() unit.Time
+	files   map[unit.Location]Link
+	sensors map[unit.Location]bool
+	keeper  keeper
+	log     *slog.Logger
+
+	mu    sync.Mutex
+	links map[unit.Location]stored
+	reads reads
+	// looked is when links were looked at last that others look at, too.
+	looked map[unit.Location]unit.Time
+}
+
+// stored is what the store says of a link, or what it said last before it lost that.
+type stored struct {
+	record  *store.LinkRecord // nil if nothing was ever said
+	lost    bool              // the store has no record any more
+	reading *store.LinkReading
+	read    unit.Time // when the reading had its age
+}
+
+// learned is s after the store has said f at now. A store without a record of what was
+// said has lost it, and maybe the reading with it: both stay in force. What was taken
+// back has a record.
+func (s stored) learned(now unit.Time, f store.LinkFacts) stored {
+	if f.Record != nil {
+		s.record = f.Record
+	}
+	s.lost = s.record != nil && f.Record == nil
+	if f.Reading != nil {
+		s.reading, s.read = f.Reading, now
+	} else if s.record != nil && s.record.Cleared && !s.lost || s.reading != nil && s.age(now) >= forgetReadings {
+		s.reading = nil
+	}
+	return s
+}
+
+// forgetReadings is after what time a link whose source is silent is no more known as
+// one that somebody measures.
+const forgetReadings = 24 * time.Hour
+
+// age is that of the reading.
+func (s stored) age(now unit.Time) time.Duration { return s.reading.Age + max(now.Sub(s.read), 0) }
+
+// recall begins with what was known before a restart.
+func (k *knowledge) recall() {
+	before, err := k.keeper.load()
+	if err != nil {
+		k.log.Warn("links that were declared in the store are not known until it answers", "error", err)
+	}
+	k.links = before.stored(k.clock())
+}
+
+// learn takes what the store has said: of all links, or of some. It returns what the
+// store has lost.
+func (k *knowledge) learn(all bool, facts map[unit.Location]store.LinkFacts) (lost []store.LinkRecord) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.clock()
+	if all {
+		for l := range k.links {
+			if _, ok := facts[l]; !ok {
+				k.links[l] = k.links[l].learned(now, store.LinkFacts{})
+			}
+		}
+	}
+	for l, f := range facts {
+		k.links[l] = k.links[l].learned(now, f)
+	}
+	for _, l := range slices.Sorted(maps.Keys(k.links)) {
+		switch s := k.links[l]; {
+		case s.record == nil && s.reading == nil:
+			delete(k.links, l)
+		case s.lost:
+			lost = append(lost, *s.record)
+		}
+	}
+	return lost
+}
+
+// restored notes that the store has what it had lost.
+func (k *knowledge) restored(records []store.LinkRecord) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, r := range records {
+		s := k.links[unit.Location(r.Location)]
+		s.lost = false
+		k.links[unit.Location(r.Location)] = s
+	}
+}
+
+// keep keeps what is known for a restart.
+func (k *knowledge) keep() {
+	k.mu.Lock()
+	kept := keptOf(k.links)
+	k.mu.Unlock()
+	if err := k.keeper.save(kept); err != nil {
+		k.log.Error("links that are declared in the store are not known after a restart without it", "error", err)
+	}
+}
+
+// of returns what is known of a location's uplink.
+func (k *knowledge) of(l unit.Location) facts {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := k.links[l]
+	f := facts{location: l, reading: s.reading, read: s.read, sensor: k.sensors[l], lost: s.lost}
+	if file, ok := k.files[l]; ok {
+		f.file = &file
+	}
+	if s.record != nil && !s.record.Cleared {
+		f.declared = &s.record.Link
+	}
+	return f
+}
+
+// look is of, of a link that may be another location's: it is read more often for a
+// while.
+func (k *knowledge) look(l unit.Location) facts {
+	f := k.of(l)
+	if f.known() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.looked[l] = k.clock()
+	}
+	return f
+}
+
+// all returns the locations of all links that somebody declared, sorted.
+func (k *knowledge) all() []unit.Location {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	set := map[unit.Location]bool{}
+	for l := range k.files {
+		set[l] = true
+	}
+	for l := range k.sensors {
+		set[l] = true
+	}
+	for l, s := range k.links {
+		if s.reading != nil || !s.record.Cleared {
+			set[l] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}

@@ -11,8 +11,10 @@ import (
 
 // The model's constants. Rates are bytes of payload per second.
 const (
-	// step is the grain of time in which shares change.
-	step = time.Millisecond
+	// step is the grain of time in which shares change. Where no stream begins or ends
+	// they do so every shareTime, as small messages do not stay as many.
+	step      = time.Millisecond
+	shareTime = 100 * time.Millisecond
 	// hop is what a link takes without a queue; turn what either end takes for a
 	// message: the loop, TLS, the kernel.
 	hop  = 20 * time.Microsecond
@@ -42,9 +44,10 @@ type network struct {
 	clock   *clock
 	root    *place
 	links   []*link
-	active  []*flow // that have something to send
-	dirty   bool    // shares are to be computed
-	running bool    // ticks are set
+	active  []*flow   // that have something to send
+	dirty   bool      // shares are to be computed
+	shared  unit.Time // when they were
+	running bool      // ticks are set
 	between []func()
 	end     unit.Time
 	heap    linkHeap
@@ -247,8 +250,9 @@ func (n *network) tick() {
 			n.finish(i)
 		}
 	}
-	if n.dirty {
+	if n.dirty || now.Sub(n.shared) >= shareTime {
 		n.share()
+		n.shared = now
 	}
 	waiting := n.queues(step)
 	n.end = now.Add(step)

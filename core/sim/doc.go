@@ -6,15 +6,16 @@
 //
 // A connection is two streams. A stream that has something to send gets its
 // max-min fair share of the links on its path: the sender's, the uplinks up, the
-// uplinks down, the receiver's. Shares are computed anew at most once a step, and
-// only if streams began or ended; a stream that begins within a step gets what is
-// free until then. Capacities are payload (topo.Goodput), less the acknowledgements
-// of what flows the other way, small messages, and traffic that does not yield.
+// uplinks down, the receiver's. Shares are computed anew at most once a step, if
+// streams began or ended, and every tenth of a second; a stream that begins within
+// a step gets what is free until then. Capacities are payload (topo.Goodput), less
+// the acknowledgements of what flows the other way, small messages, and traffic
+// that does not yield.
 //
 // A link that is full has a queue, as TCP's cubic fills every queue that it
 // finds. What crosses the link arrives later by it, control messages, too. A stream
-// hands frames to its kernel while that holds less than 128 KiB unsent, control
-// before blocks; what is in the kernel is sent in order.
+// hands frames to its kernel while that holds less unsent than it sends in 20 ms, at
+// most 128 KiB, control before blocks; what is in the kernel is sent in order.
 //
 // # Room for others
 //

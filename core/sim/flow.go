@@ -9,9 +9,11 @@ import (
 
 // Of TCP.
 const (
-	// lowat is what a kernel takes beyond what it has sent
-	// (transport.notSentLowat).
-	lowat = 128 << 10
+	// A kernel takes beyond what it has sent what it sends in unsentTime, from
+	// leastUnsent to lowat (transport.backlog).
+	unsentTime  = 20 * time.Millisecond
+	leastUnsent = 8 * segment
+	lowat       = 128 << 10
 	// firstWindow and window are what TCP has under way at first and at most.
 	firstWindow = 10 * segment
 	window      = 3 << 20

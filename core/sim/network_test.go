@@ -189,30 +189,35 @@ func pair(t *testing.T, rate unit.Rate) (*simulation, *stream) {
 }
 
 // A control message goes ahead of the blocks that wait, but behind what the kernel
-// has taken; and a block that waits can be taken back.
+// has taken, which is little on a slow link; and a block that waits can be taken back.
 func TestControlGoesAhead(t *testing.T) {
-	s, st := pair(t, 1e6)
-	const block = 64 << 10
-	for i := range int32(5) {
-		st.putBlock(swarm.Block{Begin: i * block, Length: block})
-	}
-	st.put(wire.Start{Spans: []uint32{1}})
-	st.cancel(swarm.Block{Begin: 4 * block, Length: block})
-	var kinds []string
-	for _, f := range slices.Concat(st.kernel, st.control, st.blocks) {
-		if f.message != nil {
-			kinds = append(kinds, "control")
-		} else {
-			kinds = append(kinds, "block")
+	for rate, want := range map[unit.Rate][]string{
+		1e6: {"block", "control", "block", "block", "block"},
+		1e7: {"block", "block", "block", "control", "block"},
+	} {
+		s, st := pair(t, rate)
+		const block = 64 << 10
+		for i := range int32(5) {
+			st.putBlock(swarm.Block{Begin: i * block, Length: block})
 		}
-	}
-	if want := []string{"block", "block", "block", "control", "block"}; !slices.Equal(kinds, want) {
-		t.Errorf("in order %v, want %v", kinds, want)
-	}
-	for s.next(unit.Time(time.Second)) {
-	}
-	if want := 4 * onWire(block+blockHead); st.carried < want || st.carried > want+200 {
-		t.Errorf("%g bytes were sent, want %g and a message", st.carried, want)
+		st.put(wire.Start{Spans: []uint32{1}})
+		st.cancel(swarm.Block{Begin: 4 * block, Length: block})
+		var kinds []string
+		for _, f := range slices.Concat(st.kernel, st.control, st.blocks) {
+			if f.message != nil {
+				kinds = append(kinds, "control")
+			} else {
+				kinds = append(kinds, "block")
+			}
+		}
+		if !slices.Equal(kinds, want) {
+			t.Errorf("at %v in order %v, want %v", rate, kinds, want)
+		}
+		for s.next(unit.Time(time.Second)) {
+		}
+		if want := 4 * onWire(block+blockHead); st.carried < want || st.carried > want+200 {
+			t.Errorf("at %v %g bytes were sent, want %g and a message", rate, st.carried, want)
+		}
 	}
 }
 

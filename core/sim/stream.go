@@ -86,7 +86,7 @@ func (s *stream) fill() {
 
 // commit hands frames to the kernel while it takes some.
 func (s *stream) commit() {
-	for s.unsent < lowat {
+	for s.unsent < min(max(s.rate*unsentTime.Seconds(), leastUnsent), lowat) {
 		q := &s.control
 		if len(*q) == 0 {
 			q = &s.blocks

@@ -23,10 +23,6 @@ const (
 	// it acknowledges, or for its agent.
 	leastBurst = 2 * 1448
 	mostBurst  = 64 << 10
-	// unsentFor is for how long the kernel may have data at the pace: what control
-	// messages wait behind.
-	unsentFor   = 50 * time.Millisecond
-	leastUnsent = 4 * leastBurst
 	// unpaced is the kernel's word for no pace.
 	unpaced = math.MaxUint32
 )
@@ -34,18 +30,18 @@ const (
 // socket is a TCP connection that can be given a pace.
 type socket struct {
 	*net.TCPConn
-	burst atomic.Int64 // bytes that are handed to the kernel at once; 0 is all
+	burst  atomic.Int64 // bytes that are handed to the kernel at once; 0 is all
+	unsent unsent
 }
 
 // setPace has the connection send at most at rate, in bytes of TCP's payload per
 // second, unit.Unlimited for no pace. On Linux before 4.13 that takes an interface
 // with the queueing discipline fq.
 func (s *socket) setPace(rate unit.Rate) error {
-	limit := uint32(min(max(rate, 1), unpaced)) //nolint:gosec // bounded
-	unsent := min(max(rate.In(unsentFor), leastUnsent), notSentLowat)
+	limit := uint32(min(max(rate, 1), unpaced))                                     //nolint:gosec // bounded
 	err := s.setOption(unix.SOL_SOCKET, unix.SO_MAX_PACING_RATE, int(int32(limit))) //nolint:gosec // the kernel reads it unsigned
 	if err == nil {
-		err = s.setOption(unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, int(unsent))
+		err = s.tellUnsent(s.unsent.pacedAt(rate))
 	}
 	if err != nil {
 		return fmt.Errorf("pace at %s: %w", rate, err)
@@ -87,8 +83,17 @@ func (s *socket) control(f func(fd int) error) error {
 	return failed
 }
 
-// Write hands b to the kernel, with a pace in parts that it does not put together.
-func (s *socket) Write(b []byte) (written int, err error) {
+// Write hands b to the kernel, and learns how fast that sends it. The connection works
+// if the kernel cannot be told what follows from that, only with longer waits.
+func (s *socket) Write(b []byte) (int, error) {
+	began := time.Now()
+	n, err := s.write(b)
+	_ = s.tellUnsent(s.unsent.wrote(n, time.Since(began)))
+	return n, err
+}
+
+// write hands b to the kernel, with a pace in parts that it does not put together.
+func (s *socket) write(b []byte) (written int, err error) {
 	if s.burst.Load() == 0 {
 		return s.TCPConn.Write(b)
 	}

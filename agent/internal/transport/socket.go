@@ -11,9 +11,6 @@ import (
 )
 
 const (
-	// notSentLowat is how many bytes the kernel takes beyond what it has sent:
-	// what a control message waits behind (requirement 18).
-	notSentLowat = 128 << 10
 	// deadPeer is how long a peer's kernel may be silent about data or probes.
 	deadPeer = 15 * time.Second
 )

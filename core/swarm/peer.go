@@ -81,11 +81,10 @@ func (a *away) sent(now unit.Time) {
 
 const firstAway = 10 * time.Millisecond
 
-// debt is a request that was not answered. alone: nothing was owed before it.
+// debt is a request that was not answered.
 type debt struct {
 	block Block
 	at    unit.Time
-	alone bool
 }
 
 // acquaintance is what is remembered of a node, gone or not.
@@ -139,7 +138,7 @@ func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 		seat:     s.seatOf(info.Node),
 		level:    s.cfg.Location.Common(info.Location).Depth(),
 		have:     newSet(len(s.cfg.Lengths)),
-		pace:     newPace(info.MaxRequest, info.Initial),
+		pace:     newPace(info.MaxRequest),
 		lastData: now,
 		met:      now,
 		gotAt:    now,
@@ -332,7 +331,7 @@ func (p *peer) receive(now unit.Time, b Block, d debt, owed bool) {
 	p.account.Down += unit.Bytes(b.Length)
 	p.will.give()
 	if owed {
-		p.pace.received(now, d.at, d.alone)
+		p.pace.answered(now, d.at)
 		p.pace.arrived(now, unit.Bytes(b.Length))
 	}
 }

@@ -24,13 +24,27 @@ type shared struct{}
 
 func (shared) pick(s *Swarm, now unit.Time, p *peer) (x int32, best rank) {
 	s.redivide()
-	best = rankNever
 	if now < p.away.until {
-		return 0, best
+		return 0, rankNever
 	}
 	if !s.candidates(now, p) {
 		return s.pickSecond(now, p)
 	}
+	relayed := s.leaveToRelays(p)
+	if x, best = s.best(now, p); best == rankNever && relayed {
+		s.scratch, s.aside = s.aside, s.scratch
+		x, best = s.best(now, p)
+	}
+	if best == rankNever {
+		return s.pickSecond(now, p)
+	}
+	return x, best
+}
+
+// best chooses one of the candidates in scratch, and says how good it is; rankNever
+// if there is none.
+func (s *Swarm) best(now unit.Time, p *peer) (x int32, best rank) {
+	best = rankNever
 	length := s.division.runLength
 	for _, run := range s.order {
 		first := int(run) * length
@@ -49,9 +63,6 @@ func (shared) pick(s *Swarm, now unit.Time, p *peer) (x int32, best rank) {
 				left &= s.starts.spans.from(first, length) // others of this rank are no better
 			}
 		}
-	}
-	if best == rankNever {
-		return s.pickSecond(now, p)
 	}
 	return x, best
 }
@@ -115,6 +126,31 @@ func (s *Swarm) leaveTo(now unit.Time, q *peer) {
 		s.scratch.Set(int(x))
 	}
 	s.evaded = kept
+}
+
+// leaveToRelays moves from scratch into aside what p, an initial seeder, has given
+// away already, as others have it who are no farther: it would refuse most of that,
+// and serve nothing else meanwhile. It reports whether there is any.
+func (s *Swarm) leaveToRelays(p *peer) bool {
+	if !p.Initial || !s.cfg.Strategy.Stealing {
+		return false
+	}
+	clear(s.aside)
+	for _, q := range s.list {
+		if q.level < p.level || q.haveCount == 0 || q.Initial || q.Foreign {
+			continue
+		}
+		for i, w := range q.have {
+			s.aside[i] |= w
+		}
+	}
+	any := uint64(0)
+	for i, w := range s.scratch {
+		s.aside[i] &= w
+		s.scratch[i] &^= s.aside[i]
+		any |= s.aside[i]
+	}
+	return any != 0
 }
 
 // leaveToOthers takes out of scratch what others than p can give us, while p's

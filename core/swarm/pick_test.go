@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -75,6 +76,39 @@ func TestInitialSeederIsSpared(t *testing.T) {
 	s.PeerStarted(0, "b", []uint32{0, 1, 2}, nil)
 	if got := requests(s.PeerHas(0, "origin", artifact.All(4), nil), "origin"); len(got) != 1 || got[0] != 3 {
 		t.Errorf("asked the seeder for %v, want only 3", got)
+	}
+}
+
+// An initial seeder gives each span once, so it is asked first for what no relay has
+// got yet: it would send us away for the rest, and we would ask for nothing meanwhile.
+// When nothing else is left the relay's spans are asked for as well.
+func TestInitialSeederIsAskedForWhatNoRelayHas(t *testing.T) {
+	for what, c := range map[string]struct {
+		relay PeerInfo
+		has   []int
+		want  []int32 // in order of value
+	}{
+		"a relay beside us":          {PeerInfo{Node: "b", Location: "r"}, []int{0, 1, 2, 3, 4, 5, 6}, []int32{7}},
+		"a relay that has all":       {PeerInfo{Node: "b", Location: "r"}, []int{0, 1, 2, 3, 4, 5, 6, 7}, []int32{0, 1, 2, 3, 4, 5, 6, 7}},
+		"one farther than it":        {PeerInfo{Node: "b", Location: "q"}, []int{0, 1, 2, 3, 4, 5, 6}, []int32{0, 1, 2, 3, 4, 5, 6, 7}},
+		"one who passes nothing on":  {PeerInfo{Node: "b", Location: "r", Foreign: true}, []int{0, 1, 2}, []int32{0, 1, 2, 3, 4, 5, 6, 7}},
+		"another that gives it once": {PeerInfo{Node: "b", Location: "r", Initial: true}, []int{0, 1, 2}, []int32{0, 1, 2, 3, 4, 5, 6, 7}},
+	} {
+		s := newTest("a", "r", 8)
+		origin := PeerInfo{Node: "origin", Location: "r", Initial: true}
+		s.PeerJoined(0, c.relay)
+		s.PeerJoined(0, origin)
+		s.Moved(0, "r", []PeerInfo{origin, c.relay}, nil, nil)
+		s.peers["b"].pausedUntil = unit.Never // it is origin that we look at
+		s.PeerHas(0, "b", someOf(8, c.has...), nil)
+		got := requests(s.PeerHas(0, "origin", artifact.All(8), nil), "origin")
+		if first := got[0]; len(c.want) == 1 && first != c.want[0] {
+			t.Errorf("%s: asked for %d first, want %d", what, first, c.want[0])
+		}
+		slices.Sort(got)
+		if got = slices.Compact(got); len(c.want) > 1 && !slices.Equal(got, c.want) {
+			t.Errorf("%s: asked for %v, want %v", what, got, c.want)
+		}
 	}
 }
 

@@ -74,14 +74,7 @@ func (s *Swarm) lacks(now unit.Time, p *peer) bool {
 
 // accepts reports whether a peer is to be asked for more now.
 func (p *peer) accepts(now unit.Time) bool {
-	switch {
-	case p.stalled, p.owed >= p.pace.window, p.suspect.suspected(), now < p.chokedUntil, now < p.pausedUntil:
-		return false
-	case len(p.debts) == 0 || !p.pace.stale(now):
-		return true
-	}
-	// Its latency is measured by a request made when it owed nothing.
-	return p.debts[0].alone && p.debts[0].at >= p.pace.staleSince()
+	return !p.stalled && p.owed < p.pace.window && !p.suspect.suspected() && now >= p.chokedUntil && now >= p.pausedUntil
 }
 
 // request asks a peer for the first grains of a span in transfer that nobody was
@@ -90,18 +83,18 @@ func (s *Swarm) request(now unit.Time, p *peer, a *active, out []Action) []Actio
 	for a.grains[a.next] != 0 {
 		a.next++
 	}
-	i, alone := a.next, len(p.debts) == 0
-	for most := min(i+p.pace.request(now, alone)/Grain, len(a.grains)); a.next < most && a.grains[a.next] == 0; a.next++ {
+	i := a.next
+	for most := min(i+p.pace.request()/Grain, len(a.grains)); a.next < most && a.grains[a.next] == 0; a.next++ {
 		a.grains[a.next] = grain(p.seat)
 	}
 	a.free -= a.next - i
 	a.note(now, p.seat)
 	b := s.block(a.span, i, a.next)
-	if alone {
+	if len(p.debts) == 0 {
 		p.lastData = now
 		p.pace.ask(now)
 	}
-	p.debts = append(p.debts, debt{b, now, alone})
+	p.debts = append(p.debts, debt{b, now})
 	p.owed += int(b.Length)
 	p.account.Requests++
 	s.actives.inFlight += int(b.Length)

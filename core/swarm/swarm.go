@@ -78,6 +78,7 @@ type Swarm struct {
 	spanTime   time.Duration // mean from a START of ours to the span's being stored; 0: not known
 	starts     starts
 	scratch    set     // of candidates
+	aside      set     // and of those that come last
 	evaded     []int32 // to be used again
 	place      place
 	supplies   []supply    // by depth of our location
@@ -114,7 +115,7 @@ func New(c Config) *Swarm {
 	s := &Swarm{
 		cfg: c, have: setOf(c.Have),
 		peers: map[unit.NodeID]*peer{}, seats: map[unit.NodeID]seat{}, known: []*acquaintance{{}},
-		actives: newActives(n), starts: newStarts(n), scratch: newSet(n),
+		actives: newActives(n), starts: newStarts(n), scratch: newSet(n), aside: newSet(n),
 	}
 	for x := range c.Lengths {
 		s.maxGrains = max(s.maxGrains, s.grains(int32(x)))

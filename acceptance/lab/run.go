@@ -109,7 +109,7 @@ func (r *round) distribute(ctx context.Context) error {
 		return err
 	}
 	r.seen.IdleCPU = idle.end()
-	r.samples, r.watch = newSamples(r), newWatch(r)
+	r.samples, r.watch = newSamples(r), newWatch(r.scenario)
 	if err := r.samples.begin(); err != nil {
 		return err
 	}
@@ -118,7 +118,8 @@ func (r *round) distribute(ctx context.Context) error {
 	}
 	r.zero = time.Now()
 	r.traffic.Begin()
-	if err := r.watch.begin(); err != nil {
+	var err error
+	if r.watch.last, err = r.network.Wires(); err != nil {
 		return err
 	}
 	r.seen.Nodes = map[unit.NodeID]scenario.NodeObserved{}
@@ -141,8 +142,7 @@ func (r *round) follow(ctx context.Context) {
 	defer cancel()
 	var side sync.WaitGroup
 	side.Go(func() { r.guard("joins and faults", func() { r.play(ctx) }) })
-	side.Go(func() { r.guard("samples", func() { r.samples.run(ctx) }) })
-	side.Go(func() { r.guard("watch", func() { r.watch.run(ctx) }) })
+	side.Go(func() { r.guard("what is observed", func() { r.observe(ctx) }) })
 	r.poll(ctx)
 	r.seen.Ended = r.since()
 	cancel()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"time"
@@ -80,31 +79,10 @@ func (s *samples) begin() (err error) {
 	return nil
 }
 
-// run looks once a second until ctx ends.
-func (s *samples) run(ctx context.Context) {
-	tick := time.NewTicker(sampleInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := s.look(); err != nil {
-				s.round.note("read counters: %v", err)
-				return
-			}
-		}
-	}
-}
-
-func (s *samples) look() error {
-	now := time.Now()
+// look reads the counters at a time when so much had passed the uplinks.
+func (s *samples) look(now time.Time, wire map[unit.Location]network.Passed) error {
 	passed := now.Sub(s.at).Seconds()
 	s.at = now
-	wire, err := s.round.network.Wires()
-	if err != nil {
-		return err
-	}
 	if passed >= leastSample.Seconds() {
 		for loc, total := range wire {
 			s.peak(loc, subtract(total.All, s.wire[loc].All), passed)
@@ -112,7 +90,7 @@ func (s *samples) look() error {
 	}
 	s.wire = wire
 	received, err := s.received()
-	s.bytes = append(s.bytes, scenario.Point{s.round.since().Seconds(), float64(received)})
+	s.bytes = append(s.bytes, scenario.Point{now.Sub(s.round.zero).Seconds(), float64(received)})
 	s.lookAtProcesses()
 	return errors.Join(err, s.round.devices.look())
 }
@@ -197,7 +175,12 @@ func (s *samples) finish(o *scenario.Observed) {
 }
 
 func (s *samples) collect(o *scenario.Observed) error {
-	if err := s.look(); err != nil {
+	now := time.Now()
+	wire, err := s.round.network.Wires()
+	if err != nil {
+		return err
+	}
+	if err := s.look(now, wire); err != nil {
 		return err
 	}
 	o.Crossed = map[unit.Location]scenario.Crossing{}

@@ -15,59 +15,30 @@ const (
 	// shortInterval is how often links are looked at where others use them, too.
 	shortInterval = 250 * time.Millisecond
 	// longInterval is that where nobody does, which costs less.
-	longInterval = time.Second
+	longInterval = sampleInterval
 )
 
 // watch looks at what passes the uplinks over time. It is used from one goroutine.
 type watch struct {
-	round    *round
 	interval time.Duration
 	end      time.Duration // of the last interval
 	last     map[unit.Location]network.Passed
 	links    map[unit.Location][]scenario.LinkInterval
 }
 
-func newWatch(r *round) *watch {
-	w := &watch{round: r, interval: longInterval, links: map[unit.Location][]scenario.LinkInterval{}}
-	if s := r.scenario; s.Bandwidth != nil || len(s.Background) > 0 {
+func newWatch(s *scenario.Scenario) *watch {
+	w := &watch{interval: longInterval, links: map[unit.Location][]scenario.LinkInterval{}}
+	if s.Bandwidth != nil || len(s.Background) > 0 {
 		w.interval = shortInterval
 	}
 	return w
 }
 
-// begin is called when the distribution was accepted.
-func (w *watch) begin() (err error) {
-	w.last, err = w.round.network.Wires()
-	return err
-}
-
-// run looks until ctx ends.
-func (w *watch) run(ctx context.Context) {
-	tick := time.NewTicker(w.interval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := w.look(); err != nil {
-			w.round.note("watch links: %v", err)
-			return
-		}
-	}
-}
-
 // look adds an interval, unless the last one has just ended: late ticks come in
 // groups, and a moment says little of a rate.
-func (w *watch) look() error {
-	end := w.round.since()
+func (w *watch) look(end time.Duration, now map[unit.Location]network.Passed) {
 	if end-w.end < w.interval/2 {
-		return nil
-	}
-	now, err := w.round.network.Wires()
-	if err != nil {
-		return err
+		return
 	}
 	w.end = end
 	for loc, p := range now {
@@ -76,7 +47,34 @@ func (w *watch) look() error {
 		})
 	}
 	w.last = now
-	return nil
+}
+
+// observe looks at the uplinks until ctx ends, and at the other counters about once a
+// second.
+func (r *round) observe(ctx context.Context) {
+	tick := time.NewTicker(r.watch.interval)
+	defer tick.Stop()
+	for readable := true; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		at := time.Now()
+		wires, err := r.network.Wires()
+		if err != nil {
+			r.note("watch links: %v", err)
+			return
+		}
+		r.watch.look(at.Sub(r.zero), wires)
+		if !readable || at.Sub(r.samples.at) < sampleInterval-r.watch.interval/2 {
+			continue
+		}
+		if err := r.samples.look(at, wires); err != nil {
+			r.note("read counters: %v", err)
+			readable = false
+		}
+	}
 }
 
 // idleCPU is what the hosts' programs use of a processor while nothing is

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
+	"github.com/rackswarm/rackswarm/core/pause"
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -25,10 +26,8 @@ type act struct {
 // until ctx ends.
 func (r *round) play(ctx context.Context) {
 	for _, a := range r.acts() {
-		select {
-		case <-ctx.Done():
+		if pause.For(ctx, a.at-r.since()) != nil {
 			return
-		case <-time.After(a.at - r.since()):
 		}
 		err := a.do(ctx)
 		switch {

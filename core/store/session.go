@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/pause"
 )
 
 // A silent connection is pinged every pingEvery and dead after silence.
@@ -122,7 +123,7 @@ func (s *session) published(msg *redis.Message) {
 // ping makes the server send something now and then.
 func (s *session) ping(ctx context.Context) error {
 	for {
-		if pause(ctx, pingEvery) != nil {
+		if pause.For(ctx, pingEvery) != nil {
 			return errClosed
 		}
 		if err := s.pubsub.Ping(ctx); err != nil {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/rackswarm/rackswarm/core/pause"
 )
 
 // maxAttempts bounds how often an update starts over because somebody else
@@ -44,17 +46,5 @@ func (e *userError) Error() string { return e.err.Error() }
 // backOff waits before an update starts over the attempt-th time, counted from 1,
 // by chance up to 5 ms longer each time.
 func backOff(ctx context.Context, attempt int) error {
-	return pause(ctx, time.Duration(rand.Int64N(int64(attempt)*int64(5*time.Millisecond))))
-}
-
-// pause waits for d or the end of ctx, whose error it returns.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
+	return pause.For(ctx, time.Duration(rand.Int64N(int64(attempt)*int64(5*time.Millisecond))))
 }

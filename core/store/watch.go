@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/rackswarm/rackswarm/core/pause"
 )
 
 // Backoff between attempts to connect; each is shortened by up to half by
@@ -136,7 +138,7 @@ func (w *Watcher) run(ctx context.Context) {
 		if wasUp := w.session(ctx); wasUp {
 			backoff = minBackoff
 		}
-		_ = pause(ctx, backoff-rand.N(backoff/2))
+		_ = pause.For(ctx, backoff-rand.N(backoff/2))
 	}
 	<-delivered
 }

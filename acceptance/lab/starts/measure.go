@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rackswarm/rackswarm/core/pause"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -53,8 +54,8 @@ func (w way) String() string {
 const (
 	warmUp = 4 * time.Second // until the windows of TCP are what they will be
 	settle = time.Second     // for what is under way at the end
-	// pause is the mean time between two STARTs, whatever way they take.
-	pause = 25 * time.Millisecond
+	// between is the mean time between two STARTs, whatever way they take.
+	between = 25 * time.Millisecond
 	// startSize is about that of a START for one span; nameSize is what a datagram
 	// would need beside: the transfer's name and a proof of who sent it.
 	startSize = 14
@@ -131,14 +132,14 @@ func measure(ctx context.Context, s settings, l load) (err error) {
 		j.took = [ways][]time.Duration{}
 	}
 	r.begin(l, window)
-	if err := wait(ctx, warmUp); err != nil {
+	if err := pause.For(ctx, warmUp); err != nil {
 		return err
 	}
 	used, sent, err := r.tellAll(ctx, s.lasts)
 	if err != nil {
 		return err
 	}
-	if err := wait(ctx, settle); err != nil {
+	if err := pause.For(ctx, settle); err != nil {
 		return err
 	}
 	j.mu.Lock()
@@ -189,7 +190,7 @@ func (r *rack) tellAll(ctx context.Context, lasts time.Duration) (used unit.Byte
 			return 0, sent, fmt.Errorf("send by %s: %w", w, err)
 		}
 		sent[w]++
-		if err := wait(ctx, time.Duration(rand.ExpFloat64()*float64(pause))); err != nil {
+		if err := pause.For(ctx, time.Duration(rand.ExpFloat64()*float64(between))); err != nil {
 			return 0, sent, err
 		}
 	}
@@ -218,11 +219,11 @@ func (r *rack) cost(ctx context.Context) (each [ways]float64, err error) {
 			return each, err
 		}
 		for range times {
-			if err := errors.Join(r.tell(w), wait(ctx, pause)); err != nil {
+			if err := errors.Join(r.tell(w), pause.For(ctx, between)); err != nil {
 				return each, err
 			}
 		}
-		if err := wait(ctx, settle); err != nil {
+		if err := pause.For(ctx, settle); err != nil {
 			return each, err
 		}
 		after, err := r.traffic()
@@ -251,13 +252,4 @@ func percentile(sorted []time.Duration, p float64) string {
 	}
 	at := sorted[int(p*float64(len(sorted)-1))]
 	return fmt.Sprintf("%.1f", float64(at)/float64(time.Millisecond))
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

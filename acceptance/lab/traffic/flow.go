@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
+	"github.com/rackswarm/rackswarm/core/pause"
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -68,10 +69,8 @@ func (f *flow) report() scenario.FlowReport {
 
 // send sends a flow from its start to its stop, or the end of ctx.
 func (t *Traffic) send(ctx context.Context, f *flow) error {
-	select {
-	case <-ctx.Done():
+	if pause.For(ctx, f.Start) != nil {
 		return nil
-	case <-time.After(f.Start):
 	}
 	if f.Stop > 0 {
 		var cancel context.CancelFunc

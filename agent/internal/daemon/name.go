@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/pause"
 )
 
 // nameWait is how long an agent waits for another one's record under its name to
@@ -31,10 +32,8 @@ func (d *daemon) openName(ctx context.Context) error {
 			d.log.Warn("another agent is registered under this node's name; waiting for its record to expire",
 				"node", d.self.Name, "address", other, "at_most", nameWait)
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := pause.For(ctx, time.Second); err != nil {
+			return err
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/pause"
 )
 
 // Job is one download.
@@ -164,7 +165,7 @@ func (t *transfer) run(ctx context.Context) error {
 			return givenUp(err, failures, restarts)
 		}
 		t.cfg.Logger.Info("download is tried again", "url", t.target.shown, "error", err)
-		if err := sleep(ctx, max(t.cfg.Pause(failures), min(retryAfter(err), time.Minute))); err != nil {
+		if err := pause.For(ctx, max(t.cfg.Pause(failures), min(retryAfter(err), time.Minute))); err != nil {
 			return err
 		}
 	}
@@ -182,15 +183,6 @@ func retryAfter(err error) time.Duration {
 		return r.after
 	}
 	return 0
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // startOver forgets what has arrived if nothing can be added to it, and reports

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/rackswarm/rackswarm/core/pause"
 )
 
 // pacer lets packets to a device go one per interval, in turn.
@@ -23,21 +25,7 @@ func (p *pacer) wait(ctx context.Context) error {
 	}
 	p.next = turn.Add(p.every)
 	p.mu.Unlock()
-	return sleep(ctx, time.Until(turn))
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if err := ctx.Err(); err != nil || d <= 0 {
-		return err
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return pause.For(ctx, time.Until(turn))
 }
 
 // pacedConn has each packet wait for its turn, and for its answer from then on.

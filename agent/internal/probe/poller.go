@@ -10,6 +10,7 @@ import (
 	"github.com/gosnmp/gosnmp"
 
 	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/pause"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -93,7 +94,7 @@ func (p *Poller) Run(ctx context.Context) {
 		began := time.Now()
 		p.query(ctx)
 		wait := max(time.Until(began.Add(p.config.Device.Interval)), p.pause)
-		if sleep(ctx, wait) != nil {
+		if pause.For(ctx, wait) != nil {
 			return
 		}
 	}

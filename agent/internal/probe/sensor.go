@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/pause"
 	"github.com/rackswarm/rackswarm/core/pluginapi"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -38,7 +39,7 @@ func Watch(ctx context.Context, c SensorConfig) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		w.ask(ctx)
-		if sleep(ctx, time.Until(began.Add(c.Interval))) != nil {
+		if pause.For(ctx, time.Until(began.Add(c.Interval))) != nil {
 			return
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/pause"
 	"github.com/rackswarm/rackswarm/core/pluginapi"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -22,7 +23,7 @@ type fakeSensor struct {
 
 func (s *fakeSensor) Read(ctx context.Context, settings map[string]string, links []string) ([]pluginapi.LinkReading, error) {
 	s.asked.Add(1)
-	if err := sleep(ctx, 500*time.Millisecond); err != nil {
+	if err := pause.For(ctx, 500*time.Millisecond); err != nil {
 		return nil, err
 	}
 	if e := s.broken.Load(); e != nil {

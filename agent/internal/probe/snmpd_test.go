@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/pause"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -190,7 +191,7 @@ func (r *router) send() unit.Rate {
 			for ; time.Duration(sent)*every < time.Since(began); sent++ {
 				_, _ = conn.Write(make([]byte, payload)) // nobody listens, and some come back as refused
 			}
-			_ = sleep(ctx, every)
+			_ = pause.For(ctx, every)
 		}
 	}()
 	return unit.Rate((payload + headers) * int(time.Second/every))

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rackswarm/rackswarm/core/pause"
 )
 
 // stamp is what a file's inode said when the file was known to be right. The
@@ -60,10 +62,5 @@ func settle(ctx context.Context, ctime int64) error {
 	if wait <= 0 {
 		return nil
 	}
-	select {
-	case <-time.After(min(wait, tick)):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return pause.For(ctx, min(wait, tick))
 }

@@ -13,10 +13,12 @@ type HostSample struct {
 	// PSI is nil where the kernel has no pressure stall information.
 	PSI  *Pressure
 	Disk DiskCounters // of the disk that content lies on
-	// NIC is what the network interface moved, Own what the agent moved of that,
-	// both with headers or both without.
-	NIC, Own Moved
-	Speed    unit.Rate // of the interface, 0 if it is not known
+	// Interface is the network interface that NIC and Speed are of, "" if they are not
+	// known. NIC is what it moved, Own what the agent moved of that, both with headers
+	// or both without.
+	Interface string
+	NIC, Own  Moved
+	Speed     unit.Rate // of the interface, 0 if it is not known
 }
 
 // HostUse is how busy a host was from one sample to the next.
@@ -31,9 +33,13 @@ type HostUse struct {
 	Stalled *Stalls
 	// DiskLatency is the mean time of an I/O, 0 if there was none.
 	DiskLatency time.Duration
-	// Others is what others than the agent moved, Speed the interface's speed, 0 if
-	// it is not known.
+	// Interface is the network interface that the following is of, "" if its counters
+	// do not go on from those of the first sample. Others is what others than the agent
+	// moved, Own what the agent moved, Speed the interface's speed, 0 if it is not
+	// known.
+	Interface            string
 	OthersUp, OthersDown unit.Rate
+	OwnUp, OwnDown       unit.Rate
 	Speed                unit.Rate
 }
 
@@ -69,9 +75,14 @@ func (m *HostMeter) Sample(s HostSample) (HostUse, bool) {
 	if s.PSI != nil && last.PSI != nil {
 		u.Stalled = s.PSI.since(last.PSI, over)
 	}
-	all, own := since(last.NIC, s.NIC), since(last.Own, s.Own)
-	u.OthersUp = (all.Up - own.Up).Per(over)
-	u.OthersDown = (all.Down - own.Down).Per(over)
+	own := since(last.Own, s.Own)
+	u.OwnUp, u.OwnDown = own.Up.Per(over), own.Down.Per(over)
+	if s.Interface != "" && s.Interface == last.Interface && last.NIC.Up <= s.NIC.Up && last.NIC.Down <= s.NIC.Down {
+		all := since(last.NIC, s.NIC)
+		u.Interface = s.Interface
+		u.OthersUp = (all.Up - own.Up).Per(over)
+		u.OthersDown = (all.Down - own.Down).Per(over)
+	}
 	return u, true
 }
 

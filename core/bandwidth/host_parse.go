@@ -116,6 +116,28 @@ func ParseThrottled(text string) (periods uint64, err error) {
 	return periods, nil
 }
 
+// ParseInterface reads what a network interface has moved from the text of
+// /proc/net/dev.
+func ParseInterface(text, name string) (Moved, error) {
+	for line := range strings.Lines(text) {
+		own, counts, ok := strings.Cut(line, ":")
+		if !ok || strings.TrimSpace(own) != name {
+			continue
+		}
+		const received, sent, all = 0, 8, 16
+		fields := strings.Fields(counts)
+		if len(fields) < all {
+			return Moved{}, fmt.Errorf("interface %s: %d numbers, %d belong there", name, len(fields), all)
+		}
+		n, err := numbers([]string{fields[received], fields[sent]})
+		if err != nil {
+			return Moved{}, fmt.Errorf("interface %s: %w", name, err)
+		}
+		return Moved{Down: amount(n[0]), Up: amount(n[1])}, nil
+	}
+	return Moved{}, fmt.Errorf("there is no interface %s", name)
+}
+
 // ParseCount reads a file of /sys with one number that is not negative, such as
 // statistics/rx_bytes of a network interface.
 func ParseCount(text string) (unit.Bytes, error) {

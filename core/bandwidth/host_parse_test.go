@@ -33,6 +33,11 @@ func TestWhatTheKernelWritesIsRead(t *testing.T) {
 	if err != nil || !maps.Equal(disks, want) {
 		t.Errorf("%+v, %v", disks, err)
 	}
+	const devices = "Inter-|   Receive |  Transmit\n face |bytes    packets\n  eth0.5: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n" +
+		"  eth0:18446744073709551615 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"
+	if m, err := ParseInterface(devices, "eth0"); err != nil || m != (Moved{Up: 9, Down: 1<<63 - 1}) {
+		t.Errorf("%+v, %v", m, err)
+	}
 	if n, err := ParseCount("18446744073709551615\n"); err != nil || n != 1<<63-1 {
 		t.Errorf("%d, %v", n, err)
 	}
@@ -61,9 +66,12 @@ func TestOtherTextsAreErrors(t *testing.T) {
 		"8 0 sda 1 2\n":                                  parseDisks,
 		"8 0 sda 1 2 3 4 5 6 7 8 9 10 x\n":               parseDisks,
 		"8 0 s 1 2 3 9999999999999999 5 6 7 8 9 10 11\n": parseDisks,
-		"-1":                parseCount,
-		"nr_throttled -1\n": parseThrottled,
-		"nr_throttled":      parseThrottled,
+		"-1": parseCount,
+		"eth1: 1 0 0 0 0 0 0 0 1 0 0 0 0 0 0 0\n":  parseEth0,
+		"eth0: 1 0 0 0 0 0 0 0\n":                  parseEth0,
+		"eth0: 1 0 0 0 0 0 0 0 -1 0 0 0 0 0 0 0\n": parseEth0,
+		"nr_throttled -1\n":                        parseThrottled,
+		"nr_throttled":                             parseThrottled,
 	} {
 		if err := parse(text); err == nil {
 			t.Errorf("%q was read", text)
@@ -75,6 +83,7 @@ func parseCPU(s string) error       { _, err := ParseCPU(s); return err }
 func parseSome(s string) error      { _, err := ParseStall(s); return err }
 func parseDisks(s string) error     { _, err := ParseDisks(s); return err }
 func parseCount(s string) error     { _, err := ParseCount(s); return err }
+func parseEth0(s string) error      { _, err := ParseInterface(s, "eth0"); return err }
 func parseThrottled(s string) error { _, err := ParseThrottled(s); return err }
 
 func TestThrottledPeriods(t *testing.T) {
@@ -91,7 +100,7 @@ func TestThrottledPeriods(t *testing.T) {
 
 // Whatever a kernel writes is read or refused, and parts are parts.
 func FuzzHostTexts(f *testing.F) {
-	for _, text := range []string{statText, psiText, diskText, route, "1000\n", "cpu \n", "some total=1 total=2", "nr_throttled 3\n", strings.Repeat("9", 40)} {
+	for _, text := range []string{statText, psiText, diskText, route, "1000\n", "cpu \n", "some total=1 total=2", "nr_throttled 3\n", "eth0: 1 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0\n", strings.Repeat("9", 40)} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -106,6 +115,9 @@ func FuzzHostTexts(f *testing.F) {
 		}
 		if n, err := ParseCount(text); err == nil && n < 0 {
 			t.Error(n)
+		}
+		if m, _ := ParseInterface(text, "eth0"); m.Up < 0 || m.Down < 0 {
+			t.Errorf("%+v", m)
 		}
 		if ParseSpeed(text) < 0 {
 			t.Error("a negative speed")

@@ -35,7 +35,7 @@ func TestAHostsUse(t *testing.T) {
 	second.PSI = &Pressure{CPU: Stall{Total: 2 * time.Second}, IO: Stall{Total: time.Hour}}
 	second.Disk = DiskCounters{Done: 20, Took: 1200 * time.Millisecond}
 	second.NIC, second.Own = Moved{Up: 2000, Down: 25000}, Moved{Up: 2000, Down: 2000}
-	second.Speed = 125e6
+	second.Speed, first.Interface, second.Interface = 125e6, "eth0", "eth0"
 
 	var m HostMeter
 	if u, ok := m.Sample(first); ok {
@@ -46,13 +46,43 @@ func TestAHostsUse(t *testing.T) {
 	u.Stalled = nil
 	want := HostUse{
 		At: second.At, Over: 2 * time.Second, CPUIdle: 0.25, DiskLatency: 20 * time.Millisecond,
-		OthersUp: 0, OthersDown: 9500, Speed: 125e6, // more of its own than the interface moved is none of others
+		Interface: "eth0", OwnUp: 550, OwnDown: 500, OthersUp: 0, OthersDown: 9500, Speed: 125e6, // more of its own than the interface moved is none of others
 	}
 	if !ok || u != want || stalled == nil || *stalled != (Stalls{CPU: 0.5, IO: 1}) {
 		t.Errorf("%+v, stalled %+v, %v", u, stalled, ok)
 	}
 	if u, ok := m.Sample(first); ok {
 		t.Errorf("an older sample: %+v", u)
+	}
+}
+
+// Counters of another interface, or that began anew, tell no rate.
+func TestCountersThatDoNotGoOn(t *testing.T) {
+	at := func(s int64, name string, n unit.Bytes) HostSample {
+		x := sample(s, CPUTimes{Idle: 100 * uint64(s)}) //nolint:gosec // small
+		x.Interface, x.NIC = name, Moved{Up: n, Down: n}
+		return x
+	}
+	var m HostMeter
+	m.Sample(at(1, "eth0", 1000))
+	for i, c := range []struct {
+		sample HostSample
+		want   string // the interface that the use is of
+		others unit.Rate
+	}{
+		{at(2, "eth0", 3000), "eth0", 2000},
+		{at(3, "", 0), "", 0},
+		{at(4, "eth0", 9000), "", 0},
+		{at(5, "eth0", 9500), "eth0", 500},
+		{at(6, "eth1", 99000), "", 0},
+		{at(7, "eth1", 99001), "eth1", 1},
+		{at(8, "eth1", 5), "", 0},
+		{at(9, "eth1", 7), "eth1", 2},
+	} {
+		u, ok := m.Sample(c.sample)
+		if !ok || u.Interface != c.want || u.OthersUp != c.others || u.OthersDown != c.others {
+			t.Errorf("sample %d: %+v, %v", i, u, ok)
+		}
 	}
 }
 

@@ -150,7 +150,7 @@ func (h *HostLoad) binding() factor {
 // busy; if that is not known (0), the floor of a link.
 func (h *HostLoad) Limit(b Budget, speed unit.Rate) Budget {
 	f := h.binding()
-	if f.part >= 1 {
+	if f.part >= 1 || b.Rate == 0 {
 		return b
 	}
 	limit := Binding{Reason: f.reason, Hop: b.Binding.Hop, Capacity: b.Binding.Capacity, Whole: b.Rate, Part: f.part}

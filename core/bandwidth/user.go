@@ -195,6 +195,15 @@ func (m Moved) OnWire() Moved {
 	}
 }
 
+// TCPOnWire is what TCP's payload that was moved is on a link.
+func (m Moved) TCPOnWire() Moved {
+	up, down := float64(m.Up), float64(m.Down)
+	return Moved{
+		Up:   unit.Bytes(up/topo.Goodput + down*acksPerPayload),
+		Down: unit.Bytes(down/topo.Goodput + up*acksPerPayload),
+	}
+}
+
 // Payload is the budget of block payload that a budget of bytes on the wire leaves.
 func (b Budget) Payload() Budget {
 	b.Binding.Rate = PayloadOf(b.Rate)

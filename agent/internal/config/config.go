@@ -36,6 +36,7 @@ type Config struct {
 	Links map[unit.Location]links.Link
 	// Devices tell how much of links is used, by name.
 	Devices map[string]Device
+	Host    HostLink
 	Impact  Impact
 	Foreign Foreign
 	Storage Storage

@@ -180,4 +180,5 @@ func (v *validator) bandwidth() {
 		}
 	}
 	v.devices()
+	v.hostLink()
 }

@@ -138,6 +138,36 @@ func TestBadLinksAndDevices(t *testing.T) {
 
 // A reserve above what the ceiling leaves free makes the ceiling useless: that is
 // said, as one of both is hardly meant.
+// TestHostLink: what is said of the node's own link counts, and the rest is what holds
+// for all links.
+func TestHostLink(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want HostLink
+		free bandwidth.Part // the reserve that counts
+	}{
+		{"", HostLink{}, 0.2},
+		{"host: {up: '', down: '', interface: '', reserve: ''}\nreserve: 10%", HostLink{}, 0.1},
+		{"host: {up: 1Gbit, down: unlimited, interface: lo}", HostLink{Interface: "lo", Up: 125e6, Down: unit.Unlimited}, 0.2},
+	} {
+		c, problem := readBandwidth(t, test.text)
+		if problem != "" || c.Host != test.want || c.HostPolicy().Reserve != test.free || len(c.Notes) > 0 {
+			t.Errorf("%q: %+v, %v, %s, %s", test.text, c.Host, c.HostPolicy(), problem, c.Notes)
+		}
+	}
+	c, problem := readBandwidth(t, "host: {reserve: 0%, interface: no-such}\nimpact: {uplink: 70%}")
+	if p := c.HostPolicy(); problem != "" || p.Reserve != 0 || p.Ceiling != 0.7 || c.LinkPolicy().Reserve != 0.2 || len(c.Notes) != 1 {
+		t.Errorf("%+v, %s, %s", p, problem, c.Notes)
+	}
+	for text, want := range map[string]string{
+		"up: 1000": "1000 of what", "down: 0": "zero never means unlimited", "reserve: 100%": "would leave nothing", "reserve: x": "not a part",
+	} {
+		if _, problem := readBandwidth(t, "host: {"+text+"}"); !strings.Contains(problem, want) || !strings.Contains(problem, "host.") {
+			t.Errorf("%s: %q, want %q", text, problem, want)
+		}
+	}
+}
+
 func TestLimitsThatContradict(t *testing.T) {
 	c, problem := readBandwidth(t, "{reserve: 40%, links: {ams1: {up: 1Gbit}}, impact: {uplink: 80%}}")
 	if problem != "" || len(c.Notes) != 1 || !strings.Contains(c.Notes[0], "never counts") {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"slices"
 
@@ -17,16 +18,16 @@ import (
 
 // openLinks makes what keeps the swarm within the budgets of links.
 func (d *daemon) openLinks(context.Context) error {
+	address, _ := netip.ParseAddrPort(d.self.DataAddr) // none of a name
 	load, err := hostload.New(hostload.Config{
-		Host: probe.HostConfig{Path: d.cfg.Roots[0]}, Impact: d.cfg.Impact.Host, Logger: d.log,
-		Moved: func() bandwidth.Moved { return d.links.Moved() },
+		Host:   probe.HostConfig{Interface: d.cfg.Host.Interface, Address: address.Addr(), Path: d.cfg.Roots[0]},
+		Impact: d.cfg.Impact.Host, Up: d.cfg.Host.Up, Down: d.cfg.Host.Down, Policy: d.cfg.HostPolicy(),
+		Moved: func() bandwidth.Moved { return d.transport.Carried().TCPOnWire() }, Logger: d.log,
 	})
 	if err != nil {
 		return err
 	}
 	d.load = load
-	policy := bandwidth.DefaultPolicy()
-	policy.Reserve, policy.Ceiling = d.cfg.Reserve, d.cfg.Impact.Uplink
 	var sources []links.Source
 	for _, name := range slices.Sorted(maps.Keys(d.cfg.Devices)) {
 		device, err := d.cfg.Devices[name].Resolve()
@@ -41,7 +42,7 @@ func (d *daemon) openLinks(context.Context) error {
 	}
 	d.links = links.New(links.Config{
 		Self: d.cfg.Node.Name, Location: d.cfg.Node.Location, Store: d.store, Swarm: d.loop,
-		Policy: policy, Links: d.cfg.Links, Sources: sources,
+		Policy: d.cfg.LinkPolicy(), Links: d.cfg.Links, Sources: sources,
 		Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload, Host: load.Limit, Logger: d.log,
 		File: filepath.Join(d.cfg.StateDir, "links.json"),
 	})

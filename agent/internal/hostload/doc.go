@@ -1,5 +1,10 @@
-// Package hostload looks at this host once a second and lowers what the agent may
-// move over the host's own link while CPU, disk or memory are short (requirement 40).
+// Package hostload looks at this host once a second and says what the agent may move
+// over the host's own link: what others and the reserve leave of it (requirement 39),
+// and less while CPU, disk or memory are short (requirement 40).
+//
+// What others use is what the interface has moved less what the agent has. Both are
+// counted by the kernel and at sockets, at nearly the same time, so that little of the
+// agent's own is taken for theirs.
 //
 // CPU that the agent uses itself counts as busy, like that of anybody: what is to stay
 // free is a part of the CPU, whoever uses the rest. A limit that the agent's own use

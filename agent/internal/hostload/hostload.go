@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/probe"
+	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -25,14 +27,20 @@ const (
 type Config struct {
 	Host   probe.HostConfig
 	Impact bandwidth.Impact
+	// Up and Down are what the host's own link carries, in place of the interface's
+	// speed; 0 for that, unit.Unlimited for a link that never limits.
+	Up, Down unit.Rate
+	// Policy says how much of the link may be used.
+	Policy bandwidth.Policy
 	// Moved is what the agent has moved over the host's link so far, in bytes on the
 	// wire. It is called by the goroutine of Run.
 	Moved  func() bandwidth.Moved
 	Logger *slog.Logger // nil discards
 }
 
-// Load knows how busy this host is. It is safe for concurrent use; before Run, and
-// until Run has looked twice, nothing is busy.
+// Load knows how busy this host and its own link are. It is safe for concurrent use;
+// before Run, and until Run has looked twice, nothing is busy, and a link whose
+// capacity is known has the floor.
 type Load struct {
 	config Config
 	log    *slog.Logger
@@ -42,13 +50,13 @@ type Load struct {
 	// These are touched only by Run.
 	meter     bandwidth.HostMeter
 	throttled map[string]time.Duration
-	own       bandwidth.Moved
 	last      unit.Time
-	nic       string // that the last sample is of
 	failed    string // the error that was logged
 
 	mu   sync.Mutex
 	load *bandwidth.HostLoad
+	link *bandwidth.HostLink
+	nic  string // the interface that was looked at last
 	use  bandwidth.HostUse
 	seen bool
 	// most is the highest rate of the interface that was seen, which stands for its
@@ -67,17 +75,18 @@ func New(c Config) (*Load, error) {
 	}
 	return &Load{
 		config: c, log: c.Logger, host: host, epoch: time.Now(),
-		throttled: map[string]time.Duration{}, load: bandwidth.NewHostLoad(c.Impact),
+		throttled: map[string]time.Duration{}, load: bandwidth.NewHostLoad(c.Impact), link: bandwidth.NewHostLink(c.Up, c.Down),
 	}, nil
 }
 
-// Run looks at the host once a second until ctx ends. What cannot be read does not
-// limit; it is logged when it begins, and when it changes.
+// Run looks at the host once a second until ctx ends. What cannot be read is logged
+// when it begins, and when it changes. It does not limit, but for others' use of a
+// link that limits: the longer that is not known, the less is left, down to the floor.
 func (l *Load) Run(ctx context.Context) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		l.look(unit.Time(time.Since(l.epoch)))
+		l.look(l.now())
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -86,11 +95,37 @@ func (l *Load) Run(ctx context.Context) {
 	}
 }
 
-// Limit is the budget of the host's own link as the load of the host leaves it.
+func (l *Load) now() unit.Time { return unit.Time(time.Since(l.epoch)) }
+
+// Limit is what is left of b, a budget of block payload over the host's own link: what
+// others and the reserve leave there, less what a busy host takes off.
 func (l *Load) Limit(b bandwidth.Budget) bandwidth.Budget {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	b = bandwidth.Least(l.link.Budget(l.now(), b.Binding.Hop, l.config.Policy).Payload(), b)
 	return l.load.Limit(b, cmp.Or(l.use.Speed, l.most))
+}
+
+// Link is what is known of the link of this host, node at a location, in bytes per
+// second on the wire. Its budgets are what is left for all that the agent moves.
+func (l *Load) Link(node unit.NodeID, at unit.Location) api.HostLink {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	age, measured := l.link.Age(now)
+	s := api.HostLink{Node: string(node), Interface: l.nic, Measured: measured}
+	if measured {
+		s.Age = age.Seconds()
+	}
+	s.Up = l.direction(now, topo.Hop{Location: at, Node: node, Up: true}, l.use.OwnUp)
+	s.Down = l.direction(now, topo.Hop{Location: at, Node: node}, l.use.OwnDown)
+	return s
+}
+
+func (l *Load) direction(now unit.Time, h topo.Hop, ours unit.Rate) api.LinkDirection {
+	b := l.load.Limit(l.link.Budget(now, h, l.config.Policy), cmp.Or(l.use.Speed, l.most))
+	return api.LinkDirection{Capacity: int64(l.link.Capacity(h.Up)), Others: int64(l.link.Others(h.Up)), Ours: int64(ours),
+		Budget: int64(b.Rate), Reason: string(b.Binding.Reason), Why: b.Binding.String()}
 }
 
 // Use is how busy the host was in the last second; false while that is not known.
@@ -102,34 +137,28 @@ func (l *Load) Use() (bandwidth.HostUse, bool) {
 
 // look takes a sample at a time after the epoch.
 func (l *Load) look(now unit.Time) {
-	own := l.config.Moved()
-	sample, err := l.host.Sample(now, own)
+	sample, err := l.host.Sample(now, l.config.Moved())
 	over := now.Sub(l.last)
 	held, heldErr := l.heldBack(over)
 	l.report(err, heldErr)
-	ours := bandwidth.Moved{Up: own.Up - l.own.Up, Down: own.Down - l.own.Down}
-	same := l.host.Interface() == l.nic && l.nic != "" // counters of another one do not go on from there
-	l.own, l.last, l.nic = own, now, l.host.Interface()
+	l.last = now
 	use, ok := l.meter.Sample(sample)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if sample.Interface != "" {
+		l.nic = sample.Interface
+		l.link.Speed(sample.Speed)
+	}
 	if !ok {
 		return
 	}
 	use.CPUIdle = min(use.CPUIdle, 1-held)
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.use, l.seen = use, true
-	if same {
-		l.most = max(l.most, use.OthersUp+rateOf(ours.Up, over), use.OthersDown+rateOf(ours.Down, over))
+	l.link.Use(use)
+	if use.Interface != "" {
+		l.most = max(l.most, use.OthersUp+use.OwnUp, use.OthersDown+use.OwnDown)
 	}
-	l.load.Use(use, ours.Up+ours.Down >= takesPart.In(over))
-}
-
-// rateOf is the mean rate of an amount over a time.
-func rateOf(n unit.Bytes, over time.Duration) unit.Rate {
-	if over <= 0 {
-		return 0
-	}
-	return unit.Rate(float64(n) / over.Seconds())
+	l.load.Use(use, use.OwnUp+use.OwnDown >= takesPart)
 }
 
 // heldBack is the part of a time in which a control group was held back that the
@@ -154,7 +183,7 @@ func (l *Load) report(errs ...error) {
 		}
 	}
 	if said != l.failed && said != "" {
-		l.log.Warn("some of this host's load is not known, and does not limit", "error", said[:len(said)-len("; ")])
+		l.log.Warn("some of this host's load is not known: it does not limit, but for a link whose use is not known", "error", said[:len(said)-len("; ")])
 	}
 	l.failed = said
 }

@@ -28,16 +28,18 @@ type machine struct {
 	log      bytes.Buffer
 	load     *Load
 	moved    bandwidth.Moved
+	others   bandwidth.Moved // over the interface, beside moved
 	now      unit.Time
 	cpu      bandwidth.CPUTimes
 	disk     bandwidth.DiskCounters
 	stalled  time.Duration // by I/O
 	throttle int
+	nic      bool // it is there
 }
 
 func newMachine(t *testing.T, impact bandwidth.Impact) *machine {
 	t.Helper()
-	m := &machine{t: t, root: t.TempDir(), data: t.TempDir()}
+	m := &machine{t: t, root: t.TempDir(), data: t.TempDir(), nic: true}
 	var stat unix.Stat_t
 	if err := unix.Stat(m.data, &stat); err != nil {
 		t.Fatal(err)
@@ -50,13 +52,12 @@ func newMachine(t *testing.T, impact bandwidth.Impact) *machine {
 	if err := os.Symlink("../../block/sdx", filepath.Join(links, fmt.Sprintf("%d:%d", unix.Major(stat.Dev), unix.Minor(stat.Dev)))); err != nil {
 		t.Fatal(err)
 	}
-	for _, count := range []string{"statistics/tx_bytes", "statistics/rx_bytes", "speed"} {
-		m.write("sys/class/net/eth0/"+count, "1000\n")
-	}
+	m.write("sys/class/net/eth0/speed", "1000\n")
+	m.write("sys/class/net/eth0/device/vendor", "0x8086\n")
 	m.write("proc/self/cgroup", "0::/agent\n")
 	m.tell()
 	load, err := New(Config{
-		Host: probe.HostConfig{Interface: "eth0", Path: m.data, Root: m.root}, Impact: impact,
+		Host: probe.HostConfig{Interface: "eth0", Path: m.data, Root: m.root}, Impact: impact, Policy: bandwidth.DefaultPolicy(),
 		Moved: func() bandwidth.Moved { return m.moved }, Logger: slog.New(slog.NewTextHandler(&m.log, nil)),
 	})
 	if err != nil {
@@ -81,6 +82,11 @@ func (m *machine) write(name, text string) {
 func (m *machine) tell() {
 	m.write("proc/stat", fmt.Sprintf("cpu %d 0 0 %d %d\n", m.cpu.Busy, m.cpu.Idle, m.cpu.Wait))
 	m.write("proc/diskstats", fmt.Sprintf("8 0 sdx %d 0 0 %d 0 0 0 0 0 0 0\n", m.disk.Done, m.disk.Took.Milliseconds()))
+	if m.nic {
+		up, down := m.moved.Up+m.others.Up, m.moved.Down+m.others.Down
+		m.write("proc/net/dev", fmt.Sprintf("eth0: %d 0 0 0 0 0 0 0 %d 0 0 0 0 0 0 0\n", int64(down), int64(up)))
+		m.write("sys/class/net/eth0/statistics/rx_bytes", fmt.Sprintln(int64(down)))
+	}
 	m.write("sys/fs/cgroup/agent/cpu.stat", fmt.Sprintf("nr_throttled %d\n", m.throttle))
 	for _, what := range []string{"cpu", "io", "memory"} {
 		total := time.Duration(0)
@@ -100,6 +106,12 @@ func (m *machine) second(idle, wait uint64) {
 	m.now = m.now.Add(time.Second)
 	m.tell()
 	m.load.look(m.now)
+}
+
+func (m *machine) removeNIC() {
+	m.t.Helper()
+	m.nic = false
+	m.write("proc/net/dev", "lo: 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")
 }
 
 func (m *machine) limits(want unit.Rate, reason bandwidth.Reason) {
@@ -193,12 +205,10 @@ func TestALateDiskLowersTheLimit(t *testing.T) {
 // What cannot be read is logged when it begins and when it changes, and does not limit.
 func TestWhatCannotBeRead(t *testing.T) {
 	m := newMachine(t, bandwidth.DefaultImpact())
-	if err := os.RemoveAll(filepath.Join(m.root, "sys/class/net/eth0")); err != nil {
-		t.Fatal(err)
-	}
+	m.removeNIC()
 	m.second(5, 0)
 	m.second(5, 0)
-	if lines := strings.Split(strings.TrimSpace(m.log.String()), "\n"); len(lines) != 1 || !strings.Contains(lines[0], "network interface eth0") {
+	if lines := strings.Split(strings.TrimSpace(m.log.String()), "\n"); len(lines) != 1 || !strings.Contains(lines[0], "there is no interface eth0") {
 		t.Errorf("logged: %q", lines)
 	}
 	m.limits(250, bandwidth.CPU)
@@ -221,26 +231,102 @@ func TestWhatCannotBeRead(t *testing.T) {
 func TestAnInterfaceThatComesBack(t *testing.T) {
 	m := newMachine(t, bandwidth.DefaultImpact())
 	m.write("sys/class/net/eth0/speed", "-1\n")
-	count := func(n int) { m.write("sys/class/net/eth0/statistics/tx_bytes", fmt.Sprintln(n)) }
 	half := func() unit.Rate { return m.load.Limit(bandwidth.NoLimit(topo.Hop{Node: "n1"})).Rate }
-	second := func(counter int) {
-		count(counter)
+	second := func(more unit.Bytes) {
+		m.others.Up += more
 		m.second(10, 0) // half of what is to be idle
 	}
-	second(2_001_000)
+	second(2e6)
 	if got := half(); got != 1e6 {
 		t.Errorf("half of 2 MB/s is %d", got)
 	}
-	count(0)
-	if err := os.Remove(filepath.Join(m.root, "sys/class/net/eth0/statistics/tx_bytes")); err != nil {
-		t.Fatal(err)
-	}
+	m.removeNIC()
 	m.second(10, 0)
+	m.nic = true
 	second(1e9)
-	second(1e9 + 1000)
+	second(1000)
 	if got := half(); got != 1e6 {
 		t.Errorf("half of 2 MB/s is %d, after the interface was gone", got)
 	}
+}
+
+// Requirement 39: of the host's own link the agent leaves a reserve, and what others
+// use; what it moves itself is none of theirs.
+func TestOthersOnTheHostsOwnLink(t *testing.T) {
+	m := newMachine(t, bandwidth.DefaultImpact())
+	want := func(up bool, wire unit.Rate, reason bandwidth.Reason) {
+		t.Helper()
+		b := m.load.Limit(bandwidth.NoLimit(topo.Hop{Node: "n1", Up: up}))
+		const step unit.Rate = 488_282 // to which others' use is rounded up
+		if b.Rate < bandwidth.PayloadOf(wire-step) || b.Rate > bandwidth.PayloadOf(wire) || b.Binding.Reason != reason {
+			t.Errorf("at %s: %s, want %d on the wire because of %s", time.Duration(m.now), b.Binding, wire, reason)
+		}
+	}
+	want(true, 1e6, bandwidth.Unmeasured)
+	second := func(own, up, down unit.Bytes) {
+		m.moved.Up += own
+		m.others.Up += up
+		m.others.Down += down
+		m.second(90, 0)
+	}
+	second(0, 0, 0)
+	want(true, 100e6, bandwidth.Reserve)
+	second(60e6, 31.25e6, 0)               // 60 MB of its own, and a quarter of the link of others
+	want(true, 71.75e6, bandwidth.Reserve) // as much as the agent may have miscounted is left out
+	want(false, 100e6, bandwidth.Reserve)
+	second(0, 31.25e6, 125e6)
+	want(true, 68.75e6, bandwidth.Reserve)
+	want(false, 1e6, bandwidth.Floor)
+	second(0, 0, 0)
+	want(true, 100e6, bandwidth.Reserve)
+}
+
+// What a link carries is what people say, if they do.
+func TestASpeedThatIsOverridden(t *testing.T) {
+	for _, c := range []struct {
+		said, want unit.Rate
+		reason     bandwidth.Reason
+	}{
+		{0, bandwidth.PayloadOf(100e6), bandwidth.Reserve},
+		{12.5e6, bandwidth.PayloadOf(10e6), bandwidth.Reserve},
+		{unit.Unlimited, unit.Unlimited, bandwidth.Open},
+	} {
+		m := newMachine(t, bandwidth.DefaultImpact())
+		load, err := New(Config{Host: m.load.config.Host, Up: c.said, Down: c.said, Policy: bandwidth.DefaultPolicy(), Moved: m.load.config.Moved})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.load = load
+		load.look(0)
+		m.second(90, 0)
+		if b := load.Limit(bandwidth.NoLimit(topo.Hop{Node: "n1"})); b.Rate != c.want || b.Binding.Reason != c.reason {
+			t.Errorf("%s: %s, want %s", c.said, b.Binding, c.want)
+		}
+	}
+}
+
+// An interface that cannot be read any more leaves less and less, down to the floor.
+func TestALinkThatIsMeasuredNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine(t, bandwidth.DefaultImpact())
+		second := func() {
+			time.Sleep(time.Second)
+			m.second(90, 0)
+		}
+		second()
+		m.removeNIC()
+		for i := range 20 {
+			b := m.load.Limit(bandwidth.NoLimit(topo.Hop{Node: "n1"}))
+			want := bandwidth.Reserve
+			if i > 5 {
+				want = bandwidth.Stale
+			}
+			if b.Binding.Reason != want || i >= 15 && b.Rate != bandwidth.PayloadOf(1e6) {
+				t.Errorf("after %d s: %s", i, b.Binding)
+			}
+			second()
+		}
+	})
 }
 
 // This host is looked at once a second until the context ends.

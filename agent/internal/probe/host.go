@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -15,9 +16,11 @@ import (
 
 // HostConfig says what of this host is looked at. All of it may be zero.
 type HostConfig struct {
-	// Interface is the network interface; by default the one of the default route,
-	// at each sample.
+	// Interface is the network interface; by default the one with Address, or else the
+	// one of the default route, at each sample.
 	Interface string
+	// Address is of this host, invalid if it is not known.
+	Address netip.Addr
 	// Path lies on the disk to look at; none if it is empty.
 	Path string
 	// Root is where proc and sys are, / by default.
@@ -28,7 +31,7 @@ type HostConfig struct {
 type Host struct {
 	config HostConfig
 	disk   string // a name of /proc/diskstats, "" for none
-	nic    string // of the last sample, "" if it was not read
+	nic    chosen
 }
 
 // NewHost returns the reader of this host. A path that lies on no disk, as on
@@ -51,10 +54,6 @@ func NewHost(c HostConfig) (*Host, error) {
 // Disk is the name of the disk that is looked at, such as "sda"; "" if there is
 // none.
 func (h *Host) Disk() string { return h.disk }
-
-// Interface is the network interface that the last sample is of, "" if it could not
-// be read.
-func (h *Host) Interface() string { return h.nic }
 
 // Sample reads a sample. What cannot be read is zero in it, and in the error.
 func (h *Host) Sample(at unit.Time, own bandwidth.Moved) (bandwidth.HostSample, error) {
@@ -119,37 +118,29 @@ func (h *Host) readDisk(s *bandwidth.HostSample) error {
 }
 
 func (h *Host) readInterface(s *bandwidth.HostSample) error {
-	h.nic = ""
-	name := h.config.Interface
-	if name == "" {
-		routes, err := h.read("proc/net/route")
-		if err != nil {
-			return err
-		}
-		if name = bandwidth.DefaultInterface(routes); name == "" {
-			return errors.New("there is no default route that tells the network interface: name it in the configuration")
-		}
+	name, err := h.nic.name(h)
+	if err != nil {
+		return err
 	}
-	var err error
-	if s.NIC.Up, err = h.readCount("sys/class/net", name, "statistics/tx_bytes"); err != nil {
-		return fmt.Errorf("network interface %s: %w", name, err)
+	if s.NIC, err = h.readCounters(name); err != nil {
+		h.nic = chosen{}
+		return err
 	}
-	if s.NIC.Down, err = h.readCount("sys/class/net", name, "statistics/rx_bytes"); err != nil {
-		return fmt.Errorf("network interface %s: %w", name, err)
-	}
-	if text, err := h.read("sys/class/net", name, "speed"); err == nil { // EINVAL of those without one
-		s.Speed = bandwidth.ParseSpeed(text)
-	}
-	h.nic = name
+	s.Interface, s.Speed = name, h.readSpeed(name)
 	return nil
 }
 
-func (h *Host) readCount(path ...string) (unit.Bytes, error) {
-	text, err := h.read(path...)
+// readCounters reads what an interface of this process's network namespace has moved.
+func (h *Host) readCounters(name string) (bandwidth.Moved, error) {
+	text, err := h.read("proc/net/dev")
 	if err != nil {
-		return 0, err
+		return bandwidth.Moved{}, err
 	}
-	return bandwidth.ParseCount(text)
+	m, err := bandwidth.ParseInterface(text, name)
+	if err != nil {
+		return bandwidth.Moved{}, fmt.Errorf("/proc/net/dev: %w", err)
+	}
+	return m, nil
 }
 
 // diskOf returns the name of the disk that a path lies on: the whole disk, not

@@ -30,8 +30,9 @@ const (
 // socket is a TCP connection that can be given a pace.
 type socket struct {
 	*net.TCPConn
-	burst  atomic.Int64 // bytes that are handed to the kernel at once; 0 is all
-	unsent unsent
+	burst   atomic.Int64 // bytes that are handed to the kernel at once; 0 is all
+	unsent  unsent
+	carried *carried // the transport's
 }
 
 // setPace has the connection send at most at rate, in bytes of TCP's payload per
@@ -88,6 +89,7 @@ func (s *socket) control(f func(fd int) error) error {
 func (s *socket) Write(b []byte) (int, error) {
 	began := time.Now()
 	n, err := s.write(b)
+	s.carried.sent.Add(int64(n))
 	_ = s.tellUnsent(s.unsent.wrote(n, time.Since(began)))
 	return n, err
 }
@@ -135,6 +137,7 @@ func part(all int, burst int64) int {
 // would take the wait of the kernel for one in a queue.
 func (s *socket) Read(b []byte) (int, error) {
 	n, err := s.TCPConn.Read(b)
+	s.carried.received.Add(int64(n))
 	if n > 0 && n < leastBurst {
 		_ = s.setOption(unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
 	}

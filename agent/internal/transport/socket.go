@@ -26,7 +26,7 @@ func (t *Transport) tune(raw net.Conn) net.Conn {
 	if err := setOptions(tcp); err != nil {
 		t.log.Warn("socket options not set", "peer", raw.RemoteAddr().String(), "error", err)
 	}
-	return &socket{TCPConn: tcp}
+	return &socket{TCPConn: tcp, carried: &t.carried}
 }
 
 func setOptions(tcp *net.TCPConn) error {

@@ -1,6 +1,11 @@
 package transport
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
 
 // Stats counts what a connection has carried since its handshakes, in bytes of
 // frames and datagrams: TLS and TCP add to it on the link.
@@ -25,4 +30,14 @@ func (c *Conn) Stats() Stats {
 		OverheadOut:  c.stats.overheadOut.Load() + c.stats.datagramsOut.Load(),
 		QueuedBlocks: blocks, QueuedBytes: bytes,
 	}
+}
+
+// carried is what all TCP connections of a transport have carried, from the first
+// byte of their handshakes on, with TLS and without the headers below it.
+type carried struct{ sent, received atomic.Int64 }
+
+// Carried is what all TCP connections have carried so far, other BitTorrent clients'
+// included: what the kernel took and gave. It may be called from any goroutine.
+func (t *Transport) Carried() bandwidth.Moved {
+	return bandwidth.Moved{Up: unit.Bytes(t.carried.sent.Load()), Down: unit.Bytes(t.carried.received.Load())}
 }

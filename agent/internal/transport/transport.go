@@ -73,6 +73,7 @@ type Transport struct {
 	workers   sync.WaitGroup // the accept loop and its handshakes
 	refused   refusals
 	pacer     *pacer
+	carried   carried
 }
 
 // ErrClosed is returned by Accept and Dial after Close.

@@ -12,6 +12,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/probe"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/pause"
 	"github.com/rackswarm/rackswarm/core/store"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -92,7 +93,7 @@ func (m *Manager) attend(ctx context.Context, s Source) {
 			}
 			m.release(ctx, s)
 		}
-		if pause(ctx, rest) != nil {
+		if pause.For(ctx, rest) != nil {
 			return
 		}
 	}
@@ -112,15 +113,6 @@ func (m *Manager) release(ctx context.Context, s Source) {
 	_ = m.cfg.Store.ReleaseLease(ctx, s.lease(), string(m.cfg.Self))
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
 // ask asks the source until the lease is another's, it has not answered for a while,
 // or ctx ends. While the store does not answer nobody can take the lease.
 func (m *Manager) ask(ctx context.Context, s Source, wait time.Duration) *watch {
@@ -137,7 +129,7 @@ func (m *Manager) ask(ctx context.Context, s Source, wait time.Duration) *watch 
 		s.Run(ctx, Asking{Time: func(t time.Time) unit.Time { return unit.Time(t.Sub(m.epoch)) }, Own: w.own, Report: w.report})
 	})
 	parts.Go(func() { w.publish(ctx) })
-	for pause(ctx, leaseEvery) == nil {
+	for pause.For(ctx, leaseEvery) == nil {
 		held, err := m.take(ctx, s)
 		if err == nil && !held {
 			m.log.Info("another node asks how much of links is used", "source", s.Name)
@@ -219,7 +211,7 @@ func (m *Manager) floor(r probe.Report) string {
 
 // publish tells the fleet of readings, until ctx ends.
 func (w *watch) publish(ctx context.Context) {
-	for pause(ctx, publishEvery) == nil {
+	for pause.For(ctx, publishEvery) == nil {
 		if due := w.due(); len(due) > 0 {
 			w.exchange(ctx, due)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/agent/internal/probe"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/pause"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -34,7 +35,7 @@ func (r *router) run(ctx context.Context, a Asking) {
 	defer r.asking.Add(-1)
 	last, began := r.seen(), time.Now()
 	var use bandwidth.Use
-	for pause(ctx, routerPolls) == nil {
+	for pause.For(ctx, routerPolls) == nil {
 		r.mu.Lock()
 		others, fault := r.others, r.fault
 		r.mu.Unlock()

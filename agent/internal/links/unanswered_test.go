@@ -7,6 +7,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/agent/internal/probe"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/pause"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -18,7 +19,7 @@ func TestWhoGetsNoAnswerLeavesTheDevice(t *testing.T) {
 	s := open()
 	source := func(fault *probe.Error) Source {
 		return Source{Name: "device test:161", Links: []unit.Location{"ams/r1"}, Run: func(ctx context.Context, a Asking) {
-			for pause(ctx, routerPolls) == nil {
+			for pause.For(ctx, routerPolls) == nil {
 				now := time.Now()
 				a.Report(probe.Report{Link: "ams/r1", Known: fault == nil, Err: fault, Use: bandwidth.Use{
 					UpCapacity: 100 * mbit, DownCapacity: 100 * mbit, Over: routerPolls, At: a.Time(now)}})

@@ -16,6 +16,7 @@ import (
 	"github.com/rackswarm/rackswarm/acceptance/child"
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
+	"github.com/rackswarm/rackswarm/acceptance/wait"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -32,12 +33,16 @@ type peer struct {
 	state system.State
 	ended amounts // of programs that have ended
 	last  amounts // of the one that runs
+	said  int     // how often it has said them
 	// life ends with a kill: what is said in an earlier one counts no more.
 	life context.Context
 	die  context.CancelFunc
 	all  []*child.Process
 	in   io.WriteCloser // of the program that is spoken with
 }
+
+// settleTime is how long a program may take to say what it has moved.
+const settleTime = 10 * time.Second
 
 // newPeer returns a peer whose programs busy waits for.
 func newPeer(node unit.NodeID, host *network.Host, busy *sync.WaitGroup) *peer {
@@ -212,8 +217,29 @@ func (p *peer) count(life context.Context, a amounts) {
 	defer p.mu.Unlock()
 	if life.Err() == nil {
 		p.last = a
+		p.said++
 		p.state.Counted = true
 	}
+}
+
+// settle waits until a program that counts has said twice more what it has moved: the
+// first may have been on its way when the last receiver was complete.
+func (p *peer) settle(ctx context.Context) error {
+	asked, counts := p.counted()
+	return wait.Until(ctx, settleTime, string(p.node)+" says what it has moved", func() error {
+		said, _ := p.counted()
+		if !counts || said >= asked+2 || len(p.running()) == 0 {
+			return nil
+		}
+		return errors.New("it says nothing")
+	})
+}
+
+// counted is how often the peer has said what it has moved, and whether it does.
+func (p *peer) counted() (said int, counts bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.said, p.state.Counted
 }
 
 // complete notes that the peer has the content.

@@ -219,8 +219,22 @@ func (r *rival) Path(node unit.NodeID) string {
 	return filepath.Join(r.peers[node].dir, filepath.Base(r.Content))
 }
 
-// Finish is that of system.System: the rivals know no more than their states.
-func (*rival) Finish(context.Context, *scenario.Observed) error { return nil }
+// Finish is that of system.System: the rivals know no more than their states, which
+// are behind what has been moved.
+func (r *rival) Finish(ctx context.Context, o *scenario.Observed) error {
+	var all errgroup.Group
+	for node := range o.Nodes {
+		all.Go(func() error { return r.peers[node].settle(ctx) })
+	}
+	err := all.Wait()
+	for node, n := range o.Nodes {
+		if s := r.State(node); s.Counted {
+			n.Received, n.Duplicate, n.Sent = s.Received, s.Duplicate, s.Sent
+			o.Nodes[node] = n
+		}
+	}
+	return err
+}
 
 // Close is that of system.System.
 func (r *rival) Close() error {

@@ -16,16 +16,12 @@ type changes struct {
 	spoke  time.Time
 }
 
-// show sends v if it is new and reports whether the stream has ended: with this
-// v, if it is the last, with an error that does not pass, or as the client has
+// show sends text if it is new and reports whether the stream has ended: with this
+// text, if it is the last, with an error that does not pass, or as the client has
 // gone.
-func (s *changes) show(v any, last bool, err error) (over bool) {
+func (s *changes) show(text []byte, last bool, err error) (over bool) {
 	if err != nil {
 		return s.fail(asError(err))
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return true
 	}
 	if bytes.Equal(text, s.last) {
 		return s.keepAlive()

@@ -2,21 +2,23 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/pause"
 	"github.com/rackswarm/rackswarm/core/restore"
 )
 
 const (
-	// runInterval is how often a stream looks at a run.
+	// runInterval is how often the streams of a run look at it.
 	runInterval = 250 * time.Millisecond
-	// fleetInterval is how often it looks which nodes are there; their records
+	// fleetInterval is how often they look which nodes are there; their records
 	// expire more slowly than that.
 	fleetInterval = 2 * time.Second
-	// statusInterval is how often it looks how far nodes have fetched; they report
+	// statusInterval is how often they look how far nodes have fetched; they report
 	// twice as often.
 	statusInterval = time.Second
 )
@@ -93,28 +95,18 @@ func (s *Server) watchRun(w http.ResponseWriter, r *http.Request) error {
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	stream := &changes{events: startEvents(w), name: api.EventRun}
-	last := func() bool { return until == "finished" && run.Phase.Finished() }
-	for over := stream.show(run, last(), nil); !over; over = stream.show(run, last(), err) {
-		if !s.rest(r.Context(), runInterval) {
-			return nil
+	text, err := json.Marshal(run)
+	last := func(run api.Run) bool { return until == "finished" && run.Phase.Finished() }
+	if stream.show(text, last(run), err) {
+		return nil
+	}
+	s.runs.follow(r.Context(), reader.id, func(context.Context) looking[api.Run] {
+		return looking[api.Run]{
+			look: (&runReader{server: s, id: reader.id}).read,
+			rest: func(ctx context.Context, _ time.Duration) bool { return pause.For(ctx, runInterval) == nil },
 		}
-		run, err = reader.read(r.Context())
-	}
+	}, func(seen *sight[api.Run]) bool { return stream.show(seen.text, last(seen.value), seen.err) })
 	return nil
-}
-
-// rest waits; false is the end of the stream.
-func (s *Server) rest(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-s.ending:
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // runReader reads a run now and then, with what its parts tell and whether they

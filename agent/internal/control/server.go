@@ -32,7 +32,9 @@ type Server struct {
 	tls    net.Listener  // nil for none
 	ending chan struct{} // closed when streams shall end
 
-	fleet *fleet.Fleet
+	fleet    *fleet.Fleet
+	statuses *views[api.Status] // of distributions
+	runs     *views[api.Run]
 }
 
 // New listens where cfg says. The caller must call Run, which also closes the
@@ -40,6 +42,7 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg.withDefaults(), ending: make(chan struct{})}
 	s.fleet = fleet.New(s.cfg.Store, s.cfg.Now)
+	s.statuses, s.runs = newViews[api.Status](s.ending), newViews[api.Run](s.ending)
 	if cfg.Socket != "" {
 		sock, err := listenSocket(cfg.Socket)
 		if err != nil {

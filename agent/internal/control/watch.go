@@ -2,16 +2,17 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
-// A stream looks at the status every watchInterval, and hintDelay after a hint, as
-// hints come together. It rests restFactor times as long as the last look took:
-// looking at a large fleet takes the store some time, of which one stream gets a
-// tenth at most.
+// The streams of a distribution look at its status every watchInterval, and hintDelay
+// after a hint, as hints come together. They rest restFactor times as long as the last
+// look took: looking at a large fleet takes the store some time, of which one
+// distribution gets a tenth at most.
 const (
 	watchInterval = 500 * time.Millisecond
 	hintDelay     = 10 * time.Millisecond
@@ -40,30 +41,34 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	stream := &changes{events: startEvents(w), name: api.EventStatus}
-	last := func() bool { return until == "done" && st.Summary.Done }
-	hints, rested := s.cfg.Store.StatusHints(r.Context(), name), time.Now()
-	for over := stream.show(st, last(), nil); !over; over = stream.show(st, last(), err) {
-		if !s.awaitLook(r.Context(), hints, rested) {
-			return nil
-		}
-		began := time.Now()
-		st, err = s.fleet.Status(r.Context(), name)
-		now := time.Now()
-		rested = now.Add(min(restFactor*now.Sub(began), watchInterval))
+	text, err := json.Marshal(st)
+	last := func(st api.Status) bool { return until == "done" && st.Summary.Done }
+	if stream.show(text, last(st), err) {
+		return nil
 	}
+	s.statuses.follow(r.Context(), name, func(ctx context.Context) looking[api.Status] { return s.lookAtStatus(ctx, name) },
+		func(seen *sight[api.Status]) bool { return stream.show(seen.text, last(seen.value), seen.err) })
 	return nil
 }
 
-// awaitLook waits until it is time to look again, after a hint, but not before
-// rested, or without; false is the end of the stream.
-func (s *Server) awaitLook(ctx context.Context, hints <-chan struct{}, rested time.Time) bool {
+// lookAtStatus looks at a distribution until ctx ends.
+func (s *Server) lookAtStatus(ctx context.Context, name string) looking[api.Status] {
+	hints := s.cfg.Store.StatusHints(ctx, name)
+	return looking[api.Status]{
+		look: func(ctx context.Context) (api.Status, error) { return s.fleet.Status(ctx, name) },
+		rest: func(ctx context.Context, took time.Duration) bool { return awaitHint(ctx, hints, took) },
+	}
+}
+
+// awaitHint waits until it is time to look again after a look that took so long: after
+// a hint, when it has rested from that, or without; false is the end.
+func awaitHint(ctx context.Context, hints <-chan struct{}, took time.Duration) bool {
+	rested := time.Now().Add(min(restFactor*took, watchInterval))
 	due := time.NewTimer(watchInterval)
 	defer due.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return false
-		case <-s.ending:
 			return false
 		case <-due.C:
 			return true

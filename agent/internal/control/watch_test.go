@@ -1,13 +1,19 @@
 package control_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/control"
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/store/storetest"
 )
 
 func TestWatchFollows(t *testing.T) {
@@ -127,4 +133,51 @@ func benchmarkWatch(b *testing.B, nodes int, hint bool) {
 		late += time.Since(began)
 	}
 	b.ReportMetric(float64(late.Milliseconds())/float64(rounds), "ms-late")
+}
+
+// However many clients watch a distribution, the store has hardly more connections for
+// it than for one.
+func TestManyWatchers(t *testing.T) {
+	const watchers = 60
+	r := storetest.StartRedis(t)
+	st, err := store.Open(t.Context(), store.Config{URL: r.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(st.Close)
+	f := serveOn(t, st, nil)
+	f.node("web1", "ams1/r1", nil)
+	digest := f.artifact(1)
+	_, err = f.client.PutDistribution(f.ctx, api.Distribution{Name: "app", Digest: digest, Path: "/srv/app"})
+	f.must(err)
+	begun, ended := make(chan struct{}, watchers), make(chan error, watchers)
+	for range watchers {
+		go func() {
+			first := true
+			ended <- f.client.Watch(f.ctx, "app", true, func(api.Status) error {
+				if first {
+					first = false
+					begun <- struct{}{}
+				}
+				return nil
+			})
+		}()
+	}
+	for range watchers {
+		<-begun
+	}
+	c, err := net.Dial("tcp", r.Addr)
+	f.must(err)
+	defer c.Close()
+	_, err = c.Write([]byte("CLIENT LIST TYPE pubsub\r\n"))
+	f.must(err)
+	size, err := bufio.NewReader(c).ReadString('\n')
+	f.must(err)
+	if n, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(size, "$"))); err != nil || n > 2000 { // about 300 bytes for each
+		t.Errorf("the list of subscribers takes %q bytes, %v", size, err)
+	}
+	f.report("app", api.NodeStatus{Node: "web1", Phase: api.PhaseInstalled, Digest: digest, Generation: 1, Installed: digest})
+	for range watchers {
+		f.must(<-ended)
+	}
 }

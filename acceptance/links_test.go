@@ -1,8 +1,10 @@
 package acceptance
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,5 +58,48 @@ func TestThreeAgentsShareAnUplink(t *testing.T) {
 	t.Logf("payload of three together: %.1f Mbit/s, of one alone: %.1f Mbit/s", together*8e-6, alone*8e-6)
 	if together > budget || alone > budget {
 		t.Errorf("more than %.1f Mbit/s", budget*8e-6)
+	}
+}
+
+// An operator's ceiling of a rack's uplink holds for all nodes of the rack together, is
+// listed and explained, outlives what the store knows, and goes when it is taken away.
+func TestACeilingOfAnUplink(t *testing.T) {
+	t.Parallel()
+	const ceiling, size = 8e6 / 8, 5 << 20 // which takes 5 s
+	nodes := append(fleet.Racks("ams1/r1", 1), fleet.Racks("ams1/r2", 3)...)
+	f := fleet.Start(t, fleet.Options{Nodes: nodes, Redis: true, Forgetful: true})
+	f.CLI("links", "set", "ams1/r2", "--max-down", "8Mbit")
+	listed := func() error {
+		if out := f.CLI("links"); !strings.Contains(out, "Link of ams1/r2: at most 976.6 KiB/s down for the fleet") {
+			return errors.New(out)
+		}
+		return nil
+	}
+	must(t, listed())
+	src := filepath.Join(t.TempDir(), "data")
+	random(t, src, size, 0o644)
+	f.CLI("publish", src)
+	began := time.Now()
+	f.CLI("distribute", "data", "--source", src, "--path", filepath.Join(f.Root, "data"))
+	fleet.Eventually(t, patience, "the ceiling is explained", func() error {
+		out := f.CLI("explain", "data")
+		if !strings.Contains(out, "uplink of ams1/r2, down") || !strings.Contains(out, "an operator set") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	for _, a := range f.Agents()[1:] {
+		awaitSame(t, src, filepath.Join(f.Root, "data"), a)
+	}
+	if rate := size / time.Since(began).Seconds(); rate > ceiling {
+		t.Errorf("%.1f Mbit/s of payload crossed a link of 8 Mbit/s", rate*8e-6)
+	}
+	f.Redis.Kill()
+	f.Redis.Restart() // without what it had
+	f.WaitRegistered()
+	fleet.Eventually(t, patience, "the ceiling is listed by the new store", listed)
+	f.CLI("links", "set", "ams1/r2", "--max-down", "unlimited")
+	if out := f.CLI("links"); !strings.Contains(out, "No link is declared") {
+		t.Error(out)
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -17,7 +18,11 @@ type Link struct {
 	Down *int64 `json:"down,omitempty"`
 	// Reserve is the part of the capacity that stays free, from 0 to less than 1; nil
 	// is that of the agents' configuration.
-	Reserve *float64  `json:"reserve,omitempty"`
+	Reserve *float64 `json:"reserve,omitempty"`
+	// MaxUp and MaxDown are what the fleet may move over the link at most, on the wire,
+	// whatever it carries; nil is no such ceiling.
+	MaxUp   *int64    `json:"max_up,omitempty"`
+	MaxDown *int64    `json:"max_down,omitempty"`
 	By      string    `json:"by"`   // who set it; set by the server
 	From    string    `json:"from"` // from where; set by the server
 	At      time.Time `json:"at"`   // set by the server
@@ -33,22 +38,29 @@ func (l Link) Validate() error {
 		return invalid("location", "the root has no link: nothing is above it", "name a location below it, such as ams1")
 	case string(loc) != l.Location:
 		return invalid("location", fmt.Sprintf("%q is not how the location is written", l.Location), "write "+string(loc))
-	case l.Up == nil && l.Down == nil && l.Reserve == nil:
-		return invalid("up", "nothing is said of the link", "set up, down or reserve, or delete the link")
+	case !l.SaysWhatItCarries() && l.MaxUp == nil && l.MaxDown == nil:
+		return invalid("up", "nothing is said of the link", "set up, down, reserve, max_up or max_down, or delete the link")
 	case l.Reserve != nil && !(*l.Reserve >= 0 && *l.Reserve < 1):
 		return invalid("reserve", fmt.Sprintf("%v is not a part of the capacity", *l.Reserve), "write a number from 0 to less than 1, such as 0.2")
 	}
-	if err := checkCapacity("up", l.Up); err != nil {
-		return err
-	}
-	return checkCapacity("down", l.Down)
+	return cmp.Or(
+		checkLinkRate("up", l.Up, "a link of %d bytes per second carries nothing", "write what it carries in bytes per second"),
+		checkLinkRate("down", l.Down, "a link of %d bytes per second carries nothing", "write what it carries in bytes per second"),
+		checkLinkRate("max_up", l.MaxUp, "at most %d bytes per second is nothing", "leave it out for no ceiling"),
+		checkLinkRate("max_down", l.MaxDown, "at most %d bytes per second is nothing", "leave it out for no ceiling"),
+	)
 }
 
-func checkCapacity(field string, n *int64) error {
+// SaysWhatItCarries reports whether l says anything of the link itself, and not only
+// what the fleet may move over it.
+func (l Link) SaysWhatItCarries() bool { return l.Up != nil || l.Down != nil || l.Reserve != nil }
+
+// checkLinkRate refuses a rate that is no more than nothing.
+func checkLinkRate(field string, n *int64, wrong, fix string) error {
 	if n == nil || *n > 0 {
 		return nil
 	}
-	return invalid(field, fmt.Sprintf("a link of %d bytes per second carries nothing", *n), "write what it carries in bytes per second; to keep everything from moving: rackswarm pause --all")
+	return invalid(field, fmt.Sprintf(wrong, *n), fix+"; to keep everything from moving: rackswarm pause --all")
 }
 
 // LinkDirection is one direction of a link, in bytes per second on the wire.

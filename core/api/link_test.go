@@ -17,6 +17,9 @@ func TestLinkValidate(t *testing.T) {
 	}{
 		{"all", Link{Location: "ams1/r1", Up: &ok, Down: &ok, Reserve: part(0.3)}, ""},
 		{"one direction", Link{Location: "ams1", Down: &ok}, ""},
+		{"ceilings", Link{Location: "ams1", MaxUp: &ok, MaxDown: &ok}, ""},
+		{"a ceiling of zero", Link{Location: "ams1", MaxDown: &zero}, "max_down"},
+		{"a negative ceiling", Link{Location: "ams1", Up: &ok, MaxUp: &negative}, "max_up"},
 		{"a reserve of nothing", Link{Location: "ams1", Reserve: part(0)}, ""},
 		{"the root", Link{Location: "/", Up: &ok}, "the root has no link"},
 		{"no location", Link{Up: &ok}, "the root has no link"},

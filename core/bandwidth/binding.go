@@ -49,6 +49,7 @@ type Binding struct {
 	Part       Part          // reserved (Reserve), allowed (Ceiling) or left over (CPU, IOPressure, MemPressure, Disk)
 	Age        time.Duration // of the measurement
 	Users      int           // that share Whole
+	By         Reason        // what sets Whole, of Shared
 	Text       string        // the window, as it was written
 }
 
@@ -61,17 +62,21 @@ func (b Binding) String() string {
 }
 
 func (b Binding) subject() string {
-	direction := "down"
-	if b.Hop.Up {
-		direction = "up"
-	}
 	switch {
 	case b.OfTransfer:
-		return "transfer, " + direction
+		return "transfer, " + b.Direction()
 	case b.Hop.Node != "":
-		return fmt.Sprintf("link of host %s, %s", b.Hop.Node, direction)
+		return fmt.Sprintf("link of host %s, %s", b.Hop.Node, b.Direction())
 	}
-	return fmt.Sprintf("uplink of %s, %s", b.Hop.Location, direction)
+	return fmt.Sprintf("uplink of %s, %s", b.Hop.Location, b.Direction())
+}
+
+// Direction is "up" or "down".
+func (b Binding) Direction() string {
+	if b.Hop.Up {
+		return "up"
+	}
+	return "down"
 }
 
 func (b Binding) why() string {
@@ -94,6 +99,9 @@ func (b Binding) why() string {
 	case Window:
 		return fmt.Sprintf("the window %q says so", b.Text)
 	case Shared:
+		if b.By == Group {
+			return fmt.Sprintf("%s, which an operator set as its limit, are shared by %d", b.Whole, b.Users)
+		}
 		return fmt.Sprintf("%s are shared by %d", b.Whole, b.Users)
 	}
 	return plainWords[b.Reason]

@@ -107,7 +107,7 @@ func (s *Sharer) Share(now unit.Time, budget Budget) Budget {
 	if share >= budget.Rate {
 		return budget
 	}
-	b := Binding{Reason: Shared, Hop: budget.Binding.Hop, Rate: share, Whole: whole, Capacity: budget.Binding.Capacity}
+	b := Binding{Reason: Shared, Hop: budget.Binding.Hop, Rate: share, Whole: whole, By: budget.Binding.Reason, Capacity: budget.Binding.Capacity}
 	b.Users = s.users()
 	if joining {
 		b.Reason = Joining

@@ -126,7 +126,7 @@ func (s *Store) AddSeed(ctx context.Context, digest, node string) error {
 
 // RemoveSeed undoes AddSeed. A node that is not a seed is no error.
 func (s *Store) RemoveSeed(ctx context.Context, digest, node string) error {
-	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	err := atomically(ctx, s.client, func(p redis.Pipeliner) error {
 		p.ZRem(ctx, s.keys.seeds(digest), node)
 		p.HDel(ctx, s.keys.troubles(digest), node)
 		return nil
@@ -159,7 +159,7 @@ func (s *Store) PutSeedTrouble(ctx context.Context, digest string, t api.SeedTro
 // DeleteArtifact forgets the artifact and its seeds, or returns ErrNotFound.
 func (s *Store) DeleteArtifact(ctx context.Context, digest string) error {
 	var deleted *redis.IntCmd
-	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	err := atomically(ctx, s.client, func(p redis.Pipeliner) error {
 		deleted = p.HDel(ctx, s.keys.artifacts(), digest)
 		p.Del(ctx, s.keys.seeds(digest), s.keys.troubles(digest))
 		return nil

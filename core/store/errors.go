@@ -56,6 +56,11 @@ func (s *Store) wrap(err error, format string, args ...any) error {
 			Code: api.CodeStoreDown, Subject: s.addr, Message: "the store refuses this client: " + err.Error(),
 			Fix: "check user, password and TLS of the store in the agent's configuration",
 		}, err}
+	case readOnly(err):
+		return &failure{op, ErrUnreachable, &api.Error{
+			Code: api.CodeStoreDown, Subject: s.addr, Message: "the store takes no writes: " + err.Error(),
+			Fix: "of a replica, name its master in store.url; of a full one, raise its maxmemory, or free memory or disk",
+		}, err}
 	case unreachable(err):
 		return &failure{op, ErrUnreachable, &api.Error{
 			Code: api.CodeStoreDown, Subject: s.addr, Message: "the store does not answer: " + err.Error(),
@@ -74,7 +79,7 @@ func contended(op, subject, message, fix string) error {
 }
 
 // unreachable reports whether waiting may heal err: the network, or a server
-// that is loading, failing over or without memory.
+// that is loading, failing over or busy.
 func unreachable(err error) bool {
 	var netErr net.Error
 	var reply redis.Error
@@ -86,11 +91,18 @@ func unreachable(err error) bool {
 	case errors.Is(err, redis.Nil):
 		return false
 	case errors.As(err, &reply):
-		return hasPrefix(reply.Error(), "LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "BUSY", "OOM", "MISCONF", "NOREPLICAS")
+		return hasPrefix(reply.Error(), "LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "EXECABORT")
 	}
 	// The Sentinel and Cluster clients wrap nothing when they find no server.
 	return strings.Contains(err.Error(), "all sentinels specified in configuration are unreachable") ||
 		strings.Contains(err.Error(), "cluster has no nodes")
+}
+
+// readOnly reports whether the server answers, but takes no writes now: it is a replica,
+// or without memory, disk or replicas.
+func readOnly(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply) && hasPrefix(reply.Error(), "READONLY", "OOM", "MISCONF", "NOREPLICAS")
 }
 
 // refused reports whether the server or TLS rejected who we are, or we it.

@@ -14,6 +14,9 @@ type DistributionsChanged struct{}
 // ControlsChanged says that holds or limits are others now.
 type ControlsChanged struct{}
 
+// LinksChanged says that operators say something else of links now.
+type LinksChanged struct{}
+
 // Demand says that an artifact began, or ceased, to be needed by anybody, or by
 // more than one node: read Pending. A node more or less among several is not
 // told; who waits for a particular one reads Pending now and then.
@@ -45,6 +48,7 @@ type Up struct{}
 
 func (DistributionsChanged) isEvent() {}
 func (ControlsChanged) isEvent()      {}
+func (LinksChanged) isEvent()         {}
 func (Demand) isEvent()               {}
 func (GroupChanged) isEvent()         {}
 func (RunMoved) isEvent()             {}

@@ -132,8 +132,11 @@ func (s *Store) RestoreLinks(ctx context.Context, records []LinkRecord) (put []u
 	return put, s.tellLinks(ctx)
 }
 
+// linksMessage on the channel of controls says that links changed.
+const linksMessage = "links"
+
 func (s *Store) tellLinks(ctx context.Context) error {
-	return s.wrap(s.client.Publish(ctx, s.keys.controlsChannel(), "links").Err(), "tell of links")
+	return s.wrap(s.client.Publish(ctx, s.keys.controlsChannel(), linksMessage).Err(), "tell of links")
 }
 
 // PutReadings replaces the readings of links by others, each Age old.

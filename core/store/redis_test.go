@@ -115,6 +115,46 @@ func TestFrozenServer(t *testing.T) {
 	await(t, w, "the group again, which has not changed", group)
 }
 
+// TestServerTakesNoWrites: a server that answers, but is full or only reads, counts as
+// one that is away, whichever way something is written, and the error says what is
+// wrong with it.
+func TestServerTakesNoWrites(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, says string
+		make       []any
+	}{
+		{"full", "maxmemory", []any{"CONFIG", "SET", "maxmemory", "1"}},
+		{"a replica", "master", []any{"REPLICAOF", "127.0.0.1", "1"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := storetest.StartRedis(t)
+			s, ctx := open(t, store.Config{URL: r.URL}), t.Context()
+			raw := redis.NewClient(&redis.Options{Addr: r.Addr})
+			defer raw.Close()
+			must(t, raw.Do(ctx, test.make...).Err())
+			rate := int64(1)
+			for what, err := range map[string]error{
+				"a command":   s.PutLink(ctx, api.Link{Location: "ams1", Up: &rate}),
+				"a script":    s.JoinGroup(ctx, store.GroupKey{Location: "ams1"}, overlay.Member{Node: "a"}, time.Hour),
+				"transaction": s.PutStatus(ctx, "one", api.NodeStatus{Node: "a"}),
+				"watched transaction": s.UpdateHolds(ctx, func(map[string]api.Hold) ([]api.Hold, []string, error) {
+					return []api.Hold{{Distribution: "one", Kind: api.HoldPause}}, nil, nil
+				}),
+				"schedule": s.UpdateSchedule(ctx, "one", func(*api.Schedule) (*api.Schedule, error) { return &api.Schedule{}, nil }),
+			} {
+				var e *api.Error
+				if !errors.Is(err, store.ErrUnreachable) || !errors.As(err, &e) || e.Code != api.CodeStoreDown {
+					t.Errorf("%s: %v", what, err)
+				} else if e.Subject != r.Addr || !strings.Contains(e.Message, "takes no writes") || !strings.Contains(e.Fix, test.says) {
+					t.Errorf("%s: %v", what, e)
+				}
+			}
+		})
+	}
+}
+
 // TestDeadTransfersLeaveNothing: every key of a transfer has an end, whatever
 // was done last.
 func TestDeadTransfersLeaveNothing(t *testing.T) {

@@ -103,7 +103,7 @@ func (s *Store) updateRunOnce(ctx context.Context, old api.Run, fn func(api.Run)
 func (s *Store) Run(ctx context.Context, id string) (api.Run, error) {
 	var record *redis.StringCmd
 	var reports *redis.MapStringStringCmd
-	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	err := atomically(ctx, s.client, func(p redis.Pipeliner) error {
 		record = p.HGet(ctx, s.keys.runs(), id)
 		reports = p.HGetAll(ctx, s.keys.reports(id))
 		return nil

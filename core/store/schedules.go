@@ -38,7 +38,7 @@ func (s *Store) UpdateSchedule(ctx context.Context, name string, fn func(*api.Sc
 		if err != nil {
 			return &userError{fmt.Errorf("encode schedule %s: %w", name, err)}
 		}
-		_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		err = atomically(ctx, tx, func(p redis.Pipeliner) error {
 			return p.HSet(ctx, s.keys.schedules(), name, record).Err()
 		})
 		return err

@@ -106,6 +106,10 @@ func (s *session) published(msg *redis.Message) {
 	case s.store.keys.distributionsChannel():
 		s.out.put(DistributionsChanged{}, DistributionsChanged{})
 	case s.store.keys.controlsChannel():
+		if msg.Payload == linksMessage {
+			s.out.put(LinksChanged{}, LinksChanged{})
+			return
+		}
 		s.out.put(ControlsChanged{}, ControlsChanged{})
 	case s.store.keys.demandChannel():
 		if d, err := artifact.ParseDigest(msg.Payload); err == nil {

@@ -24,7 +24,7 @@ func (s *Store) PutStatus(ctx context.Context, dist string, st api.NodeStatus) e
 	if err != nil {
 		return fmt.Errorf("encode status of %s on %s: %w", dist, st.Node, err)
 	}
-	_, err = s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	err = atomically(ctx, s.client, func(p redis.Pipeliner) error {
 		p.HSet(ctx, s.keys.status(dist), st.Node, record)
 		p.PExpire(ctx, s.keys.status(dist), keepStatuses)
 		return nil

@@ -16,8 +16,8 @@ import (
 // changed the same meanwhile.
 const maxAttempts = 30
 
-// transact runs fn, which reads key and changes it with tx.TxPipelined, again and
-// again until nobody else changed key in between. fn must have no other effects.
+// transact runs fn, which reads key and changes it with atomically, again and again
+// until nobody else changed key in between. fn must have no other effects.
 // What it returns as a *userError is returned bare; op and subject are for other
 // errors, of which ErrContended comes after many attempts.
 func (s *Store) transact(ctx context.Context, key, op, subject string, fn func(*redis.Tx) error) error {
@@ -35,6 +35,24 @@ func (s *Store) transact(ctx context.Context, key, op, subject string, fn func(*
 		}
 	}
 	return contended(op, subject, "others kept changing them at the same time", "try again")
+}
+
+// atomically runs the commands that fn queues as one transaction, of the store's
+// client or of a watch. Of one that the server discards, as it refuses a command, the
+// error is the command's: that of the transaction does not say why.
+func atomically(ctx context.Context, c interface {
+	TxPipelined(context.Context, func(redis.Pipeliner) error) ([]redis.Cmder, error)
+}, fn func(redis.Pipeliner) error) error {
+	queued, err := c.TxPipelined(ctx, fn)
+	if !redis.HasErrorPrefix(err, "EXECABORT") {
+		return err
+	}
+	for _, cmd := range queued {
+		if cause := cmd.Err(); cause != nil && !redis.HasErrorPrefix(cause, "EXECABORT") {
+			return cause
+		}
+	}
+	return err
 }
 
 // userError carries the error of a caller's function past the classification of

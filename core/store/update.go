@@ -48,7 +48,7 @@ func (t table[T]) write(ctx context.Context, tx *redis.Tx, put []T, del []string
 	if len(put)+len(del) == 0 {
 		return nil
 	}
-	_, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	err := atomically(ctx, tx, func(p redis.Pipeliner) error {
 		if len(del) > 0 {
 			p.HDel(ctx, t.key, del...)
 		}

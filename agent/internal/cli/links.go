@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,56 +57,57 @@ func (r *run) linksCommand() *cobra.Command {
 	return cmd
 }
 
-type linkFlags struct{ up, down, reserve string }
+type linkFlags struct{ up, down, reserve, maxUp, maxDown string }
 
 func (r *run) linksSetCommand() *cobra.Command {
 	var f linkFlags
 	cmd := &cobra.Command{
-		Use:   "set LOCATION [--up RATE] [--down RATE] [--reserve PART]",
-		Short: "Say what the link of a location carries",
+		Use:   "set LOCATION [--up RATE] [--down RATE] [--reserve PART] [--max-up RATE] [--max-down RATE]",
+		Short: "Say what the link of a location carries, and what the fleet may move over it",
 		Long: `Say what the link between a location and what is above it carries, for the whole
 fleet and within a second. It counts instead of what agents' files say; where a
-device tells another capacity the lower one counts. What is left out is what the
+device tells another capacity the lower one counts. What was never said is what the
 files and devices say; a direction of which nobody says what it carries has the
-floor, 1 MB/s.`,
+floor, 1 MB/s. What was said and is left out stays: see rackswarm links clear.
+
+--max-up and --max-down bound what all nodes together move over the link, whatever
+it carries, on the wire; unlimited takes such a limit away. A link of which nothing
+else is said has no other limit.`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeLocation,
 		RunE: r.command(func(ctx context.Context, args []string) error { return r.setLink(ctx, args[0], f) }),
 	}
 	cmd.Flags().StringVar(&f.up, "up", "", "what the link carries out of the location, such as 1Gbit")
 	cmd.Flags().StringVar(&f.down, "down", "", "what it carries into the location")
 	cmd.Flags().StringVar(&f.reserve, "reserve", "", "the part of it that stays free, such as 20%")
-	cmd.MarkFlagsOneRequired("up", "down", "reserve")
+	cmd.Flags().StringVar(&f.maxUp, "max-up", "", "what all nodes together may move out of the location over it, such as 200Mbit, or unlimited")
+	cmd.Flags().StringVar(&f.maxDown, "max-down", "", "what they may move into the location")
+	cmd.MarkFlagsOneRequired("up", "down", "reserve", "max-up", "max-down")
 	return cmd
 }
 
 func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
-	l := api.Link{Location: location}
-	for _, d := range []struct {
-		flag, text string
-		into       **int64
-	}{{"--up", f.up, &l.Up}, {"--down", f.down, &l.Down}} {
-		if d.text == "" {
-			continue
-		}
-		rate, err := capacity(d.flag, d.text)
-		if err != nil {
+	said := api.Link{Location: location}
+	if err := f.say(&said); err != nil {
+		return err
+	}
+	if said.SaysWhatItCarries() || said.MaxUp != nil || said.MaxDown != nil { // or a ceiling is only taken away
+		if err := said.Validate(); err != nil {
 			return err
 		}
-		*d.into = &rate
-	}
-	if f.reserve != "" {
-		reserve, err := reserved(f.reserve)
-		if err != nil {
-			return usage("--reserve", err.Error(), "write a part of the capacity, such as 20%")
-		}
-		l.Reserve = &reserve
-	}
-	if err := l.Validate(); err != nil {
-		return err
 	}
 	c, err := r.connect()
 	if err != nil {
 		return err
+	}
+	l, err := declaredLink(ctx, c, location)
+	if err != nil {
+		return err
+	}
+	if err := f.say(&l); err != nil {
+		return err
+	}
+	if !l.SaysWhatItCarries() && l.MaxUp == nil && l.MaxDown == nil {
+		return r.clearLink(ctx, c, location)
 	}
 	if l, err = c.PutLink(ctx, l); err != nil {
 		return err
@@ -122,6 +124,49 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 	})
 }
 
+// declaredLink is what operators say of a link so far.
+func declaredLink(ctx context.Context, c *client.Client, location string) (api.Link, error) {
+	list, err := c.Links(ctx)
+	if err != nil {
+		return api.Link{}, err
+	}
+	for _, l := range list.Links {
+		if l.Location == location && l.Declared != nil {
+			return *l.Declared, nil
+		}
+	}
+	return api.Link{Location: location}, nil
+}
+
+// say has l say what the flags do. A ceiling of unlimited is none.
+func (f linkFlags) say(l *api.Link) error {
+	for _, d := range []struct {
+		flag, text string
+		into       **int64
+	}{{"--up", f.up, &l.Up}, {"--down", f.down, &l.Down}, {"--max-up", f.maxUp, &l.MaxUp}, {"--max-down", f.maxDown, &l.MaxDown}} {
+		if d.text == "" {
+			continue
+		}
+		rate, err := linkRate(d.flag, d.text)
+		if err != nil {
+			return err
+		}
+		*d.into = &rate
+		if unit.Rate(rate) == unit.Unlimited && (d.into == &l.MaxUp || d.into == &l.MaxDown) {
+			*d.into = nil
+		}
+	}
+	if f.reserve == "" {
+		return nil
+	}
+	reserve, err := reserved(f.reserve)
+	if err != nil {
+		return usage("--reserve", err.Error(), "write a part of the capacity, such as 20%")
+	}
+	l.Reserve = &reserve
+	return nil
+}
+
 // inhabited reports whether any known node is in a location.
 func inhabited(nodes []api.Node, location string) bool {
 	return slices.ContainsFunc(nodes, func(n api.Node) bool {
@@ -133,14 +178,14 @@ func nobodyIn(location string) string {
 	return "No node that is known is in " + location + ", so nothing crosses its link. See: rackswarm nodes"
 }
 
-// capacity reads what a link carries.
-func capacity(flag, text string) (int64, error) {
+// linkRate reads what a link carries, or may carry of ours.
+func linkRate(flag, text string) (int64, error) {
 	rate, err := unit.ParseRate(text)
 	switch {
 	case err != nil:
 		return 0, usage(flag, fmt.Sprintf("%q is no rate", text), rateFix)
 	case rate == 0:
-		return 0, usage(flag, "a link of 0 carries nothing; zero never means unlimited", rateFix)
+		return 0, usage(flag, "0 lets nothing pass; zero never means unlimited", rateFix)
 	case unit.WithoutUnit(text):
 		return 0, usage(flag, fmt.Sprintf("%s of what?", text), rateFix)
 	}
@@ -168,14 +213,18 @@ What agents' files say of it counts again, and who measures it goes on doing so.
 			if err != nil {
 				return err
 			}
-			if err := c.DeleteLink(ctx, args[0]); err != nil {
-				return err
-			}
-			return r.print(struct{}{}, func(w io.Writer) {
-				fmt.Fprintln(w, clean("The link of "+args[0]+" is forgotten; what agents' files say of it counts"))
-			})
+			return r.clearLink(ctx, c, args[0])
 		}),
 	}
+}
+
+func (r *run) clearLink(ctx context.Context, c *client.Client, location string) error {
+	if err := c.DeleteLink(ctx, location); err != nil {
+		return err
+	}
+	return r.print(struct{}{}, func(w io.Writer) {
+		fmt.Fprintln(w, clean("The link of "+location+" is forgotten; what agents' files say of it counts"))
+	})
 }
 
 func (r *run) completeLink(_ *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -204,6 +253,9 @@ func writeLinks(w io.Writer, list api.LinkList) {
 	}
 	table(w, rows)
 	for _, l := range list.Links {
+		if most := ceilings(l); most != "" {
+			fmt.Fprintln(w, clean(most))
+		}
 		for _, d := range []api.LinkDirection{l.Up, l.Down} {
 			if d.Reason != "open" && d.Reason != "reserve" {
 				fmt.Fprintln(w, clean(sentence(d.Why)))
@@ -213,6 +265,24 @@ func writeLinks(w io.Writer, list api.LinkList) {
 			fmt.Fprintln(w, clean("Warning: link of "+l.Location+": "+warning.Message))
 		}
 	}
+}
+
+// ceilings says what operators let the fleet move over a link at most, "" for no such
+// limit.
+func ceilings(l api.LinkStatus) string {
+	if l.Declared == nil || l.Declared.MaxUp == nil && l.Declared.MaxDown == nil {
+		return ""
+	}
+	var parts []string
+	for _, d := range []struct {
+		most *int64
+		name string
+	}{{l.Declared.MaxUp, "up"}, {l.Declared.MaxDown, "down"}} {
+		if d.most != nil {
+			parts = append(parts, fmt.Sprintf("%s %s", unit.Rate(*d.most), d.name))
+		}
+	}
+	return fmt.Sprintf("Link of %s: at most %s for the fleet, as %s set it on %s", l.Location, strings.Join(parts, " and "), l.Declared.By, l.Declared.From)
 }
 
 func linkCells(d api.LinkDirection, measured bool) []string {

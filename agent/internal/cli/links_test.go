@@ -87,3 +87,48 @@ func TestLinksAreDeclared(t *testing.T) {
 	f.fails(exitFailed, []string{"the root has no link"}, "links", "set", "/", "--up", "1Gbit")
 	f.fails(exitFailed, []string{"location"}, "links", "set", "a b", "--up", "1Gbit")
 }
+
+// TestLinksHaveCeilings: what is left out stays as it was said, and a ceiling can be
+// taken away alone.
+func TestLinksHaveCeilings(t *testing.T) {
+	var f *fleet
+	declared := func(ctx context.Context) (list api.LinkList, err error) {
+		answer, err := f.store.AskLinks(ctx, store.LinkQuery{All: true})
+		for l, facts := range answer.Facts {
+			s := api.LinkStatus{Location: string(l), Up: direction(l, true, bandwidth.LinkUse{Capacity: unit.Unlimited}, 0), Down: direction(l, false, bandwidth.LinkUse{Capacity: unit.Unlimited}, 0)}
+			if !facts.Record.Cleared {
+				s.Declared = &facts.Record.Link
+			}
+			list.Links = append(list.Links, s)
+		}
+		return list, err
+	}
+	f = newFleet(t, atNoon, func(c *control.Config) { c.Links = declared })
+	f.nodes()
+	said := func() *store.LinkRecord {
+		answer, err := f.store.AskLinks(t.Context(), store.LinkQuery{All: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.Facts["ams1/r1"].Record
+	}
+	f.ok("links", "set", "ams1/r1", "--max-up", "200Mbit", "--max-down", "100Mbit")
+	if l := said(); *l.MaxUp != 25e6 || *l.MaxDown != 12.5e6 || l.SaysWhatItCarries() {
+		t.Errorf("only ceilings: %+v", l)
+	}
+	if out := f.ok("links"); !strings.Contains(out, "Link of ams1/r1: at most 23.8 MiB/s up and 11.9 MiB/s down for the fleet, as ") {
+		t.Error(out)
+	}
+	f.ok("links", "set", "ams1/r1", "--up", "1Gbit", "--reserve", "30%")
+	f.ok("links", "set", "ams1/r1", "--max-down", "unlimited")
+	if l := said(); *l.MaxUp != 25e6 || l.MaxDown != nil || *l.Up != 125e6 || *l.Reserve != 0.3 {
+		t.Errorf("one ceiling beside what it carries: %+v", l)
+	}
+	f.ok("links", "clear", "ams1/r1")
+	f.ok("links", "set", "ams1/r1", "--max-up", "200Mbit")
+	if out := f.ok("links", "set", "ams1/r1", "--max-up", "unlimited"); !strings.Contains(out, "is forgotten") || !said().Cleared {
+		t.Errorf("the last ceiling is taken away: %s", out)
+	}
+	f.fails(exitUsage, []string{"zero never means unlimited"}, "links", "set", "ams1/r1", "--max-up", "0")
+	f.fails(exitFailed, []string{"the root has no link"}, "links", "set", "/", "--max-up", "1Gbit")
+}

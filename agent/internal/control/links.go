@@ -38,12 +38,12 @@ func (s *Server) putLink(w http.ResponseWriter, r *http.Request) error {
 	if err := s.cfg.Store.PutLink(r.Context(), l); err != nil {
 		return err
 	}
-	s.audit(r, "link declared", "link", l.Location, "up", said(l.Up), "down", said(l.Down))
+	s.audit(r, "link declared", "link", l.Location, "up", said(l.Up), "down", said(l.Down), "max_up", said(l.MaxUp), "max_down", said(l.MaxDown))
 	writeJSON(w, http.StatusOK, l)
 	return nil
 }
 
-// said is what a declaration says of a capacity.
+// said is what a declaration says of a rate.
 func said(n *int64) string {
 	if n == nil {
 		return "not said"

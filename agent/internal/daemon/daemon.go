@@ -252,7 +252,7 @@ func (d *daemon) openReconciler(context.Context) (err error) {
 	d.budget = quota.New(d.cfg.Storage.Quota)
 	d.reconcile, err = reconcile.New(reconcile.Config{
 		Self: d.self, Store: d.store, Swarm: steered{d.loop, d.links}, Storage: d.storage, StateDir: d.cfg.StateDir,
-		Trust: d.trust, Hooks: d.cfg.Hooks, Budget: d.budget, Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload, CheckInterval: d.cfg.CheckInterval, Logger: d.log,
+		Trust: d.trust, Hooks: d.cfg.Hooks, Budget: d.budget, Download: d.cfg.Limits.Download, Upload: d.cfg.Limits.Upload, CheckInterval: d.cfg.CheckInterval, LinksChanged: d.links.Changed, Logger: d.log,
 	})
 	return err
 }

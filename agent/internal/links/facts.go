@@ -7,6 +7,7 @@ import (
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/store"
+	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -73,6 +74,9 @@ func pick[T any](up bool, ifUp, ifDown T) T {
 // use is what the budget of a direction follows from.
 func (f facts) use(now unit.Time, up bool) bandwidth.LinkUse {
 	u := bandwidth.LinkUse{Capacity: f.capacity(up), Sensor: f.sensor || f.reading != nil}
+	if !f.carried() {
+		u.Capacity = unit.Unlimited
+	}
 	if f.reading != nil && f.reading.Measured {
 		u.Measured, u.Age = true, f.age(now)
 		u.Others = pick(up, f.reading.UpOthers, f.reading.DownOthers)
@@ -83,8 +87,36 @@ func (f facts) use(now unit.Time, up bool) bandwidth.LinkUse {
 // age is that of the reading.
 func (f facts) age(now unit.Time) time.Duration { return f.reading.Age + max(now.Sub(f.read), 0) }
 
-// policy is base with the link's own reserve.
-func (f facts) policy(base bandwidth.Policy) bandwidth.Policy {
+// carried reports whether anybody says, or is to say, what the link carries: else it
+// has no limit but operators' ceilings.
+func (f facts) carried() bool {
+	return f.file != nil || f.sensor || f.reading != nil || f.declared != nil && f.declared.SaysWhatItCarries()
+}
+
+// ceiling is what operators let the fleet move in a direction at most, whatever the
+// link carries.
+func (f facts) ceiling(up bool) unit.Rate {
+	if f.declared == nil {
+		return unit.Unlimited
+	}
+	if most := pick(up, f.declared.MaxUp, f.declared.MaxDown); most != nil {
+		return unit.Rate(*most)
+	}
+	return unit.Unlimited
+}
+
+// limited reports whether anything limits a direction.
+func (f facts) limited(up bool) bool { return f.carried() || f.ceiling(up) < unit.Unlimited }
+
+// budget is what the fleet may move in a direction, where base counts for all links
+// that say nothing else.
+func (f facts) budget(now unit.Time, base bandwidth.Policy, up bool) bandwidth.Budget {
+	return f.policy(base, up).Budget(topo.Hop{Location: f.location, Up: up}, f.use(now, up))
+}
+
+// policy is base with the link's own reserve and ceiling.
+func (f facts) policy(base bandwidth.Policy, up bool) bandwidth.Policy {
+	base.Limit = f.ceiling(up)
 	if f.file != nil && f.file.Reserve != nil {
 		base.Reserve = *f.file.Reserve
 	}

@@ -26,6 +26,11 @@ func TestFacts(t *testing.T) {
 		return &store.LinkReading{Location: "ams", Source: "device x", Measured: true, UpCapacity: capacity, UpOthers: others, Age: ago}
 	}
 	part := bandwidth.Part(0.5)
+	most := int64(20 * mbit)
+	ceiling := api.Link{Location: "ams", MaxUp: &most}
+	operatorCeiling := operator
+	operatorCeiling.MaxUp = &most
+	other := api.Link{Location: "ams", MaxDown: &most}
 	for _, test := range []struct {
 		name   string
 		facts  facts
@@ -43,6 +48,13 @@ func TestFacts(t *testing.T) {
 		{"a device without capacity", facts{reading: reading(0, 30*mbit)}, 1e6, bandwidth.Unmeasured, ""},
 		{"a device that is full", facts{reading: reading(100*mbit, 99*mbit)}, 2 * mbit, bandwidth.Floor, ""},
 		{"a device that was never read", facts{sensor: true, file: &Link{Up: 100 * mbit, Down: mbit}}, 2 * mbit, bandwidth.Unmeasured, "nobody has measured it yet"},
+		{"a ceiling", facts{declared: &ceiling}, 20 * mbit, bandwidth.Group, ""},
+		{"a ceiling of the other direction", facts{declared: &other}, unit.Unlimited, bandwidth.Open, ""},
+		{"a ceiling below what it carries", facts{declared: &operatorCeiling}, 20 * mbit, bandwidth.Group, ""},
+		{"a ceiling above what a file leaves", facts{declared: &ceiling, file: &Link{Up: 10 * mbit, Down: mbit}}, 8 * mbit, bandwidth.Reserve, ""},
+		{"a ceiling above what others leave", facts{declared: &ceiling, reading: reading(100*mbit, 70*mbit)}, 10 * mbit, bandwidth.Reserve, ""},
+		{"a ceiling below what others leave", facts{declared: &ceiling, reading: reading(100*mbit, 30*mbit)}, 20 * mbit, bandwidth.Group, ""},
+		{"a ceiling of a link that was never read", facts{declared: &ceiling, sensor: true}, 1e6, bandwidth.Unmeasured, "nobody has measured it yet"},
 		{"one direction", facts{file: &Link{Down: mbit}}, 1e6, bandwidth.Unmeasured, "nobody says what it carries up"},
 	} {
 		test.facts.location = "ams"

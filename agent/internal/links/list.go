@@ -9,7 +9,6 @@ import (
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/store"
-	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -64,7 +63,7 @@ func (m *Manager) status(now unit.Time, f facts, claims []store.LinkClaim) api.L
 }
 
 func (m *Manager) statusOf(now unit.Time, f facts, up bool, used unit.Rate) api.LinkDirection {
-	b := f.policy(m.cfg.Policy).Budget(topo.Hop{Location: f.location, Up: up}, f.use(now, up))
+	b := f.budget(now, m.cfg.Policy, up)
 	d := api.LinkDirection{Capacity: int64(f.capacity(up)), Ours: int64(used), Budget: int64(b.Rate),
 		Reason: string(b.Binding.Reason), Why: b.Binding.String()}
 	if f.reading != nil {
@@ -90,7 +89,7 @@ func missing(f facts, now unit.Time) (all []api.LinkWarning) {
 		warn(bandwidth.FaultSilent, "nobody has measured it yet: "+fix)
 	case f.reading != nil && len(f.reading.Warnings) == 0 && f.age(now) > silentFor:
 		warn(bandwidth.FaultSilent, fmt.Sprintf("nobody has measured it for %v: %s", f.age(now).Round(time.Second), fix))
-	case f.reading == nil:
+	case f.reading == nil && f.carried():
 		for _, up := range []bool{true, false} {
 			if f.capacity(up) == 0 {
 				warn(bandwidth.FaultCapacity, "nobody says what it carries "+pick(up, "up", "down")+": do so in links of agent.yaml, or with rackswarm links set")

@@ -154,7 +154,7 @@ func TestWhatIsAskedOfTheStore(t *testing.T) {
 		}
 		return asked
 	}
-	const turn = bandwidth.ClaimEvery
+	const turn, changed = bandwidth.ClaimEvery, bandwidth.ClaimEvery + 1
 	for i, step := range []struct {
 		later    time.Duration
 		busy     bool
@@ -177,7 +177,12 @@ func TestWhatIsAskedOfTheStore(t *testing.T) {
 		{lookedFor + turn, true, false, true, "path"}, // nobody looks any more
 		{5 * time.Second, false, false, true, "path"},
 		{time.Minute, false, false, true, "all"},
+		{turn, false, false, true, ""},
+		{changed, false, false, true, "path"},
 	} {
+		if step.later == changed {
+			k.changed()
+		}
 		if step.look {
 			k.looked["esy"] = now
 		}

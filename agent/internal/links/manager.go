@@ -103,6 +103,10 @@ func (m *Manager) SetRates(download, upload unit.Rate) {
 	m.apply()
 }
 
+// Changed says that operators say something else of links, or may have: at the next turn
+// that is read. It may be called from any goroutine.
+func (m *Manager) Changed() { m.known.changed() }
+
 // Run works until ctx ends.
 func (m *Manager) Run(ctx context.Context) {
 	var asking sync.WaitGroup
@@ -193,7 +197,7 @@ func (m *Manager) decide(now unit.Time) {
 		for i, d := range []direction{u.down, u.up} {
 			b := bandwidth.NoLimit(d.hop)
 			if f.known() {
-				b = d.Budget(now, f.policy(m.cfg.Policy).Budget(d.hop, f.use(now, d.hop.Up)))
+				b = d.Budget(now, f.budget(now, m.cfg.Policy, d.hop.Up))
 			}
 			m.tell(d.hop, b)
 			outer[i] = append(outer[i], b)

@@ -66,6 +66,13 @@ func (k *knowledge) due(now unit.Time, busy bool, path []unit.Location) (q store
 	return q
 }
 
+// changed has what may be another now be asked for at once.
+func (k *knowledge) changed() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.reads.path, k.reads.far = attempt{}, attempt{}
+}
+
 // asked notes that q was asked at now, and whether it was answered.
 func (k *knowledge) asked(now unit.Time, q store.LinkQuery, path []unit.Location, answered bool) {
 	k.mu.Lock()

@@ -85,7 +85,7 @@ func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.Guard
 	guard.Ceiling = unit.Unlimited
 	for _, h := range crossed(m.cfg.Location, place) {
 		f := m.known.look(h.Location)
-		if !f.known() {
+		if !f.limited(h.Up) {
 			continue
 		}
 		capacity := f.capacity(h.Up)
@@ -95,7 +95,7 @@ func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.Guard
 		ok = true
 		// The fleet's budget, not this node's share of it: a share follows what is used,
 		// and would follow the pace down.
-		b := f.policy(m.cfg.Policy).Budget(h, f.use(m.now(), h.Up)).Payload()
+		b := f.budget(m.now(), m.cfg.Policy, h.Up).Payload()
 		guard.Ceiling = min(guard.Ceiling, b.Rate)
 	}
 	guard.Floor = bandwidth.FloorOf(guard.Link)

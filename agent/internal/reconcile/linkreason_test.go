@@ -18,18 +18,25 @@ func TestReasonsOfLinks(t *testing.T) {
 	uplink := bandwidth.Binding{Reason: bandwidth.Shared, Hop: topo.Hop{Location: "ams1/r1"}, Rate: 2 << 20, Whole: 8 << 20, Users: 4}
 	host := bandwidth.Binding{Reason: bandwidth.CPU, Hop: topo.Hop{Location: "ams1/r1", Node: "web1"}, Rate: 1 << 20, Whole: 4 << 20, Part: 0.25}
 	operator := bandwidth.Binding{Reason: bandwidth.Group, Hop: host.Hop, Rate: 5 << 20}
+	ceiling := bandwidth.Binding{Reason: bandwidth.Group, Hop: topo.Hop{Location: "ams1/r1", Up: true}, Rate: 5 << 20}
+	part := bandwidth.Binding{Reason: bandwidth.Shared, Hop: ceiling.Hop, Rate: 1 << 20, Whole: 5 << 20, By: bandwidth.Group, Users: 5}
 	for _, test := range []struct {
 		binding       bandwidth.Binding
 		subject, text string
 	}{
 		{uplink, "uplink of ams1/r1", "what it receives is limited: uplink of ams1/r1, down: 2.0 MiB/s, as 8.0 MiB/s are shared by 4"},
 		{host, "this host", "the CPU is busy"},
+		{ceiling, "uplink of ams1/r1", "uplink of ams1/r1, up: 5.0 MiB/s, as an operator set this limit"},
+		{part, "uplink of ams1/r1", "up: 1.0 MiB/s, as 5.0 MiB/s, which an operator set as its limit, are shared by 5"},
 		{operator, "limits.download of its agent.yaml", "5.0 MiB/s"},
 		{bandwidth.Binding{}, "limits.download of its agent.yaml", "5.0 MiB/s"},
 	} {
 		got := r.limitReason(nil, swarmapi.NodeBound, test.binding, receiving)
 		if got.Code != api.ReasonLimit || got.Subject != test.subject || !strings.Contains(got.Message, test.text) || got.Fix == "" {
 			t.Errorf("%s: %+v", test.binding.Reason, got)
+		}
+		if named := strings.Contains(got.Fix, "rackswarm links set ams1/r1 --max-up RATE"); named != (test.binding == ceiling || test.binding == part) {
+			t.Errorf("%s: %s", test.binding.Reason, got.Fix)
 		}
 	}
 }

@@ -79,7 +79,7 @@ func (r *Reconciler) limitReason(t *transfer, bound swarmapi.Bound, b bandwidth.
 	if bound == swarmapi.NodeBound && b.Reason == bandwidth.Priority {
 		return yieldReason(d, t.limits.rank)
 	}
-	if bound == swarmapi.NodeBound && b.Reason != "" && b.Reason != bandwidth.Group {
+	if bound == swarmapi.NodeBound && b.Reason != "" && (b.Reason != bandwidth.Group || ofUplink(b)) {
 		return linkReason(b, d)
 	}
 	all := r.nodeCeilings()
@@ -125,9 +125,15 @@ func aheadReason(first *dist, rank bandwidth.Rank) api.Reason {
 func linkReason(b bandwidth.Binding, d direction) api.Reason {
 	reason := api.Reason{Code: d.code, Subject: "this host", Message: fmt.Sprintf("%s is limited: %s", d.what, b), Rate: int64(b.Rate),
 		Fix: "wait: it gets more as soon as there is more; see impact in agent.yaml"}
-	if b.Hop.Node == "" && !b.OfTransfer {
+	if ofUplink(b) {
 		reason.Subject = "uplink of " + b.Hop.Location.String()
 		reason.Fix = "wait: it gets more as soon as there is more; what is known of links: rackswarm links"
 	}
+	if ofUplink(b) && (b.Reason == bandwidth.Group || b.By == bandwidth.Group) {
+		reason.Fix = fmt.Sprintf("wait, or raise the limit: rackswarm links set %s --max-%s RATE", b.Hop.Location, b.Direction())
+	}
 	return reason
 }
+
+// ofUplink reports whether a limit is that of a location's link.
+func ofUplink(b bandwidth.Binding) bool { return b.Hop.Node == "" && !b.OfTransfer }

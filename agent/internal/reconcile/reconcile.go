@@ -37,6 +37,9 @@ type Config struct {
 	// Download and Upload are the limits of the configuration, which the swarm began
 	// with. The lowest of these and of those that operators set counts.
 	Download, Upload unit.Rate
+	// LinksChanged is called when operators say something else of links, or may have; nil
+	// for nobody who wants to know. It must not block.
+	LinksChanged func()
 	// CheckInterval is how often placements are looked at for drift; 10 s if 0.
 	CheckInterval time.Duration
 	Now           func() time.Time // time.Now if nil
@@ -99,6 +102,9 @@ func New(cfg Config) (*Reconciler, error) {
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.LinksChanged == nil {
+		cfg.LinksChanged = func() {}
 	}
 	state, err := openState(cfg.StateDir, cfg.Logger)
 	if err != nil {
@@ -237,6 +243,8 @@ func (r *Reconciler) handleStore(ev store.Event, ok bool) {
 		r.reader.kick()
 	case store.ControlsChanged:
 		r.turner.kick()
+	case store.LinksChanged:
+		r.cfg.LinksChanged()
 	case store.Demand:
 		r.demand.ask(&ev.Digest)
 	case store.Down:
@@ -252,6 +260,7 @@ func (r *Reconciler) handleUp() {
 	r.log.Info("the store is reachable")
 	r.turner.kick()
 	r.reader.kick()
+	r.cfg.LinksChanged()
 	r.demand.ask(nil)
 	r.pending.refresh()
 	r.reportAll()

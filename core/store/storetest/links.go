@@ -28,7 +28,7 @@ func links(t *testing.T, b Backend) {
 	equal(t, "what is left", facts(t, s), map[unit.Location]store.LinkFacts{"ams": said(site), "ams/r1": {Record: &cleared}})
 	must(t, s.PutLink(c, rack))
 	equal(t, "declared again", facts(t, s, "ams/r1"), map[unit.Location]store.LinkFacts{"ams/r1": said(rack)})
-	v.await("all changes", func(v *viewer) bool { return v.turns > 0 })
+	v.await("all changes", func(v *viewer) bool { return v.links > 0 && v.turns == 0 })
 }
 
 // facts are what is known of links, of all without any.

@@ -24,6 +24,7 @@ type viewer struct {
 	down   error
 	sets   int // DistributionsChanged
 	turns  int // ControlsChanged
+	links  int // LinksChanged
 	demand []artifact.Digest
 	groups map[store.GroupKey]overlay.Group
 	// moved and reported count by run.
@@ -69,6 +70,8 @@ func (v *viewer) take(ev store.Event) {
 		v.sets++
 	case store.ControlsChanged:
 		v.turns++
+	case store.LinksChanged:
+		v.links++
 	case store.Demand:
 		v.demand = append(v.demand, ev.Digest)
 	case store.RunMoved:

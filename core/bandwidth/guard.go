@@ -14,12 +14,14 @@ const (
 	// least targetFrames of them at the rate of the slowest link.
 	frame, payload unit.Bytes = 1514, 1448
 	targetFrames   unit.Bytes = 4
+	// leastRate is that of any connection: two frames in a second and a half.
+	leastRate unit.Rate = 2 << 10
 	// round is the least time in which a change of the rate shows in a sample.
 	round = 50 * time.Millisecond
 	// drainFor is the time in which a decrease is to let the queue drain.
-	drainFor = 100 * time.Millisecond
+	drainFor = 50 * time.Millisecond
 	// leastCut and mostCut bound the part by which one decrease lowers the rate.
-	leastCut, mostCut = 0.15, 0.5
+	leastCut, mostCut = 0.15, 0.7
 	// rampGain is by what part the rate grows in a round until the first sign of
 	// delay, and growGain after it at most.
 	rampGain, growGain = 0.25, 0.125
@@ -29,15 +31,27 @@ const (
 	// of it, the rate grows by equal steps only, which is what makes it fair: that
 	// part of the floor or of the slowest link, whatever is more. Above that rate each
 	// step is longer than the one before by as much.
-	nearFull            = 0.05
-	floorStep, linkStep = 0.25, 0.005
+	nearFull = 0.05
+	// Where a ceiling is known steps are a part of that, too, so that a share of a link
+	// is filled in 2 s however many have one.
+	floorStep, linkStep, ceilingStep = 0.25, 0.005, 0.02
+	// forgets is what is left from one sample to the next of the highest rate of
+	// delivery: blocks come with pauses between them.
+	forgets = 0.8
 	// lossPart is the part of the data sent again from which loss counts as delay.
 	lossPart = 0.01
 	// slowEvery and slowFor are how often, and for how long, the rate is halved, so
 	// that a queue of our own drains and the base delay shows.
 	slowEvery, slowFor = 10 * time.Second, 200 * time.Millisecond
-	// guardIdle is from when on a connection that moves nothing halves its rate,
-	// once in each such time.
+	// A queue of longQueue times the target is not ours alone where a budget is known,
+	// as that leaves room. For yieldFor, until a measurement can tell who came, a
+	// connection keeps to yieldTo of what it got through the queue: they may need what
+	// was left free, too.
+	longQueue         = 3
+	yieldFor          = 2 * time.Second
+	yieldTo   float64 = 0.35
+	// guardIdle is from when on a connection that has nothing to move knows nothing of
+	// its way any more.
 	guardIdle = time.Second
 )
 
@@ -47,11 +61,15 @@ type GuardConfig struct {
 	// left with, more than 0. Steps of increase follow from it, so guards that share
 	// a link should have the same.
 	Floor unit.Rate
-	// Connections are those that share Floor, and the steps of increase; 0 is one.
+	// Connections are those that share Floor, and the steps of increase; 0 is one. Each
+	// has 2 KiB/s in any case.
 	Connections int
 	// Ceiling is the rate that it never goes above, such as the budget of the
 	// slowest link; unit.Unlimited if there is none.
 	Ceiling unit.Rate
+	// Start is the rate that it begins with, and begins with again when it had nothing
+	// to move for a second: what is known to be free. Floor counts if that is more.
+	Start unit.Rate
 	// Target is the queueing delay that it aims at; 0 is 2 ms.
 	Target time.Duration
 	// Link is the capacity of the slowest known link on the way, which is a ceiling
@@ -68,6 +86,8 @@ type Sample struct {
 	Delivery unit.Rate
 	// Acked and Retransmitted are sums since the connection began, in bytes.
 	Acked, Retransmitted unit.Bytes
+	// Waiting: something is to be sent, or was and is not acknowledged yet.
+	Waiting bool
 }
 
 // Guard keeps the queue short that a connection's data waits in on its way: it
@@ -88,32 +108,38 @@ type Guard struct {
 	last   Sample
 	any    bool
 
-	full    float64 // the rate at which the way was last full, bytes per second
-	beyond  float64 // rounds since the rate grew beyond full
-	ramping bool    // no sign of delay yet
-	above   int     // samples above the target after each other
-	delay   time.Duration
-	quietTo unit.Time // no decrease before it: the last one has still to show
-	slow    unit.Time // when the next slowdown begins
-	resume  unit.Rate // after a slowdown, 0 outside of one
+	reached  float64 // the highest rate of delivery of late
+	full     float64 // the rate at which the way was last full, bytes per second
+	beyond   float64 // rounds since the rate grew beyond full
+	ramping  bool    // no sign of delay yet
+	above    int     // samples above the target after each other
+	delay    time.Duration
+	yields   float64 // the most that the rate may be until yieldsTo
+	yieldsTo unit.Time
+	quietTo  unit.Time // no decrease before it: the last one has still to show
+	slow     unit.Time // when the next slowdown begins
+	resume   unit.Rate // after a slowdown, 0 outside of one
 }
 
-// NewGuard returns a guard that begins at its floor.
+// NewGuard returns a guard that begins with Start.
 func NewGuard(c GuardConfig) *Guard {
 	g := &Guard{ramping: true}
 	g.Configure(c)
-	g.rate = g.bounded(0)
+	g.rate = g.bounded(float64(c.Start))
 	return g
 }
 
 // Configure changes what the guard is made from, such as when a budget changes.
 func (g *Guard) Configure(c GuardConfig) {
 	c.Connections = max(c.Connections, 1)
-	c.Floor = max(c.Floor/unit.Rate(c.Connections), 1)
+	c.Floor = max(c.Floor/unit.Rate(c.Connections), leastRate)
 	if c.Target <= 0 {
 		c.Target = defaultTarget
 	}
 	g.config = c
+	if g.ramping {
+		g.rate = max(g.rate, c.Start)
+	}
 	g.rate = g.bounded(float64(g.rate))
 }
 
@@ -160,10 +186,9 @@ func (g *Guard) Sample(s Sample) unit.Rate {
 		g.base.observe(s)
 		return g.rate
 	}
-	if s.Acked <= last.Acked { // the round-trip time is an old one
-		if idle := s.At.Sub(last.At); idle >= guardIdle {
-			g.rate, g.resume = g.bounded(float64(g.rate)/2), 0
-			g.last.At = s.At
+	if s.Acked < last.Acked+payload/4 { // nothing of a block: it says when the peer had time
+		if idle := s.At.Sub(last.At); idle >= guardIdle && !s.Waiting {
+			g.rest(s.At)
 		}
 		return g.rate
 	}
@@ -175,10 +200,17 @@ func (g *Guard) Sample(s Sample) unit.Rate {
 	return g.rate
 }
 
+// rest forgets what was seen of the way before there was nothing to move.
+func (g *Guard) rest(now unit.Time) {
+	g.rate, g.resume = g.bounded(float64(g.config.Start)), 0
+	g.above, g.last.At, g.yieldsTo = 0, now, now
+}
+
 // control changes the rate after what was seen between two samples.
 func (g *Guard) control(s, last Sample) {
 	over := s.At.Sub(last.At)
 	delivered := max((s.Acked - last.Acked).Per(over), s.Delivery)
+	g.reached = max(float64(delivered), forgets*g.reached)
 	lost := float64(max(s.Retransmitted-last.Retransmitted, 0)) > lossPart*float64(s.Acked-last.Acked)
 	target := g.Target()
 	if g.delay <= target && !lost {
@@ -192,20 +224,37 @@ func (g *Guard) control(s, last Sample) {
 	}
 	g.endSlowdown()
 	if g.above == 1 && g.delay > 2*target {
-		g.rate = g.bounded(float64(min(g.rate, delivered))) // so that the queue does not grow by us until the next one
+		g.rate = g.bounded(min(float64(g.rate), g.reached)) // so that the queue does not grow by us until the next one
 	}
 	if g.above >= 2 && s.At >= g.quietTo {
-		g.decrease(s, delivered)
+		g.decrease(s)
 	}
 }
 
-// decrease lowers the rate below what is delivered, by the more the longer the
-// queue, and waits for that to show.
-func (g *Guard) decrease(s Sample, delivered unit.Rate) {
-	cut := min(max(g.delay.Seconds()/drainFor.Seconds(), leastCut), mostCut)
-	g.rate = g.bounded(float64(min(g.rate, delivered)) * (1 - cut))
+// decrease lowers the rate below what is delivered, and waits for that to show: by
+// little at first, as one more acknowledgement may have been late, and then by the more
+// the longer the queue is.
+func (g *Guard) decrease(s Sample) {
+	cut := leastCut
+	if g.above > 2 {
+		cut = min(max(g.delay.Seconds()/drainFor.Seconds(), leastCut), mostCut)
+	}
+	g.rate = g.bounded(min(float64(g.rate), g.reached) * (1 - cut))
+	if g.above > 2 && g.delay > longQueue*g.Target() && g.config.Ceiling < unit.Unlimited {
+		g.yield(s.At)
+	}
 	g.quietTo = s.At.Add(max(s.RTT, round))
 	g.slow = s.At.Add(slowEvery) // a decrease shows the base as well
+}
+
+// yield makes room for who came.
+func (g *Guard) yield(now unit.Time) {
+	most := yieldTo * g.reached
+	if now < g.yieldsTo {
+		most = min(most, g.yields)
+	}
+	g.yields, g.yieldsTo = most, now.Add(yieldFor)
+	g.rate = g.bounded(min(float64(g.rate), most))
 }
 
 // below raises the rate while the delay is below the target, unless the
@@ -225,7 +274,11 @@ func (g *Guard) below(now unit.Time, target, over time.Duration, delivered unit.
 	if !g.ramping {
 		grow = g.growth(rounds) * float64(target-g.delay) / float64(target)
 	}
-	g.rate = g.bounded(float64(g.rate) + grow)
+	most := float64(g.rate) + grow
+	if now < g.yieldsTo {
+		most = min(most, max(g.yields, float64(g.rate)))
+	}
+	g.rate = g.bounded(most)
 }
 
 // growth is by how much the rate grows after some rounds, or a part of one, without
@@ -268,7 +321,11 @@ func (g *Guard) fills(r unit.Rate) {
 
 // step is by how much the rate grows in a round near that rate.
 func (g *Guard) step() float64 {
-	return max(floorStep*float64(g.config.Floor), linkStep*float64(g.config.Link)/float64(g.config.Connections))
+	step := max(floorStep*float64(g.config.Floor), linkStep*float64(g.config.Link)/float64(g.config.Connections))
+	if ceiling := g.config.Ceiling; ceiling < unit.Unlimited {
+		step = max(step, ceilingStep*float64(ceiling))
+	}
+	return step
 }
 
 // bounded is r within floor and ceiling.

@@ -294,25 +294,36 @@ func TestGuardNeedsTwoSamples(t *testing.T) {
 	}
 }
 
-// Who does not use its rate gets no higher one, and who is idle gets a lower one.
+// Who does not use its rate gets no higher one. Who had nothing to move for a second
+// begins anew, but not who waits for acknowledgements for so long.
 func TestGuardOfALittleUsedConnection(t *testing.T) {
-	g := NewGuard(GuardConfig{Floor: 1e6, Ceiling: unit.Unlimited})
+	const begin = 4e6
+	g := NewGuard(GuardConfig{Floor: 1e6, Ceiling: unit.Unlimited, Start: begin})
+	if g.Rate() != begin {
+		t.Fatalf("it begins with %d", g.Rate())
+	}
 	s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 20)...)
 	before := g.Rate()
-	for range 20 {
+	s.Waiting = true
+	for range 60 {
 		s.At = s.At.Add(round)
 		s.Acked += 1000
 		g.Sample(s)
-	}
-	if g.Rate() != before {
-		t.Errorf("little used: from %d to %d", before, g.Rate())
 	}
 	for range 60 {
 		s.At = s.At.Add(round)
 		g.Sample(s)
 	}
-	if r := g.Rate(); r > before/7 || r < before/9 {
-		t.Errorf("idle for 3 s: from %d to %d", before, r)
+	if g.Rate() != before {
+		t.Errorf("little used: from %d to %d", before, g.Rate())
+	}
+	s.Waiting = false
+	for range 21 {
+		s.At = s.At.Add(round)
+		g.Sample(s)
+	}
+	if r := g.Rate(); r != begin {
+		t.Errorf("idle for a second: from %d to %d", before, r)
 	}
 }
 
@@ -385,5 +396,28 @@ func TestGuardStopsAddingToAQueue(t *testing.T) {
 	s.At, s.RTT, s.Acked = s.At.Add(round), 30*ms, s.Acked+delivered.In(round)
 	if r := g.Sample(s); r > delivered || r < delivered*99/100 {
 		t.Errorf("%d, of which %d arrive", r, delivered)
+	}
+}
+
+// A long queue on a link whose budget is known says that others came, and how much they
+// need is not known until it is measured: so long the rate stays low, though the queue
+// is gone. Without a budget it only sinks until the queue is gone.
+func TestGuardYieldsUntilOthersAreMeasured(t *testing.T) {
+	for _, test := range []struct {
+		ceiling unit.Rate
+		yields  bool
+	}{{10e6, true}, {unit.Unlimited, false}} {
+		g := NewGuard(GuardConfig{Floor: 1e5, Ceiling: test.ceiling, Start: 10e6})
+		s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 5)...)
+		s = samples(g, s, 25*ms, 25*ms, 25*ms)
+		after := g.Rate()
+		s = samples(g, s, slices.Repeat([]time.Duration{10 * ms}, int(yieldFor/round)-2)...)
+		if g.Rate() > after != !test.yields {
+			t.Errorf("with a ceiling of %d: from %d to %d", test.ceiling, after, g.Rate())
+		}
+		samples(g, s, slices.Repeat([]time.Duration{10 * ms}, int(2*sec/round))...)
+		if g.Rate() < 9e6 {
+			t.Errorf("with a ceiling of %d it uses %d afterwards", test.ceiling, g.Rate())
+		}
 	}
 }

@@ -21,8 +21,10 @@ const (
 	burstFor = time.Millisecond
 	// leastBurst are two full segments: for one the peer's kernel would wait before
 	// it acknowledges, or for its agent.
-	leastBurst = 2 * 1448
-	mostBurst  = 64 << 10
+	leastBurst = 2 * segment
+	// segment is the payload of a full one.
+	segment   = 1448
+	mostBurst = 64 << 10
 	// unpaced is the kernel's word for no pace.
 	unpaced = math.MaxUint32
 )
@@ -134,11 +136,13 @@ func part(all int, burst int64) int {
 }
 
 // Read has what arrives a little at a time acknowledged at once: the sender's guard
-// would take the wait of the kernel for one in a queue.
+// would take the wait of the kernel for one in a queue. After a full segment comes
+// another one, at which the kernel acknowledges both by itself, even if this process
+// has to wait for the processor.
 func (s *socket) Read(b []byte) (int, error) {
 	n, err := s.TCPConn.Read(b)
 	s.carried.received.Add(int64(n))
-	if n > 0 && n < leastBurst {
+	if n > 0 && n < leastBurst && n != segment {
 		_ = s.setOption(unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
 	}
 	return n, err

@@ -31,6 +31,9 @@ func (p *sampler) sample(at unit.Time, info *unix.TCPInfo) (bandwidth.Sample, bo
 	if info.Bytes_sent == 0 {
 		s.Retransmitted = unit.Bytes(info.Total_retrans) * unit.Bytes(info.Snd_mss)
 	}
+	// What the peer had twice was not lost.
+	s.Retransmitted = max(s.Retransmitted-unit.Bytes(info.Dsack_dups)*unit.Bytes(info.Snd_mss), 0)
+	s.Waiting = info.Unacked > 0 || info.Notsent_bytes > 0
 	if info.Min_rtt == math.MaxUint32 { // none was measured
 		s.MinRTT = 0
 	}
@@ -38,17 +41,28 @@ func (p *sampler) sample(at unit.Time, info *unix.TCPInfo) (bandwidth.Sample, bo
 	return s, info.Bytes_acked > 0
 }
 
-// rtt is the mean round-trip time of what was acknowledged since the last sample.
-// The kernel's is smoothed, each acknowledgement counting for an eighth of it, and so
-// tells of old ones as well: of those too few came, it would take the sign of a
-// queue from the end of one block to the begin of the next.
+// rtt is the round-trip time of what was acknowledged since the last sample, without
+// what some acknowledgements were late by: a queue delays all of them, a receiver that
+// is busy some. The kernel's is smoothed, each acknowledgement counting for an eighth
+// of it, and so tells of old ones as well: of those too few came, it would take the
+// sign of a queue from the end of one block to the begin of the next.
 func (p *sampler) rtt(info *unix.TCPInfo) time.Duration {
-	acks := int32(info.Segs_in-p.last.Segs_in) - int32(info.Data_segs_in-p.last.Data_segs_in) //nolint:gosec // they wrap
 	old, smoothed := float64(p.last.Rtt), float64(info.Rtt)
-	if acks <= 0 || old == 0 {
-		return time.Duration(info.Rtt) * time.Microsecond
+	mean := smoothed
+	if acks := p.acks(info); acks > 0 && old > 0 {
+		weight := math.Pow(7./8, float64(acks))
+		mean = (smoothed - weight*old) / (1 - weight)
 	}
-	weight := math.Pow(7./8, float64(acks))
-	mean := max((smoothed-weight*old)/(1-weight), 1)
-	return time.Duration(mean) * time.Microsecond
+	least := max(1, min(float64(info.Min_rtt), mean))
+	return time.Duration(max(mean-float64(info.Rttvar), least)) * time.Microsecond
+}
+
+// acks is how many acknowledgements may have told a round-trip time since the last
+// sample: of new data, alone or with data of the peer's.
+func (p *sampler) acks(info *unix.TCPInfo) int32 {
+	acks := int32(info.Segs_in - p.last.Segs_in) //nolint:gosec // they wrap
+	if info.Delivered > 0 {
+		acks = min(acks, int32(info.Delivered-p.last.Delivered)) //nolint:gosec // likewise
+	}
+	return acks
 }

@@ -93,12 +93,13 @@ func TestRoundTripsAreThoseSinceTheLastSample(t *testing.T) {
 	for _, acks := range []uint32{1, 3, 20, 500} {
 		smoothed := 40_000. // microseconds, a queue of long ago
 		var p sampler
-		info := unix.TCPInfo{Rtt: uint32(smoothed), Bytes_acked: 1, Segs_in: 5, Data_segs_in: 5}
+		info := unix.TCPInfo{Rtt: uint32(smoothed), Bytes_acked: 1, Segs_in: 5, Data_segs_in: 5, Delivered: 3}
 		p.sample(1, &info)
 		for range acks {
 			smoothed += (2000 - smoothed) / 8
 		}
 		info.Rtt, info.Segs_in, info.Data_segs_in, info.Bytes_acked = uint32(smoothed), 5+acks+7, 5+7, 2
+		info.Delivered += acks // with the peer's own data, or alone
 		got, _ := p.sample(2, &info)
 		if off := got.RTT - 2*time.Millisecond; off > 20*time.Microsecond || off < -20*time.Microsecond {
 			t.Errorf("%d acknowledgements after 2 ms each: %s", acks, got.RTT)
@@ -106,5 +107,35 @@ func TestRoundTripsAreThoseSinceTheLastSample(t *testing.T) {
 		if again, _ := p.sample(3, &info); again.RTT != time.Duration(info.Rtt)*time.Microsecond {
 			t.Errorf("no acknowledgement since: %s", again.RTT)
 		}
+	}
+}
+
+// A receiver that is busy acknowledges late what it is given, but not all of it. A queue
+// delays all.
+func TestLateAcknowledgementsAreNoQueue(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		deviation uint32
+		least     time.Duration
+		most      time.Duration
+	}{
+		{"half of them took 40 ms", 20_000, 200 * time.Microsecond, time.Millisecond},
+		{"all took 20 ms", 500, 19 * time.Millisecond, 20 * time.Millisecond},
+	} {
+		var p sampler
+		info := unix.TCPInfo{Rtt: 20_000, Rttvar: test.deviation, Min_rtt: 200, Bytes_acked: 1, Segs_in: 5, Delivered: 5}
+		p.sample(1, &info)
+		info.Segs_in, info.Delivered, info.Bytes_acked = 25, 25, 2
+		if got, _ := p.sample(2, &info); got.RTT < test.least || got.RTT > test.most {
+			t.Errorf("%s: %v", test.name, got.RTT)
+		}
+	}
+}
+
+// What was sent again on suspicion, and had arrived, was not lost.
+func TestWhatCameTwiceWasNotLost(t *testing.T) {
+	info := unix.TCPInfo{Rtt: 100, Snd_mss: 1448, Bytes_acked: 1, Bytes_sent: 9, Bytes_retrans: 3 * 1448, Dsack_dups: 2, Unacked: 1}
+	if got, _ := new(sampler).sample(1, &info); got.Retransmitted != 1448 || !got.Waiting {
+		t.Errorf("%+v", got)
 	}
 }

@@ -30,8 +30,8 @@ type refuser struct {
 	silent int       // not logged, since the last that was
 }
 
-// note counts a refusal. It reports whether that is to be logged, and how many
-// of the host were not since the last one.
+// note counts a refusal of a host, or of every one. It reports whether that is to be
+// logged, and how many of the host were not since the last one.
 func (r *refusals) note(host string, now time.Time) (silent int, log bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -2,9 +2,38 @@ package transport
 
 import (
 	"fmt"
+	"net"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
+
+// exhausted accepts nobody, as files are short, and is closed in the end.
+type exhausted struct {
+	net.Listener
+	tries int
+}
+
+func (e *exhausted) Accept() (net.Conn, error) {
+	if e.tries--; e.tries < 0 {
+		return nil, net.ErrClosed
+	}
+	return nil, syscall.EMFILE
+}
+
+// Who has no descriptor left says so now and then, and not ten times per second, on a
+// disk that may be full, too.
+func TestFailuresToAcceptAreLoggedSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, lines := logLines()
+		tr := &Transport{log: log, ctx: t.Context(), listener: &exhausted{tries: 1500}, refused: refusals{hosts: map[string]*refuser{}}}
+		tr.acceptLoop() // two minutes and a half
+		if n := len(lines); n < 3*refusalLines-1 || n > 3*refusalLines {
+			t.Errorf("%d lines", n)
+		}
+	})
+}
 
 // A host that is refused again and again is logged a few times per minute, and
 // then with what was left out; others are not affected.

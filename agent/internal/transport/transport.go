@@ -182,7 +182,10 @@ func (t *Transport) rest(err error) bool {
 	if t.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 		return false
 	}
-	t.log.Warn("accept failed", "listen", t.config.Listen, "error", err)
+	if silent, log := t.refused.note("every", time.Now()); log {
+		t.log.Warn("no connection can be accepted; if files are short, raise the agent's limit of open files (LimitNOFILE of its unit)",
+			"listen", t.config.Listen, "error", err, "not_logged", silent)
+	}
 	select {
 	case <-time.After(acceptPause):
 		return true

@@ -68,14 +68,14 @@ func (m *Manager) locate(ctx context.Context) {
 	m.places.at = at
 }
 
-// guardLeaves is the part of the fleet's budget that a guard leaves to a node. While
-// the link's measurement is fresh, so much may be moved in any case; from the link's
-// floor on a connection takes seconds to reach its share. The budget sinks to that
-// floor when the measurement grows old, and this with it.
-const guardLeaves = 0.3
+// ahead is how far above this node's share of a link a connection's pace may go, so
+// that it is the share that counts and not the pace, and the share is used.
+const ahead = 1.5
 
 // Way is what is known of the links that data to a peer cross: the slowest of those
-// that are declared, and what a guard of its queue is made from; false if none is.
+// that are declared, and what a guard of its queue is made from. If none is, but one
+// between here and the root, this host's own link is guarded, of which nothing is known:
+// others notice a queue there, too. Otherwise it is false.
 // A peer whose place is not known is taken to be behind all of this node's uplinks.
 func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.GuardConfig, ok bool) {
 	place, known := m.places.of(peer)
@@ -83,7 +83,7 @@ func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.Guard
 		place = unit.Root
 	}
 	guard.Ceiling = unit.Unlimited
-	for _, h := range crossed(m.cfg.Location, place) {
+	for i, h := range crossed(m.cfg.Location, place) {
 		f := m.known.look(h.Location)
 		if !f.limited(h.Up) {
 			continue
@@ -93,16 +93,31 @@ func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.Guard
 			slowest, guard.Link = h, capacity
 		}
 		ok = true
-		// The fleet's budget, not this node's share of it: a share follows what is used,
-		// and would follow the pace down.
 		b := f.budget(m.now(), m.cfg.Policy, h.Up).Payload()
 		guard.Ceiling = min(guard.Ceiling, b.Rate)
+		if share := m.share(i, h); share.Rate < unit.Unlimited {
+			guard.Ceiling = min(guard.Ceiling, unit.Rate(float64(share.Rate)*ahead))
+			guard.Connections = max(guard.Connections, share.Binding.Users)
+		}
+	}
+	if !ok {
+		slowest, ok = topo.Hop{Location: m.cfg.Location, Node: m.cfg.Self, Up: true}, m.anyKnown()
 	}
 	guard.Floor = bandwidth.FloorOf(guard.Link)
 	if guard.Ceiling < unit.Unlimited {
-		guard.Floor = max(guard.Floor, unit.Rate(float64(guard.Ceiling)*guardLeaves))
+		guard.Start = guard.Ceiling
 	}
 	return slowest, guard, ok
+}
+
+// share is this node's of hop i of its way to the root, if that is h.
+func (m *Manager) share(i int, h topo.Hop) bandwidth.Budget {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if up := m.outer[1]; i < len(up) && up[i].Binding.Hop == h {
+		return up[i]
+	}
+	return bandwidth.NoLimit(h)
 }
 
 // crossed are the hops of data from one location to another.

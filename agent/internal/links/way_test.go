@@ -31,8 +31,8 @@ func TestCrossed(t *testing.T) {
 	}
 }
 
-// TestWay: a guard is for the slowest declared link on the way, and there is none
-// within a rack.
+// TestWay: a guard is for the slowest declared link on the way, and within a rack for
+// the host's own, of which nothing is known.
 func TestWay(t *testing.T) {
 	t.Parallel()
 	_, open := openStore(t)
@@ -50,13 +50,25 @@ func TestWay(t *testing.T) {
 		t.Errorf("to who is not known yet: %+v, %v", slowest, ok)
 	}
 	eventually(t, "the place of a peer", func() bool { slowest, guard, ok = m.Way("far"); return slowest.Location == "esy" })
-	if !ok || slowest.Up || guard.Link != 10*mbit || guard.Floor < bandwidth.FloorOf(10*mbit) || guard.Floor > guard.Ceiling/2 {
+	if !ok || slowest.Up || guard.Link != 10*mbit || guard.Floor != bandwidth.FloorOf(10*mbit) {
 		t.Errorf("to another datacenter: %+v, %+v, %v", slowest, guard, ok)
 	}
-	if onLink(guard.Ceiling) > 8*mbit || onLink(guard.Ceiling) < 7*mbit {
-		t.Errorf("the ceiling is %v", guard.Ceiling)
+	share := m.share(0, topo.Hop{Location: "ams/r1", Up: true})
+	if want := unit.Rate(float64(share.Rate) * ahead); share.Rate >= 8*mbit || guard.Ceiling != want || guard.Start != want {
+		t.Errorf("at a share of %v the ceiling is %v and the start %v", share.Rate, guard.Ceiling, guard.Start)
 	}
-	if slowest, _, ok := m.Way("near"); ok {
-		t.Errorf("within the rack: %+v", slowest)
+	slowest, guard, ok = m.Way("near")
+	if !ok || slowest.Node != "n" || guard.Link != 0 || guard.Ceiling != unit.Unlimited || guard.Floor != bandwidth.FloorOf(0) {
+		t.Errorf("within the rack: %+v, %+v, %v", slowest, guard, ok)
+	}
+}
+
+// TestNoWay: where no link is declared nothing is guarded.
+func TestNoWay(t *testing.T) {
+	t.Parallel()
+	_, open := openStore(t)
+	m := start(t, open(), "n", &mover{}, nil)
+	if slowest, _, ok := m.Way("somebody"); ok {
+		t.Errorf("%+v", slowest)
 	}
 }

@@ -17,6 +17,9 @@ const (
 	paceEvery = 50 * time.Millisecond
 	// lookEvery is how often its way is asked for, in rounds of paceEvery.
 	lookEvery = 5
+	// movedLately is for how long a connection that sent something counts as one that
+	// shares a link with others.
+	movedLately = 500 * time.Millisecond
 	// restAfter is from when on a connection that sends nothing is left alone.
 	restAfter = 5 * time.Second
 	// controlPace is the pace of a connection that may send next to no blocks: what
@@ -28,8 +31,9 @@ const (
 type Way struct {
 	// Link is the slowest of them. Connections with the same one share its floor.
 	Link topo.Hop
-	// Guard is for all connections of this agent over Link together; their number
-	// is filled in.
+	// Guard is for all connections of this agent over Link together. Its Connections is
+	// how many agents share the link, 0 if that is not known, and is multiplied by how
+	// many connections this one has over it.
 	Guard bandwidth.GuardConfig
 }
 
@@ -164,13 +168,26 @@ func (p *pacer) look() {
 	for c, s := range p.sending {
 		if way, ok := p.wayTo(c.peer); ok {
 			ways[s] = way
-			sharing[way.Link]++
+			if time.Since(s.since) < movedLately {
+				sharing[way.Link]++
+			}
 		}
 	}
 	for _, s := range p.sending {
 		way, ok := ways[s]
-		way.Guard.Connections = sharing[way.Link]
+		way.share(sharing[way.Link])
 		s.configure(way, ok)
+	}
+}
+
+// share divides what there is for all connections over the link among those that use
+// it. What comes at once from all of them is then not more than the link carries.
+func (w *Way) share(connections int) {
+	n := max(connections, 1)
+	w.Guard.Connections = max(w.Guard.Connections, 1) * n
+	if w.Guard.Ceiling < unit.Unlimited {
+		w.Guard.Ceiling /= unit.Rate(n)
+		w.Guard.Start = min(w.Guard.Start, w.Guard.Ceiling)
 	}
 }
 

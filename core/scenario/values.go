@@ -51,6 +51,8 @@ func (r *reader) bytes(into *unit.Bytes) func(string, ast.Node) {
 	return read(r, into, "write for example 16MiB or 173MB", unit.ParseBytes)
 }
 
+// rate reads a rate. One without a unit is bytes per second: the format, which others
+// write files in, does not forbid it.
 func (r *reader) rate(into *unit.Rate) func(string, ast.Node) {
 	return read(r, into, "write for example 10Mbit, 200KiB or unlimited", unit.ParseRate)
 }

@@ -73,7 +73,7 @@ func ParseRate(s string) (Rate, error) {
 // WithoutUnit reports whether a size or a rate is a plain number. That is bytes for
 // programs, but who types 20 hardly means 20 B/s. Zero needs no unit.
 func WithoutUnit(s string) bool {
-	n, err := strconv.ParseFloat(s, 64)
+	n, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(s), "/s")), 64)
 	return err == nil && n != 0
 }
 

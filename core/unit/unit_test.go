@@ -203,7 +203,7 @@ func TestPerAndInAgree(t *testing.T) {
 }
 
 func TestWithoutUnit(t *testing.T) {
-	for text, want := range map[string]bool{"20": true, "1e6": true, "0": false, "20Mbit": false, "unlimited": false, "": false} {
+	for text, want := range map[string]bool{"20": true, "1e6": true, "20 /s": true, "0": false, "20Mbit": false, "unlimited": false, "": false} {
 		if got := WithoutUnit(text); got != want {
 			t.Errorf("%q: %v", text, got)
 		}

@@ -187,6 +187,7 @@ func TestFormErrors(t *testing.T) {
 		{"tls: {enabled: 1}", "tls.enabled", "must be true or false", "true or false"},
 		{"check_interval: 10", "check_interval", `"10" is not a duration`, "10s"},
 		{"limits: {upload: fast}", "limits.upload", `rate "fast"`, "2Gbit"},
+		{"limits: {upload: 100}", "limits.upload", "100 of what?", "2Gbit"},
 		{"limits: {upload: -1Mbit}", "limits.upload", `rate "-1Mbit"`, "2Gbit"},
 		{"state_dir: /a\nstate_dir: /b", "a.yaml:2", "", ""},
 		{"state_dir: /a\n---\nstate_dir: /b", "a.yaml:3", "second YAML document", "one document"},

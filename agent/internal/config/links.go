@@ -147,19 +147,13 @@ func linkField(l *links.Link, name string, n ast.Node) (err error) {
 	return err
 }
 
-// parseCapacity reads what a link carries. A number alone is bytes elsewhere, but
-// lines are sold in bits.
+// parseCapacity reads what a link carries.
 func parseCapacity(text string) (unit.Rate, error) {
-	r, err := unit.ParseRate(text)
-	switch {
-	case err != nil:
-		return 0, err
-	case r == 0:
-		return 0, errors.New("a link of 0 carries nothing; zero never means unlimited")
-	case unit.WithoutUnit(text):
-		return 0, fmt.Errorf("%s of what?", text)
+	r, err := parseRate(text)
+	if err == nil && r == 0 {
+		err = errors.New("a link of 0 carries nothing; zero never means unlimited")
 	}
-	return r, nil
+	return r, err
 }
 
 // bandwidth checks what contradicts itself.

@@ -86,8 +86,8 @@ var settings = []setting{
 	list("publish.roots", func(c *Config) *[]string { return &c.Publish.Roots }),
 	text("publish.ca_file", func(c *Config) *string { return &c.Publish.CAFile }),
 	list("trust", func(c *Config) *[]string { return &c.Trust }),
-	parsed("limits.download", rateFix, func(c *Config) *unit.Rate { return &c.Limits.Download }, unit.ParseRate),
-	parsed("limits.upload", rateFix, func(c *Config) *unit.Rate { return &c.Limits.Upload }, unit.ParseRate),
+	parsed("limits.download", rateFix, func(c *Config) *unit.Rate { return &c.Limits.Download }, parseRate),
+	parsed("limits.upload", rateFix, func(c *Config) *unit.Rate { return &c.Limits.Upload }, parseRate),
 	part("reserve", reserveFix, func(c *Config) *bandwidth.Part { return &c.Reserve }),
 	declared(),
 	devices(),
@@ -115,6 +115,16 @@ var settings = []setting{
 const quotaFix = "write for example 200GB or 1TiB, or 0 for no limit"
 
 const rateFix = "write for example 2Gbit, 100MiB/s or unlimited"
+
+// parseRate reads a rate. A number alone is bytes for programs, but lines are sold in
+// bits.
+func parseRate(text string) (unit.Rate, error) {
+	r, err := unit.ParseRate(text)
+	if err == nil && unit.WithoutUnit(text) {
+		err = fmt.Errorf("%s of what?", text)
+	}
+	return r, err
+}
 
 func text(key string, at func(*Config) *string) setting {
 	return setting{key, kindText, "", func(c *Config, r raw) error {

@@ -12,7 +12,7 @@ provider "rackswarm" {
 
   tls = {
     ca_file   = "pki/ca.crt"
-    cert_file = "pki/operator.crt"
-    key_file  = "pki/operator.key"
+    cert_file = "pki/alice.crt"
+    key_file  = "pki/alice.key"
   }
 }

@@ -37,6 +37,7 @@ type Conn struct {
 	watched atomic.Bool // the pacer looks after it, or has given it up
 	paced   *paced      // the pacer's
 	pace    atomic.Pointer[Pace]
+	writing writing
 
 	closing sync.Once
 	done    chan struct{}

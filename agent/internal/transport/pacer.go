@@ -245,7 +245,7 @@ func (s *paced) grown(moved int64, now time.Time) {
 // it was told last.
 func (p *pacer) apply(s *paced) {
 	if s.guard == nil {
-		s.conn.pace.Store(nil)
+		s.conn.setPace(nil)
 		p.tell(s, unit.Unlimited)
 		return
 	}
@@ -253,7 +253,7 @@ func (p *pacer) apply(s *paced) {
 	if s.ceiling < controlPace {
 		rate, least = controlPace, controlPace
 	}
-	s.conn.pace.Store(&Pace{Rate: rate, Delay: s.guard.Delay(), Held: s.guard.Held(), Least: least})
+	s.conn.setPace(&Pace{Rate: rate, Delay: s.guard.Delay(), Held: s.guard.Held(), Least: least})
 	if d := rate - s.set; d > s.set/leastChange || -d > s.set/leastChange {
 		p.tell(s, rate)
 	}
@@ -283,7 +283,7 @@ func (p *pacer) giveUp(s *paced, why error) bool {
 	})
 	delete(p.sending, s.conn)
 	s.guard = nil
-	s.conn.pace.Store(nil)
+	s.conn.setPace(nil)
 	_ = s.conn.socket.setPace(unit.Unlimited)
 	return false
 }

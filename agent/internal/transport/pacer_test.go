@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -229,6 +230,49 @@ func TestDeadlineOfAPacedWrite(t *testing.T) {
 	a.pace.Store(&Pace{Rate: 1e9, Least: 1000})
 	if d := a.paceOf(writeChunk); d < writeChunk/1000*time.Second {
 		t.Errorf("%d bytes at 1000 a second within %s", writeChunk, d)
+	}
+}
+
+// A pace that sinks while a write is under way, as the budget of a link sinks, gives
+// the peer more time for that write; a peer that takes nothing is noticed all the same.
+func TestDeadlineOfAWriteWhosePaceSinks(t *testing.T) {
+	const size, least = 100_000, 2000 // which takes 50 s
+	for name, c := range map[string]struct {
+		takes time.Duration // the peer reads until then
+		ends  string
+	}{
+		"the peer takes it":                 {time.Hour, ""},
+		"the peer takes no more after 20 s": {20 * time.Second, "took nothing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := piped(t)
+				began, ended := time.Now(), make(chan error, 1)
+				a.setPace(&Pace{Rate: 1e9, Least: 1e9})
+				go func() { ended <- a.writeAll(make([]byte, size)) }()
+				var reading sync.WaitGroup
+				defer reading.Wait()
+				reading.Go(func() {
+					for buf := make([]byte, least/10); time.Since(began) < c.takes; time.Sleep(100 * time.Millisecond) {
+						if _, err := b.nc.Read(buf); err != nil {
+							return
+						}
+					}
+				})
+				time.Sleep(10 * time.Second)
+				a.setPace(&Pace{Rate: least, Least: least})
+				a.setPace(nil) // which leaves it the time that it has
+				err := <-ended
+				if c.ends == "" && err != nil || c.ends != "" && (err == nil || !strings.Contains(err.Error(), c.ends)) {
+					t.Errorf("after %v it ends by %v", time.Since(began), err)
+				}
+				if most := writeTimeout + size/least*time.Second; time.Since(began) > most {
+					t.Errorf("it ends after %v, not %v", time.Since(began), most)
+				}
+				a.Close(nil)
+				b.Close(nil)
+			})
+		})
 	}
 }
 

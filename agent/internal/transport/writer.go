@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -114,16 +115,57 @@ func (c *Conn) writeBlock(b *block) error {
 func (c *Conn) writeAll(b []byte) error {
 	for len(b) > 0 {
 		chunk := b[:min(len(b), writeChunk)]
-		if err := c.nc.SetWriteDeadline(time.Now().Add(writeTimeout + c.paceOf(len(chunk)))); err != nil {
+		if err := c.beginWrite(len(chunk)); err != nil {
 			return c.writeError(err)
 		}
 		n, err := c.nc.Write(chunk)
+		c.endWrite()
 		if err != nil {
 			return c.writeError(err)
 		}
 		b = b[n:]
 	}
 	return nil
+}
+
+// writing is the write that is under way: when it began, of how many bytes, 0 for
+// none, and when the peer must have taken them.
+type writing struct {
+	mu    sync.Mutex
+	began time.Time
+	bytes int
+	until time.Time
+}
+
+func (c *Conn) beginWrite(bytes int) error {
+	w := &c.writing
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.began, w.bytes = time.Now(), bytes
+	w.until = w.began.Add(writeTimeout + c.paceOf(bytes))
+	return c.nc.SetWriteDeadline(w.until)
+}
+
+func (c *Conn) endWrite() {
+	c.writing.mu.Lock()
+	defer c.writing.mu.Unlock()
+	c.writing.bytes = 0
+}
+
+// setPace notes the pace, nil for none. A peer that we send to more slowly than when a
+// write began has more time for it: it must not be taken to be dead for our own pace,
+// and a write of TLS that has timed out cannot go on.
+func (c *Conn) setPace(p *Pace) {
+	c.pace.Store(p)
+	w := &c.writing
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	until := w.began.Add(writeTimeout + c.paceOf(w.bytes))
+	if w.bytes == 0 || !until.After(w.until) {
+		return
+	}
+	w.until = until
+	_ = c.nc.SetWriteDeadline(until) // it fails if the connection has ended
 }
 
 // paceOf is how long so many bytes take at the least pace that the connection may

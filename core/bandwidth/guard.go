@@ -43,13 +43,14 @@ const (
 	// slowEvery and slowFor are how often, and for how long, the rate is halved, so
 	// that a queue of our own drains and the base delay shows.
 	slowEvery, slowFor = 10 * time.Second, 200 * time.Millisecond
-	// A queue of longQueue times the target is not ours alone where a budget is known,
-	// as that leaves room. For yieldFor, until a measurement can tell who came, a
+	// A queue of longQueue times the target in longSamples after each other is not ours
+	// alone where a budget is known, as that leaves room. For yieldFor, until a measurement can tell who came, a
 	// connection keeps to yieldTo of what it got through the queue: they may need what
 	// was left free, too.
-	longQueue         = 3
-	yieldFor          = 2 * time.Second
-	yieldTo   float64 = 0.35
+	longQueue           = 3
+	longSamples         = 4
+	yieldFor            = 2 * time.Second
+	yieldTo     float64 = 0.35
 	// guardIdle is from when on a connection that has nothing to move knows nothing of
 	// its way any more.
 	guardIdle = time.Second
@@ -240,7 +241,7 @@ func (g *Guard) decrease(s Sample) {
 		cut = min(max(g.delay.Seconds()/drainFor.Seconds(), leastCut), mostCut)
 	}
 	g.rate = g.bounded(min(float64(g.rate), g.reached) * (1 - cut))
-	if g.above > 2 && g.delay > longQueue*g.Target() && g.config.Ceiling < unit.Unlimited {
+	if g.above >= longSamples && g.delay > longQueue*g.Target() && g.config.Ceiling < unit.Unlimited {
 		g.yield(s.At)
 	}
 	g.quietTo = s.At.Add(max(s.RTT, round))

@@ -409,7 +409,7 @@ func TestGuardYieldsUntilOthersAreMeasured(t *testing.T) {
 	}{{10e6, true}, {unit.Unlimited, false}} {
 		g := NewGuard(GuardConfig{Floor: 1e5, Ceiling: test.ceiling, Start: 10e6})
 		s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 5)...)
-		s = samples(g, s, 25*ms, 25*ms, 25*ms)
+		s = samples(g, s, 25*ms, 25*ms, 25*ms, 25*ms)
 		after := g.Rate()
 		s = samples(g, s, slices.Repeat([]time.Duration{10 * ms}, int(yieldFor/round)-2)...)
 		if g.Rate() > after != !test.yields {

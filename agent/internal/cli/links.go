@@ -262,7 +262,7 @@ func writeLinks(w io.Writer, list api.LinkList) {
 			}
 		}
 		for _, warning := range l.Warnings {
-			fmt.Fprintln(w, clean("Warning: link of "+l.Location+": "+warning.Message))
+			fmt.Fprintln(w, clean("Warning: link of "+l.Location+" ("+warning.Fault+"): "+warning.Message))
 		}
 	}
 }

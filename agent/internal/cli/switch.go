@@ -15,7 +15,8 @@ func (r *run) activateCommand() *cobra.Command {
 	return r.switchCommand("activate", "Have nodes switch now to what they have staged",
 		`Have nodes switch now that have staged a new version and wait for the others,
 as the distribution says that all switch together. The others follow when they
-have it. Where hooks refused the version, they are asked once more.`,
+have it. Where hooks refused the version, they are asked
+once more.`,
 		(*client.Client).Activate,
 		func(w io.Writer, d api.Distribution) {
 			fmt.Fprintf(w, "%s: nodes that have staged %s switch to it. Watch it with: rackswarm watch %s\n", d.Name, d.Digest, d.Name)

@@ -35,24 +35,22 @@ func (s *Store) artifactKeys(digest string) []string {
 
 // Artifact returns the artifact of that digest, or ErrNotFound.
 func (s *Store) Artifact(ctx context.Context, digest string) (api.Artifact, error) {
-	record, err := s.client.HGet(ctx, s.keys.artifacts(), digest).Result()
-	if errors.Is(err, redis.Nil) {
-		return api.Artifact{}, noArtifact("look up artifact", digest)
-	}
-	if err != nil {
-		return api.Artifact{}, s.wrap(err, "look up artifact %s", digest)
-	}
-	a, err := decode[api.Artifact]("artifact", digest, record)
-	if err != nil {
-		return api.Artifact{}, err
-	}
+	var record *redis.StringCmd
 	var seeds seedsRead
-	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		record = p.HGet(ctx, s.keys.artifacts(), digest)
 		seeds = s.readSeeds(ctx, p, digest)
 		return nil
 	})
+	switch {
+	case errors.Is(record.Err(), redis.Nil):
+		return api.Artifact{}, noArtifact("look up artifact", digest)
+	case err != nil:
+		return api.Artifact{}, s.wrap(err, "look up artifact %s", digest)
+	}
+	a, err := decode[api.Artifact]("artifact", digest, record.Val())
 	if err != nil {
-		return a, s.wrap(err, "list seeds of %s", digest)
+		return api.Artifact{}, err
 	}
 	seeds.into(ctx, &a)
 	return a, nil

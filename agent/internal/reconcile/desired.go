@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/store"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -27,6 +29,7 @@ type desiredReader struct {
 	// reading is held from before a reading until it is sent: one that began
 	// earlier must not undo what a later one says.
 	reading sync.Mutex
+	read    string // the identity of the store at the last reading; guarded by reading
 }
 
 // kick asks for a reading soon. Kicks that come together are one.
@@ -67,42 +70,80 @@ func (r *desiredReader) run(ctx context.Context) {
 func (r *desiredReader) inOrder(ctx context.Context, send func(desired, error)) error {
 	r.reading.Lock()
 	defer r.reading.Unlock()
-	d, err := r.read(ctx)
+	d, err := r.readAll(ctx)
 	send(d, err)
 	return err
 }
 
-// read returns all distributions, and the records of the artifacts of those that
-// select this node. An artifact without a record is left out.
-func (r *desiredReader) read(ctx context.Context) (desired, error) {
+// maxRereads bounds how often a reading begins anew because the store was another
+// before it.
+const maxRereads = 2
+
+// readAll returns all distributions, and the records of the artifacts of those that
+// select this node. An artifact without a record is left out. All of it is of one
+// store: that had the same identity before and after. Before is at the last reading,
+// so that one takes two round trips.
+func (r *desiredReader) readAll(ctx context.Context) (desired, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	id, err := r.store.Identity(ctx)
-	if err != nil {
-		return desired{}, fmt.Errorf("read the desired state: %w", err)
-	}
-	all, err := r.store.Distributions(ctx)
-	if err != nil {
-		return desired{}, fmt.Errorf("read the desired state: %w", err)
-	}
-	if again, err := r.store.Identity(ctx); err != nil {
-		return desired{}, fmt.Errorf("read the desired state: %w", err)
-	} else if again != id {
-		return desired{}, errors.New("read the desired state: the store lost its data meanwhile")
-	}
-	d := desired{Store: id, Distributions: all, Artifacts: map[string]api.Artifact{}}
-	for _, dist := range all {
-		if _, have := d.Artifacts[dist.Digest]; have || !dist.Selector.Matches(r.node) {
-			continue
+	for try := 0; ; try++ {
+		if r.read == "" {
+			id, err := r.store.Identity(ctx)
+			if err != nil {
+				return desired{}, fmt.Errorf("read the desired state: %w", err)
+			}
+			r.read = id
 		}
-		a, err := r.store.Artifact(ctx, dist.Digest)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
+		d, err := r.readOnce(ctx)
 		if err != nil {
 			return desired{}, fmt.Errorf("read the desired state: %w", err)
 		}
-		d.Artifacts[dist.Digest] = a
+		if d.Store == r.read {
+			return d, nil
+		}
+		if r.read = d.Store; try == maxRereads {
+			return desired{}, errors.New("read the desired state: the store loses its data again and again")
+		}
 	}
-	return d, nil
+}
+
+// maxLookups is how many artifacts are looked up at a time.
+const maxLookups = 16
+
+// readOnce reads everything once; Store is the identity after the distributions were
+// read.
+func (r *desiredReader) readOnce(ctx context.Context) (d desired, err error) {
+	if d.Distributions, err = r.store.Distributions(ctx); err != nil {
+		return d, err
+	}
+	digests := map[string]bool{}
+	for _, dist := range d.Distributions {
+		if dist.Selector.Matches(r.node) {
+			digests[dist.Digest] = true
+		}
+	}
+	lookups, ctx := errgroup.WithContext(ctx)
+	lookups.SetLimit(maxLookups)
+	lookups.Go(func() (err error) {
+		d.Store, err = r.store.Identity(ctx)
+		return err
+	})
+	var mu sync.Mutex // of d.Artifacts
+	d.Artifacts = map[string]api.Artifact{}
+	for digest := range digests {
+		lookups.Go(func() error {
+			a, err := r.store.Artifact(ctx, digest)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				d.Artifacts[digest] = a
+			}
+			return err
+		})
+	}
+	err = lookups.Wait()
+	return d, err
 }

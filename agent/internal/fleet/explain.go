@@ -44,8 +44,8 @@ func reasonsFor(st api.Status, n api.NodeStatus) []api.Reason {
 	case n.Unreachable && !d.Converged(n):
 		return []api.Reason{{Code: api.ReasonDown, Subject: n.Node, Message: "its agent does not answer; this is its last report",
 			Fix: "start the agent there, and see that it reaches the store; or, if it is gone for good: rackswarm rm --node " + n.Node}}
-	case d.Converged(n):
-		return only(n.Reasons, api.ReasonSenderLimit)
+	case d.Converged(n): // it can only be that it sends less than others want
+		return only(n.Reasons, api.ReasonSenderLimit, api.ReasonPriority)
 	case n.Held == nil && held != nil && n.Phase != api.PhaseStaged:
 		return []api.Reason{held.Reason()}
 	case len(n.Reasons) == 0 && n.Phase == api.PhasePending:
@@ -67,11 +67,11 @@ func reasonsFor(st api.Status, n api.NodeStatus) []api.Reason {
 	return append([]api.Reason{}, reasons...)
 }
 
-// only keeps the reasons of one code.
-func only(all []api.Reason, code api.ReasonCode) []api.Reason {
+// only keeps the reasons of some codes.
+func only(all []api.Reason, codes ...api.ReasonCode) []api.Reason {
 	kept := []api.Reason{}
 	for _, r := range all {
-		if r.Code == code {
+		if slices.Contains(codes, r.Code) {
 			kept = append(kept, r)
 		}
 	}

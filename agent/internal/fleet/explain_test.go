@@ -15,14 +15,16 @@ func TestExplain(t *testing.T) {
 	}
 	done := node("done", api.PhaseInstalled, limited...)
 	done.Installed = "x"
+	yields := node("yields", api.PhaseInstalled, api.Reason{Code: api.ReasonPriority})
+	yields.Installed = "x"
 	down := node("down", api.PhaseFetching)
 	down.Unreachable = true
 	st := api.Status{Distribution: d, Summary: api.Summary{Blockers: []string{"down"}}, Nodes: []api.NodeStatus{
-		done, down, node("fetches", api.PhaseFetching, limited...), node("new", api.PhasePending),
+		done, yields, down, node("fetches", api.PhaseFetching, limited...), node("new", api.PhasePending),
 		node("staged", api.PhaseStaged, api.Reason{Code: api.ReasonOthers}),
 		node("starves", api.PhaseFetching, api.Reason{Code: api.ReasonUnserved}),
 	}, Artifact: &api.Artifact{Troubles: []api.SeedTrouble{{Node: "src", Error: api.Error{Message: "changed", Fix: "publish it again"}}}}}
-	want := map[string]api.ReasonCode{"done": api.ReasonSenderLimit, "down": api.ReasonDown, "fetches": api.ReasonLimit,
+	want := map[string]api.ReasonCode{"done": api.ReasonSenderLimit, "yields": api.ReasonPriority, "down": api.ReasonDown, "fetches": api.ReasonLimit,
 		"new": api.ReasonUnheard, "staged": api.ReasonOthers, "starves": api.ReasonUnserved}
 	subjects := map[string]string{"staged": "down", "starves": "src", "down": "down"}
 	for _, n := range Explain(st).Nodes {

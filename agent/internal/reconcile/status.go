@@ -134,7 +134,13 @@ func (r *Reconciler) report(x *dist, urgent bool) {
 	s.Rate, s.Role, s.Peers, s.Waiting = 0, "", 0, "" // of the moment: without a transfer there are none
 	s.Held, s.Top = r.heldNow(x), nil
 	s.Reasons = r.reasons(x, nil, nil)
-	r.credit(r.transferOf(x))
+	switch t := r.transferOf(x); {
+	case t == nil:
+	case t.owner == x.name:
+		r.credit(t)
+	default:
+		r.explain(x, t)
+	}
 	r.reporter.put(x.name, clone(s), urgent)
 }
 
@@ -165,6 +171,7 @@ func (r *Reconciler) reportTraffic() {
 	for _, t := range r.sortedTransfers() {
 		x := r.dists[t.owner]
 		if x == nil {
+			r.reportSending(t)
 			continue
 		}
 		before := x.rec.Status
@@ -172,6 +179,21 @@ func (r *Reconciler) reportTraffic() {
 		if s := &x.rec.Status; s.Sent != before.Sent || s.Rate != before.Rate || s.BytesDone != before.BytesDone ||
 			s.Role != before.Role || s.Peers != before.Peers || s.Waiting != before.Waiting || !slices.Equal(s.Reasons, before.Reasons) {
 			r.report(x, s.Waiting != before.Waiting)
+		}
+	}
+}
+
+// reportSending reports on the distributions whose artifact a published source gives
+// to others, when something else holds it back than before.
+func (r *Reconciler) reportSending(t *transfer) {
+	for _, x := range r.sortedDists() {
+		if x.rec.Status.Digest != t.digest.String() {
+			continue
+		}
+		before := x.rec.Status.Reasons
+		r.explain(x, t)
+		if !slices.Equal(x.rec.Status.Reasons, before) {
+			r.report(x, false)
 		}
 	}
 }
@@ -206,15 +228,23 @@ func (t traffic) plus(s swarmapi.Stats) traffic {
 	return sum
 }
 
-// transferOf returns the transfer in which the distribution's content takes part
-// and of whose digest its status speaks, or nil.
+// transferOf returns the transfer of the digest that the distribution's status speaks
+// of, or nil. What takes part in it is its owner's content.
 func (r *Reconciler) transferOf(x *dist) *transfer {
 	for d, t := range r.transfers {
-		if t.owner == x.name && d.String() == x.rec.Status.Digest {
+		if d.String() == x.rec.Status.Digest {
 			return t
 		}
 	}
 	return nil
+}
+
+// explain has the status say what this node waits for in a transfer in which other
+// content than the distribution's takes part, such as a published source.
+func (r *Reconciler) explain(x *dist, t *transfer) {
+	if stats, ok := r.cfg.Swarm.Stats(t.digest); ok {
+		x.rec.Status.Reasons = r.reasons(x, t, &stats)
+	}
 }
 
 // credit brings the numbers of a transfer into its owner's status.

@@ -49,7 +49,10 @@ func (n *node) untilTold(d artifact.Digest, ok func(limits) bool) {
 type listener struct {
 	swarmapi.Swarm
 	limits limits
+	stats  swarmapi.Stats
 }
+
+func (l *listener) Stats(artifact.Digest) (swarmapi.Stats, bool) { return l.stats, true }
 
 func (l *listener) Join(artifact.Digest, swarmapi.JoinOptions) { l.limits = unlimited() }
 
@@ -210,6 +213,34 @@ func TestReasonsOfTraffic(t *testing.T) {
 		check(swarmapi.Stats{Peers: 1}, api.ReasonPriority, "hotfix", "distribution hotfix comes first, which is normal", "--priority")
 		hotfix.rec.Status.Phase = api.PhaseInstalled
 		check(swarmapi.Stats{Peers: 1}, api.ReasonFetching, "", "no limit of ours binds", "")
+	})
+}
+
+// A node whose published source sends says what holds that back, though the source is
+// no distribution's content, and says so no more when nothing does.
+func TestASourceThatSendsSaysWhatHoldsItBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		digest := artifact.Digest{1}
+		site := api.Distribution{Name: "site", Digest: digest.String(), Priority: "background"}
+		r, swarm := turning(t, "2026-01-17T00:00:00Z", digest, site)
+		r.reporter = newReporter(nil, r.log)
+		r.transfers[digest].owner = ""
+		r.dists["site"] = &dist{name: "site", wanted: &site, rec: &Record{Name: "site", Status: api.NodeStatus{Phase: api.PhaseInstalled, Digest: digest.String()}}}
+		for _, held := range []bool{true, false} {
+			swarm.stats = swarmapi.Stats{}
+			if held {
+				swarm.stats = swarmapi.Stats{UpBound: swarmapi.NodeBound, UpBinding: bandwidth.Binding{Reason: bandwidth.Priority}}
+			}
+			r.reportTraffic()
+			s, told := r.reporter.takeQueued()["site"]
+			if says := len(s.Reasons) == 1 && s.Reasons[0].Code == api.ReasonPriority && strings.Contains(s.Reasons[0].Message, "what it sends to others waits"); !told || says != held {
+				t.Errorf("held back: %v; told: %v, %+v", held, told, s.Reasons)
+			}
+			r.reportTraffic()
+			if again := r.reporter.takeQueued(); len(again) > 0 {
+				t.Errorf("nothing is new, and it tells %+v", again)
+			}
+		}
 	})
 }
 

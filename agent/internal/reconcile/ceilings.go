@@ -48,7 +48,10 @@ func (c *ceilings) lower(down, up unit.Rate, to ceiling) {
 	c.up.lower(to)
 }
 
-const limitFix = "a limit of agent.yaml is raised there, and the agent restarted; another with: rackswarm limit, see: rackswarm limits"
+const (
+	limitFix    = "raise it or take it away with: rackswarm limit; see: rackswarm limits"
+	ownLimitFix = "raise it there, and restart the agent"
+)
 
 func (c *ceilings) apply(l api.Limit) {
 	down, up := l.Rates()
@@ -58,7 +61,7 @@ func (c *ceilings) apply(l api.Limit) {
 // nodeCeilings bound all transfers of this node together.
 func (r *Reconciler) nodeCeilings() ceilings {
 	own := func(rate unit.Rate, by string) ceiling {
-		return ceiling{rate: rate, reason: bandwidth.Group, by: by, fix: limitFix}
+		return ceiling{rate: rate, reason: bandwidth.Group, by: by, fix: ownLimitFix}
 	}
 	c := ceilings{own(r.cfg.Download, "limits.download of its agent.yaml"), own(r.cfg.Upload, "limits.upload of its agent.yaml")}
 	for _, l := range r.controls.Limits {

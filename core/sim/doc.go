@@ -7,8 +7,8 @@
 // A connection is two streams. A stream that has something to send gets its
 // max-min fair share of the links on its path: the sender's, the uplinks up, the
 // uplinks down, the receiver's. Shares are computed anew at most once a step, if
-// streams began or ended, and every tenth of a second; a stream that begins within
-// a step gets what is free until then. Capacities are payload (topo.Goodput), less
+// streams began or ended, their windows opened, or small messages became much more or
+// fewer; a stream that begins within a step gets what is free until then. Capacities are payload (topo.Goodput), less
 // the acknowledgements of what flows the other way, small messages, and traffic
 // that does not yield.
 //

@@ -12,9 +12,10 @@ import (
 // The model's constants. Rates are bytes of payload per second.
 const (
 	// step is the grain of time in which shares change. Where no stream begins or ends
-	// they do so every shareTime, as small messages do not stay as many.
-	step      = time.Millisecond
-	shareTime = 100 * time.Millisecond
+	// they do so when a full link has shareDrift of its capacity more or less for them,
+	// as small messages do not stay as many.
+	step       = time.Millisecond
+	shareDrift = 0.01
 	// hop is what a link takes without a queue; turn what either end takes for a
 	// message: the loop, TLS, the kernel.
 	hop  = 20 * time.Microsecond
@@ -44,10 +45,9 @@ type network struct {
 	clock   *clock
 	root    *place
 	links   []*link
-	active  []*flow   // that have something to send
-	dirty   bool      // shares are to be computed
-	shared  unit.Time // when they were
-	running bool      // ticks are set
+	active  []*flow // that have something to send
+	dirty   bool    // shares are to be computed
+	running bool    // ticks are set
 	between []func()
 	end     unit.Time
 	heap    linkHeap
@@ -250,9 +250,8 @@ func (n *network) tick() {
 			n.finish(i)
 		}
 	}
-	if n.dirty || now.Sub(n.shared) >= shareTime {
+	if n.dirty || slices.ContainsFunc(n.active, func(f *flow) bool { return f.opening(now.Add(-step)) }) {
 		n.share()
-		n.shared = now
 	}
 	waiting := n.queues(step)
 	n.end = now.Add(step)
@@ -283,6 +282,7 @@ func (n *network) queues(d time.Duration) bool {
 		switch {
 		case math.IsInf(l.capacity, 1) || l.capacity == 0:
 		case l.full && len(l.flows) > 0:
+			n.dirty = n.dirty || math.Abs(l.free()-l.used) > shareDrift*l.capacity
 			l.queue += time.Duration(float64(l.longest()-l.queue) * min(d.Seconds()/queueRise.Seconds(), 1))
 		case l.queue > 0:
 			use := (l.used + l.taken + l.acks + l.small) / l.capacity

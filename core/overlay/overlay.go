@@ -136,6 +136,9 @@ func (o *Overlay) GroupChanged(now unit.Time, g Group, out []Action) []Action {
 	if l.slot >= 0 && o.deposed(i) {
 		out = o.loseSlot(now, i, out)
 	}
+	if l.slot >= 0 && l.yieldAt == unit.Never && o.outplaced(i) {
+		l.yieldAt = now.Add(settleLater)
+	}
 	if o.wantsSlot(i) && l.countAt == unit.Never {
 		l.countAt = now.Add(o.rand.Jitter(settleJitter))
 		if i > 0 && g.worth(o.self, l.location) == 0 {

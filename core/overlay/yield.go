@@ -39,6 +39,9 @@ func (o *Overlay) Limit(now unit.Time, limit unit.Rate) {
 func (o *Overlay) yield(now unit.Time, i int, out []Action) []Action {
 	l := &o.levels[i]
 	l.yieldAt = unit.Never
+	if l.slot >= 0 && o.outplaced(i) {
+		return o.loseSlot(now, i, out)
+	}
 	if l.slot < 0 || o.self.Limit != Paused {
 		return out
 	}
@@ -52,4 +55,15 @@ func (o *Overlay) yield(now unit.Time, i int, out []Action) []Action {
 // couldRepresent reports whether a member could take a slot that becomes free.
 func (l *level) couldRepresent(m Member) bool {
 	return !m.Initial && m.Limit != Paused && !m.Complete && !slices.Contains(l.group.Slots, m.Node)
+}
+
+// outplaced reports whether the node is beside an initial seeder in a part of level i's
+// location, and a member from another part could have its slot: one that was not there
+// yet when the slots were taken. What the two parts send outward would share the
+// seeder's uplink for good.
+func (o *Overlay) outplaced(i int) bool {
+	l := &o.levels[i]
+	return l.group.worth(o.self, l.location) == 0 && slices.ContainsFunc(l.group.Members, func(m Member) bool {
+		return l.couldRepresent(m) && m.Limit == 0 && m.Permille < almostDone && !o.distrusted[m.Node] && l.group.worth(m, l.location) > 0
+	})
 }

@@ -46,3 +46,50 @@ func TestPausedRepresentativeYields(t *testing.T) {
 		}
 	}
 }
+
+// The initial seeder's neighbours came first and took the slots of the location that
+// both are in. When members of its other parts come they leave the slots to these, and
+// do not take them again.
+func TestNeighboursOfTheSeederYieldToOtherParts(t *testing.T) {
+	seeder := Member{Node: "s", Location: "ams/r1", Initial: true, Complete: true}
+	fellow := Member{Node: "b", Location: "ams/r1"}
+	for name, c := range map[string]struct {
+		other Member
+		want  bool
+	}{
+		"from another part":        {Member{Location: "ams/r2"}, true},
+		"from ours":                {Member{Location: "ams/r1"}, false},
+		"who is almost done":       {Member{Location: "ams/r2", Permille: almostDone}, false},
+		"who has a limit":          {Member{Location: "ams/r2", Limit: 1000}, false},
+		"another initial seeder":   {Member{Location: "ams/r2", Initial: true}, false},
+		"who has a slot with them": {Member{Node: "b", Location: "ams/r2"}, false},
+	} {
+		o := newTest(Member{Node: "a", Location: "ams/r1"})
+		for i := range o.levels {
+			o.levels[i].joined, o.levels[i].seen = true, true
+		}
+		o.levels[0].slot, o.levels[1].slot = 0, 0
+		g := Group{Location: "ams", Members: []Member{o.self, fellow, seeder}, Slots: []unit.NodeID{"a", "b"}}
+		o.GroupChanged(0, g, nil)
+		o.Tick(unit.Time(time.Second), nil)
+		if o.levels[1].slot < 0 {
+			t.Fatalf("%s: it yields to nobody", name)
+		}
+		if c.other.Node == "" {
+			c.other.Node = "z"
+			g.Members = append(g.Members, c.other)
+		} else {
+			g.Members = []Member{o.self, c.other, seeder}
+		}
+		o.GroupChanged(unit.Time(time.Second), g, nil)
+		out := o.Tick(unit.Time(time.Second).Add(settleLater), nil)
+		if yields := o.levels[1].slot < 0 && len(find[Leave](out)) == 1; yields != c.want {
+			t.Errorf("%s: it yields: %v, want %v; %v", name, yields, c.want, out)
+		}
+		g.Slots = []unit.NodeID{"", "b"}
+		o.GroupChanged(unit.Time(3*time.Second), g, nil)
+		if c.want && len(find[Claim](o.Tick(unit.Time(4*time.Second), nil))) > 1 { // one renews the slot below
+			t.Errorf("%s: it claims again what it has left", name)
+		}
+	}
+}

@@ -64,11 +64,12 @@ const stuckTime = 10 * time.Second
 // holdsBack reports whether others wait as our location at the depth owes something
 // outside that gets out.
 func (s *Swarm) holdsBack(now unit.Time, depth int) bool {
-	owes, left := s.owesOutside(now, depth), &s.leaving[depth]
+	owes, leaves := s.owesOutside(now, depth)
+	left := &s.leaving[depth]
 	if !owes || *left == 0 {
 		*left = now // from now on something is to get out
 	}
-	return owes && now.Sub(*left) < stuckTime
+	return leaves && now.Sub(*left) < stuckTime
 }
 
 // noteLeaving takes into account that p gets a span of ours, or is given it: that is
@@ -88,9 +89,9 @@ func (s *Swarm) noteLeaving(now unit.Time, p *peer, x int32) {
 }
 
 // owesOutside reports whether we have a span that nobody outside of our location
-// at the depth has, and that nobody has STARTed, or somebody of late: the uplink
-// has something to carry that is not there yet.
-func (s *Swarm) owesOutside(now unit.Time, depth int) bool {
+// at the depth has; and whether the uplink has something of that to carry which is not
+// there yet: nobody has STARTed it, or somebody of late.
+func (s *Swarm) owesOutside(now unit.Time, depth int) (owes, leaves bool) {
 	for i, w := range s.have {
 		if w == 0 {
 			continue
@@ -104,15 +105,15 @@ func (s *Swarm) owesOutside(now unit.Time, depth int) bool {
 			}
 		}
 		if w&^s.starts.spans[i] != 0 {
-			return true
+			return true, true
 		}
 		for ; w != 0; w &= w - 1 {
-			if s.underWay(now, int32(i*64+bits.TrailingZeros64(w))) {
-				return true
+			if owes = true; s.underWay(now, int32(i*64+bits.TrailingZeros64(w))) {
+				return true, true
 			}
 		}
 	}
-	return false
+	return owes, false
 }
 
 // nearerRelays reports whether somebody who is nearer to us than p passes on to p

@@ -61,6 +61,24 @@ func TestOwingHoldsBackWhileSomethingGetsOut(t *testing.T) {
 	}
 }
 
+// A relay STARTs all that is owed now and then, asks for nothing and says STOP. While its
+// START is not young nobody waits for it, but that is no progress: it does not have others
+// wait for ten seconds more.
+func TestOwingWhatIsOnlyStarted(t *testing.T) {
+	s := owing(2)
+	for at := 1.; at < 60; at++ {
+		switch int(at) % 12 {
+		case 6:
+			s.PeerStarted(seconds(at), "relay", []uint32{1}, nil)
+		case 9:
+			s.PeerStopped(seconds(at), "relay", []uint32{1}, nil)
+		}
+		if served := s.sends(seconds(at+0.5), "p", 0); !served && at > stuckTime.Seconds() {
+			t.Errorf("after %g s p is held back, and nothing got out", at)
+		}
+	}
+}
+
 // When something is owed again, after a time in which nothing was, others wait again.
 func TestOwingAgain(t *testing.T) {
 	s := owing(2)

@@ -18,7 +18,7 @@ const (
 
 // relay is how a peer passes on what it got from an initial seeder.
 type relay struct {
-	// servedAt is when it was given a span that nobody had been given.
+	// servedAt is when it was given a block of a span that nobody else had been given.
 	servedAt unit.Time
 	// backlog is what it has of that and nobody else has, in bytes; since is when
 	// that, or what is left of it, was counted last.

@@ -35,7 +35,7 @@ type served struct {
 type seeding struct {
 	spans   map[int32]served
 	began   unit.Time     // the first span was given away
-	gave    unit.Time     // the last one that nobody had been given
+	gave    unit.Time     // a block of one that nobody else had been given
 	near    []unit.Time   // by level of the receiver, when such a peer was served last
 	latency time.Duration // mean from giving a span to its reaching a second peer
 }
@@ -80,6 +80,9 @@ func (s *Swarm) spreads(now unit.Time, p *peer, x int32) bool {
 		s.give(now, p, x)
 		return false
 	case q == p:
+		if !p.have.Has(int(x)) {
+			s.giving(now, p)
+		}
 		s.serving(now, p)
 		return false
 	case p.level > q.level || p.level < q.level && !s.relayed(p):
@@ -141,9 +144,12 @@ func (s *Swarm) give(now unit.Time, p *peer, x int32) {
 		s.seeding.began = now
 	}
 	s.seeding.spans[x] = served{to: p.Node, at: now}
-	p.relay.servedAt, s.seeding.gave = now, now
+	s.giving(now, p)
 	s.serving(now, p)
 }
+
+// giving notes that a first copy is given, by a block of many if the span is long.
+func (s *Swarm) giving(now unit.Time, p *peer) { p.relay.servedAt, s.seeding.gave = now, now }
 
 func (s *Swarm) serving(now unit.Time, p *peer) { s.seeding.near[p.level] = now + 1 }
 

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -46,9 +47,14 @@ func checkFormat(dir string) error {
 	return nil
 }
 
-// writeFormat marks the directory as one of this version.
+// writeFormat marks the directory as one of this version, unless it is: an agent that
+// ended while the disk was full has to come back.
 func writeFormat(dir string) error {
-	if err := atomicfile.Write(filepath.Join(dir, formatName), fmt.Appendln(nil, stateFormat)); err != nil {
+	file, want := filepath.Join(dir, formatName), fmt.Appendln(nil, stateFormat)
+	if text, err := os.ReadFile(file); err == nil && bytes.Equal(text, want) {
+		return nil
+	}
+	if err := atomicfile.Write(file, want); err != nil {
 		return stateError(dir, err)
 	}
 	return nil

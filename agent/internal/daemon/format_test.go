@@ -2,10 +2,15 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/rackswarm/rackswarm/agent/internal/config"
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
@@ -37,5 +42,29 @@ func TestFormat(t *testing.T) {
 				t.Errorf("error: %v", err)
 			}
 		})
+	}
+}
+
+// What an agent needs to start again takes no space: it comes back on a full disk.
+func TestStartWithAFullDisk(t *testing.T) {
+	d := &daemon{cfg: config.Config{StateDir: t.TempDir()}}
+	full := func(name, target string) {
+		t.Helper()
+		if err := os.Symlink(target, filepath.Join(d.cfg.StateDir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := writeFormat(d.cfg.StateDir); err != nil {
+		t.Fatal(err)
+	}
+	full("lock", "/dev/full")
+	full(formatName+".tmp", "/dev/full") // whatever is written there fails
+	if err := d.openState(t.Context()); err != nil {
+		t.Error(err)
+	}
+	d.close()
+	var e *api.Error
+	if err := stateError("dir", fmt.Errorf("write: %w", unix.ENOSPC)); !errors.As(err, &e) || !strings.Contains(e.Fix, "free space") {
+		t.Errorf("a directory that is new then: %v", err)
 	}
 }

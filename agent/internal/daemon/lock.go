@@ -39,13 +39,24 @@ func (d *daemon) openState(context.Context) error {
 	if err != nil {
 		return stateError(d.cfg.StateDir, fmt.Errorf("lock %s: %w", file.Name(), err))
 	}
-	if err := file.Truncate(0); err != nil {
-		return stateError(d.cfg.StateDir, err)
-	}
-	if _, err := fmt.Fprintf(file, "%d\n", os.Getpid()); err != nil {
+	if err := noteHolder(file); err != nil {
 		return stateError(d.cfg.StateDir, err)
 	}
 	return writeFormat(d.cfg.StateDir)
+}
+
+// noteHolder writes this process's number to the lock, for stateTaken. An agent that
+// ended while the disk was full comes back without it.
+func noteHolder(file *os.File) error {
+	number := fmt.Appendln(nil, os.Getpid())
+	_, err := file.WriteAt(number, 0) // in place: that takes no space
+	if errors.Is(err, unix.ENOSPC) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return file.Truncate(int64(len(number)))
 }
 
 // stateTaken names the process that holds the lock, which wrote its number.
@@ -60,6 +71,10 @@ func stateTaken(dir string, file *os.File) error {
 }
 
 func stateError(dir string, err error) error {
-	return &api.Error{Code: api.CodeIO, Subject: "state_dir " + dir, Message: err.Error(),
+	e := &api.Error{Code: api.CodeIO, Subject: "state_dir " + dir, Message: err.Error(),
 		Fix: "make it a directory that the agent's user may write to"}
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		e.Fix = "free space or inodes on its filesystem"
+	}
+	return e
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -202,4 +203,36 @@ func TestEmbeddedStuckSubscriber(t *testing.T) {
 			must(t, ctx.Err())
 		}
 	}
+}
+
+// TestEmbeddedStateCannotBeWritten: who cannot write the state says so once, however
+// often it tries, and writes it as soon as that works.
+func TestEmbeddedStateCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "store.json")
+	inTheWay := file + ".tmp"
+	must(t, os.MkdirAll(filepath.Join(inTheWay, "full"), 0o700))
+	lines := make(chan string, 100)
+	e := start(t, store.EmbeddedConfig{Listen: "127.0.0.1:0", StateFile: file, Logger: slog.New(slog.NewTextHandler(sendLines(lines), nil))})
+	s := open(t, store.Config{URL: "redis://" + e.Addr()})
+	must(t, s.PutBackup(t.Context(), api.Backup{ID: "b"}))
+	if line := <-lines; !strings.Contains(line, "cannot be written") || !strings.Contains(line, file) {
+		t.Error(line)
+	}
+	time.Sleep(time.Second) // for it to try again, and to say more than it should
+	must(t, os.RemoveAll(inTheWay))
+	if line := <-lines; !strings.Contains(line, "written again") {
+		t.Error(line)
+	}
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), `{backups}:records`) {
+		t.Errorf("the file holds %s, %v", text, err)
+	}
+}
+
+// sendLines sends what is logged.
+type sendLines chan<- string
+
+func (l sendLines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
 }

@@ -79,7 +79,7 @@ func (s *state) observe(_ *server.Peer, _ string, args ...string) bool {
 // was observed, so there is a second look one delay later.
 func (s *state) run() {
 	defer close(s.done)
-	for looks := 0; ; {
+	for looks, failing := 0, false; ; {
 		if looks == 0 {
 			select {
 			case <-s.stop:
@@ -99,11 +99,23 @@ func (s *state) run() {
 		default:
 		}
 		looks--
-		if err := s.save(false); err != nil {
-			s.logger.Error("write the state of the embedded store", "file", s.path, "error", err)
+		err := s.save(false)
+		if err != nil {
 			looks = max(looks, 1)
 		}
+		s.tell(err, &failing)
 	}
+}
+
+// tell logs that the state cannot be written, once until it can.
+func (s *state) tell(err error, failing *bool) {
+	switch {
+	case err != nil && !*failing:
+		s.logger.Error("the state of the embedded store cannot be written: what is changed now is lost if this agent ends; it is tried again", "file", s.path, "error", err)
+	case err == nil && *failing:
+		s.logger.Info("the state of the embedded store is written again", "file", s.path)
+	}
+	*failing = err != nil
 }
 
 // close writes a last time. The server has ended before.

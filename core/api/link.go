@@ -98,6 +98,8 @@ type LinkStatus struct {
 // LinkList answers GET /v1/links, sorted by location.
 type LinkList struct {
 	Links []LinkStatus `json:"links"`
+	// Host is the own link of the node that was asked.
+	Host *HostLink `json:"host,omitempty"`
 	// StoreDown says that this is what the asked node knew last.
 	StoreDown bool `json:"store_down,omitempty"`
 }

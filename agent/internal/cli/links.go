@@ -20,7 +20,8 @@ import (
 const linksHelp = `List the links between locations and what is above them that anybody declared: what
 each carries, what others than the fleet use of it, what the fleet moves, and what
 it may move at most. Up is out of the location. A link is declared by links or
-devices of agent.yaml, or by rackswarm links set; others have no limit.`
+devices of agent.yaml, or by rackswarm links set; others have no limit. The last one
+is the own link of the node that is asked, and what that node moves over it.`
 
 func (r *run) linksCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -243,16 +244,24 @@ func writeLinks(w io.Writer, list api.LinkList) {
 		fmt.Fprintf(w, "The store does not answer: this is what the agent that was asked knew last.\n\n")
 	}
 	if len(list.Links) == 0 {
-		fmt.Fprintln(w, "No link is declared: none limits transfers. See: rackswarm links --help")
+		fmt.Fprintln(w, "No link of a location is declared: none limits transfers. See: rackswarm links --help")
+	}
+	all := list.Links
+	if host, ok := hostRow(list.Host); ok {
+		all = append(slices.Clone(all), host)
+	} else if list.Host != nil {
+		fmt.Fprintln(w, clean(noSpeed(*list.Host)))
+	}
+	if len(all) == 0 {
 		return
 	}
 	rows := [][]string{{"LINK", "", "CAPACITY", "OTHERS", "OURS", "BUDGET", "MEASURED", "BY"}}
-	for _, l := range list.Links {
+	for _, l := range all {
 		rows = append(rows, append([]string{l.Location, "up"}, append(linkCells(l.Up, l.Measured), measured(l), l.Source)...),
 			append([]string{"", "down"}, append(linkCells(l.Down, l.Measured), "", onNode(l.Node))...))
 	}
 	table(w, rows)
-	for _, l := range list.Links {
+	for _, l := range all {
 		if most := ceilings(l); most != "" {
 			fmt.Fprintln(w, clean(most))
 		}

@@ -45,6 +45,17 @@ func TestLinks(t *testing.T) {
 	}
 	f.nodes()
 	f.golden("links", f.ok("links"))
+	list.Host = &api.HostLink{Node: "web1", Interface: "eth0", Measured: true, Age: 0.44, Up: direction("ams1/r1", true, quiet, 2e6),
+		Down: api.LinkDirection{Reason: "open", Budget: int64(unit.Unlimited)}}
+	f.golden("linkshost", f.ok("links"))
+	list.Host.Up, list.Host.Down = api.LinkDirection{Reason: "open"}, api.LinkDirection{Reason: "open"}
+	if out := f.ok("links"); !strings.Contains(out, "Nothing limits the own link of host web1: the speed of interface eth0 is not known. See host.up in agent.yaml.") {
+		t.Errorf("a host without a speed: %s", out)
+	}
+	list.Host.Up.Capacity = int64(unit.Unlimited)
+	if out := f.ok("links"); !strings.Contains(out, "host.up and host.down in its agent.yaml say so") {
+		t.Errorf("a host without a limit: %s", out)
+	}
 	list.StoreDown = true
 	if out := f.ok("links"); !strings.HasPrefix(out, "The store does not answer") {
 		t.Errorf("without the store: %s", out)

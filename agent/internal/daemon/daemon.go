@@ -290,7 +290,7 @@ func (d *daemon) openControl(context.Context) (err error) {
 		return err
 	}
 	c.Publisher, c.Torrent, c.Collector, c.Transfers = d.publisher, d.torrent, collector{d}, d.loop.Transfers
-	c.Databases, c.Node, c.Links = d.runner, d.reconcile, d.links.List
+	c.Databases, c.Node, c.Links = d.runner, d.reconcile, d.listLinks
 	d.budget.OnFull(func(ctx context.Context) {
 		if _, err := (collector{d}).Collect(ctx, false); err != nil {
 			d.log.Warn("not all that nothing needs is deleted", "error", err)

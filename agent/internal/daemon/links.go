@@ -12,6 +12,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/loop"
 	"github.com/rackswarm/rackswarm/agent/internal/probe"
 	"github.com/rackswarm/rackswarm/agent/internal/transport"
+	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -51,6 +52,14 @@ func (d *daemon) openLinks(context.Context) error {
 		return transport.Way{Link: slowest, Guard: guard}, ok
 	})
 	return nil
+}
+
+// listLinks is what is known of all links, this node's own included.
+func (d *daemon) listLinks(ctx context.Context) (api.LinkList, error) {
+	list, err := d.links.List(ctx)
+	host := d.load.Link(d.cfg.Node.Name, d.cfg.Node.Location)
+	list.Host = &host
+	return list, err
 }
 
 // steered is the swarm, with the limits that operators set as budgets beside those of

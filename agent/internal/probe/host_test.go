@@ -38,8 +38,8 @@ func TestAHostIsSampled(t *testing.T) {
 	files := map[string]string{
 		"proc/stat": "cpu 1 2 3 4 5 6 7 8 9 10\n", "proc/net/route": routes,
 		"proc/pressure/cpu": "some avg10=1.00 avg60=0 avg300=0 total=10\n", "proc/pressure/io": "some avg10=2.00 avg60=0 avg300=0 total=20\n",
-		"proc/pressure/memory":                   "some avg10=3.00 avg60=0 avg300=0 total=30\n",
-		"proc/net/dev": counters, "sys/class/net/eth0/statistics/rx_bytes": "200\n", "sys/class/net/eth0/speed": "1000\n",
+		"proc/pressure/memory": "some avg10=3.00 avg60=0 avg300=0 total=30\n",
+		"proc/net/dev":         counters, "sys/class/net/eth0/statistics/rx_bytes": "200\n", "sys/class/net/eth0/speed": "1000\n",
 		"sys/class/net/eth0/device/vendor": "0x8086\n",
 	}
 	h, err := NewHost(HostConfig{Root: kernel(t, files)})

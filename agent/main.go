@@ -15,6 +15,6 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	app := cli.App{Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(), RunAgent: runAgent, CheckAgent: daemon.CheckDatabases}
+	app := cli.App{Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(), RunAgent: runAgent, CheckAgent: daemon.CheckPlugins}
 	os.Exit(app.Main(ctx, os.Args[1:]))
 }

@@ -17,7 +17,7 @@ const (
 	FaultVanished Fault = "vanished" // the interface is not there
 	FaultReset    Fault = "reset"    // the counters began anew: a reboot, or another interface
 	FaultClock    Fault = "clock"    // a reading that is not later than the one before
-	FaultAbsurd   Fault = "absurd"   // more than the link can carry
+	FaultAbsurd   Fault = "absurd"   // more than the link can carry, or nothing that can be
 	FaultFalse    Fault = "false"    // less than the agents themselves have moved
 	FaultCapacity Fault = "capacity" // not known, or contradictory
 	FaultLost     Fault = "lost"     // the store does not have what was declared any more

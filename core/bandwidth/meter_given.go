@@ -1,6 +1,10 @@
 package bandwidth
 
-import "github.com/rackswarm/rackswarm/core/unit"
+import (
+	"time"
+
+	"github.com/rackswarm/rackswarm/core/unit"
+)
 
 // Given is a use that somebody else measured, such as a sensor.
 type Given struct {
@@ -9,9 +13,13 @@ type Given struct {
 	At                       unit.Time
 }
 
+// givenOver is the time that a use is taken to be the mean of, if there is none before.
+const givenOver = time.Second
+
 // Take takes a use instead of a reading, and returns what is wrong that was not
 // before. One that is not later than the last one is that again. A Meter gets
-// either readings or uses.
+// either readings or uses. A use is taken to be the mean of the time since the one
+// before it, as what the fleet itself has moved is subtracted of that time.
 func (m *Meter) Take(g Given) []Warning {
 	m.faults.clear(FaultSilent, FaultRefused, FaultVanished)
 	m.setCapacity(g.UpCapacity, g.DownCapacity)
@@ -22,6 +30,10 @@ func (m *Meter) Take(g Given) []Warning {
 	case above(g.Down, m.use.DownCapacity):
 		m.raiseAbsurd("down", g.Down, m.use.DownCapacity)
 	default:
+		m.use.Over = givenOver
+		if m.known {
+			m.use.Over = min(g.At.Sub(m.use.At), maxRefresh)
+		}
 		m.use.Up, m.use.Down, m.use.At, m.known = max(g.Up, 0), max(g.Down, 0), g.At, true
 		m.limit()
 		m.faults.clear(FaultAbsurd)

@@ -33,8 +33,11 @@ type SensorDescription struct {
 
 // LinkReading is what a link carried lately.
 type LinkReading struct {
-	Link     string
-	Up, Down int64 // out of the location and into it, bytes per second
+	Link string
+	// Up and Down are what went out of the location and into it, headers and the fleet's
+	// own traffic included, in bytes per second: the means of the time since the reading
+	// before, of a second for the first one.
+	Up, Down int64
 	// The capacities, in bytes per second, 0 if they are not known.
 	UpCapacity, DownCapacity int64
 	// Age is how old Up and Down are.

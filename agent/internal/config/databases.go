@@ -36,7 +36,7 @@ type Database struct {
 
 const (
 	databaseFix = `write {name: {driver: postgres, data: /srv/pg/main/data, settings: {bin: /usr/lib/postgresql/15/bin}, commands: {start: [...], stop: [...]}}}; settings, commands and allow_primary may be left out`
-	driversFix  = "write it with: sha256sum /usr/local/lib/rackswarm/" + pluginhost.Prefix + "* >" + DefaultDrivers
+	driversFix  = "write it with: sha256sum /usr/local/lib/rackswarm/rackswarm-* >" + DefaultDrivers
 )
 
 // databaseName is what core/restore takes as a name.
@@ -245,10 +245,10 @@ func (v *validator) command(name, what string, argv []string) {
 }
 
 // CheckDrivers looks whether the catalogue can be used and has all drivers that
-// the databases name. Load leaves that out: an agent whose catalogue is broken
+// the databases name, and all sensors that the devices do. Load leaves that out: an agent whose catalogue is broken
 // does its other work. The error joins one *api.Error for each finding.
 func (c *Config) CheckDrivers() error {
-	if len(c.Databases) == 0 || c.Drivers == "" {
+	if len(c.Databases)+len(c.Sensors()) == 0 || c.Drivers == "" {
 		return nil // Load has reported what is missing
 	}
 	v := &validator{c: c}
@@ -267,5 +267,21 @@ func (c *Config) CheckDrivers() error {
 				"driver of %s: %q is not in %s", name, driver, c.Drivers)
 		}
 	}
+	for _, name := range c.Sensors() {
+		if sensor := c.Devices[name].Sensor; !slices.Contains(catalog.Sensors(), sensor) {
+			v.fail("devices", "add its program to the catalogue, or choose one of: "+strings.Join(catalog.Sensors(), ", "),
+				"sensor of %s: %q is not in %s", name, sensor, c.Drivers)
+		}
+	}
 	return errors.Join(v.errs...)
+}
+
+// Sensors are the names of the devices that are sensors, sorted.
+func (c *Config) Sensors() (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(c.Devices)) {
+		if c.Devices[name].Sensor != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -20,9 +20,14 @@ import (
 	"github.com/rackswarm/rackswarm/core/yamlnode"
 )
 
-// Device is a switch or router that is asked by SNMP how much of links is used.
-// Its secrets are in files.
+// Device is a switch or router that is asked by SNMP how much of links is used, or a
+// sensor that is. Its secrets are in files.
 type Device struct {
+	// Sensor is the name of a program of the catalogue that is asked instead, with its
+	// own settings; "" for SNMP.
+	Sensor   string
+	Settings map[string]string
+
 	probe.Device // without secrets and links
 	// CommunityFile is of SNMP v2c; v3 has User and two files of passwords.
 	CommunityFile       string
@@ -32,7 +37,7 @@ type Device struct {
 }
 
 const devicesFix = `write {core1: {host: 10.0.0.1, community_file: /etc/rackswarm/snmp, links: {ams1/rsn-27: {interface: ge-0/0/1, side: inside}}}}, ` +
-	`or user, auth_password_file and privacy_password_file instead of community_file`
+	`or user, auth_password_file and privacy_password_file instead of community_file; or {flows: {sensor: sflow, settings: {...}, links: {ams1/rsn-27: {}}}}`
 
 func devices() setting {
 	return setting{"devices", kindDevices, devicesFix, func(c *Config, r raw) error {
@@ -43,7 +48,11 @@ func devices() setting {
 		for _, name := range slices.Sorted(maps.Keys(c.Devices)) {
 			d := c.Devices[name]
 			for _, l := range slices.Sorted(maps.Keys(d.Interfaces)) {
-				all = append(all, fmt.Sprintf("%s=%s:%s", name, l, d.Interfaces[l]))
+				by := d.Interfaces[l].String()
+				if d.Sensor != "" { // its settings are its own affair
+					by = "sensor " + d.Sensor
+				}
+				all = append(all, fmt.Sprintf("%s=%s:%s", name, l, by))
 			}
 		}
 		return strings.Join(all, ",")
@@ -72,6 +81,13 @@ func (d *document) device(s setting, key string, at ast.Node, m ast.MapNode) (De
 			dev.Interfaces, good = byPlace, good && read && placed
 			continue
 		}
+		if name == "settings" && isMap {
+			at := s
+			at.key = key + ".settings"
+			v, read := d.labels(at, body)
+			dev.Settings, good = v.labels, good && read
+			continue
+		}
 		if err := deviceField(&dev, name, it.Value()); err != nil {
 			d.fail(it.Key(), key+"."+name, devicesFix, "%v", err)
 			good = false
@@ -87,16 +103,16 @@ func (d *document) device(s setting, key string, at ast.Node, m ast.MapNode) (De
 func deviceField(d *Device, name string, n ast.Node) (err error) {
 	text, isText := yamlnode.Scalar(n)
 	texts := map[string]*string{
-		"host": &d.Host, "user": &d.User.Name, "auth": &d.User.Auth, "privacy": &d.User.Privacy,
+		"sensor": &d.Sensor, "host": &d.Host, "user": &d.User.Name, "auth": &d.User.Auth, "privacy": &d.User.Privacy,
 		"community_file": &d.CommunityFile, "auth_password_file": &d.AuthPasswordFile, "privacy_password_file": &d.PrivacyPasswordFile,
 	}
 	at, known := texts[name]
 	switch {
 	case slices.Contains([]string{"community", "auth_password", "privacy_password"}, name):
 		return fmt.Errorf("a secret does not belong here; write it to a file and name that: %s_file", name)
-	case !known && !slices.Contains([]string{"port", "interval", "timeout", "links"}, name):
+	case !known && !slices.Contains([]string{"port", "interval", "timeout", "links", "settings"}, name):
 		return errors.New("unknown setting")
-	case !isText || name == "links":
+	case !isText || name == "links" || name == "settings":
 		return fmt.Errorf("cannot be %s", yamlnode.Form(n))
 	case name == "port":
 		d.Port, err = parseNumber(text)
@@ -168,7 +184,30 @@ func parseSide(text string) (bandwidth.Side, error) {
 	return bandwidth.Inside, fmt.Errorf("%q is no side: inside is an interface of the location's own router, outside one of the router above", text)
 }
 
-// Resolve reads the device's secrets.
+// Meters are the links that a sensor measures, by location.
+func (d Device) Meters() (all []bandwidth.MeterConfig) {
+	for _, l := range slices.Sorted(maps.Keys(d.Interfaces)) {
+		m := d.Interfaces[l].MeterConfig
+		m.Link = l
+		all = append(all, m)
+	}
+	return all
+}
+
+// checkSensor says what does not belong to a sensor.
+func (d Device) checkSensor() error {
+	if d.Host != "" || d.Port != 0 || d.User != (probe.User{}) || d.CommunityFile+d.AuthPasswordFile+d.PrivacyPasswordFile != "" {
+		return fmt.Errorf("it has the sensor %s and what belongs to SNMP: leave out host, port, user and the files of secrets, or sensor", d.Sensor)
+	}
+	for l, i := range d.Interfaces {
+		if i.Name+i.Alias != "" || i.Index != 0 || i.Side != bandwidth.Inside {
+			return fmt.Errorf("link of %s: a sensor knows links by their location: leave out interface, alias, index and side", l)
+		}
+	}
+	return nil
+}
+
+// Resolve reads the secrets of a device that is no sensor.
 func (d Device) Resolve() (probe.Device, error) {
 	dev := d.Device
 	for _, l := range slices.Sorted(maps.Keys(d.Interfaces)) {
@@ -200,18 +239,32 @@ func (v *validator) devices() {
 			}
 			at[l] = name
 		}
-		if !v.secrets(name, d) {
-			continue
-		}
-		if _, err := d.Resolve(); err != nil {
-			v.fail("devices", devicesFix, "%s: %v", name, err)
-		}
+		v.device(name, d)
 		if strings.Contains(d.Host, ":") && net.ParseIP(d.Host) == nil {
 			v.failBelow("devices", name+".host", "write a name or an address only, and the port to port", "%q is no name and no address", d.Host)
 		}
 		if d.Interval < 0 || d.Interval > time.Minute || d.Timeout > time.Minute {
 			v.fail("devices", "write 1s to 1m", "%s: interval and timeout must be in 1s to 1m", name)
 		}
+	}
+}
+
+func (v *validator) device(name string, d Device) {
+	var err error
+	switch {
+	case d.Sensor != "":
+		if err = d.checkSensor(); err == nil && v.c.Drivers == "" {
+			v.fail("drivers", driversFix, "not set, and %s has the sensor %s, whose program it has to list", name, d.Sensor)
+		}
+	case d.Settings != nil:
+		err = errors.New("settings belong to a sensor, which is not set")
+	case !v.secrets(name, d):
+		return
+	default:
+		_, err = d.Resolve()
+	}
+	if err != nil {
+		v.fail("devices", devicesFix, "%s: %v", name, err)
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/links"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
@@ -138,6 +140,36 @@ func TestBadLinksAndDevices(t *testing.T) {
 
 // A reserve above what the ceiling leaves free makes the ceiling useless: that is
 // said, as one of both is hardly meant.
+// TestSensors: a device may be a program with its own settings.
+func TestSensors(t *testing.T) {
+	c, problem := readBandwidth(t, "drivers: /c\ndevices: {flows: {sensor: sflow, interval: 2s, settings: {file: /run/x}, links: {ams1/r2: {}, ams1/r1: {up: 1Gbit}}}}")
+	d := c.Devices["flows"]
+	want := []bandwidth.MeterConfig{{Link: "ams1/r1", Up: 125e6}, {Link: "ams1/r2"}}
+	if problem != "" || d.Sensor != "sflow" || d.Settings["file"] != "/run/x" || d.Interval != 2*time.Second || !slices.Equal(d.Meters(), want) || !slices.Equal(c.Sensors(), []string{"flows"}) {
+		t.Errorf("%+v, %s", d, problem)
+	}
+	if s, _ := find("devices"); s.show(&c) != "flows=ams1/r1:sensor sflow,flows=ams1/r2:sensor sflow" {
+		t.Error(s.show(&c))
+	}
+	for text, want := range map[string]string{
+		"sensor: x, host: 10.0.0.1, links: {ams1: {}}": "what belongs to SNMP",
+		"sensor: x, links: {ams1: {interface: eth0}}":  "knows links by their location",
+		"sensor: x, links: {ams1: {side: outside}}":    "knows links by their location",
+		"sensor: x":                                            "not set",
+		"sensor: [x], links: {ams1: {}}":                       "cannot be",
+		"settings: x, sensor: x, links: {ams1: {}}":            "cannot be",
+		"settings: {a: b}, host: h, links: {ams1: {index: 1}}": "settings belong to a sensor",
+		"sensor: x, interval: 5m, links: {ams1: {}}":           "interval and timeout must be in 1s to 1m",
+	} {
+		if _, problem := readBandwidth(t, "drivers: /c\ndevices: {d: {"+text+"}}"); !strings.Contains(problem, want) {
+			t.Errorf("%s: %q, want %q", text, problem, want)
+		}
+	}
+	if _, problem := readBandwidth(t, "drivers: ''\ndevices: {d: {sensor: x, links: {ams1: {}}}}"); !strings.Contains(problem, "has the sensor x") {
+		t.Error(problem)
+	}
+}
+
 // TestHostLink: what is said of the node's own link counts, and the rest is what holds
 // for all links.
 func TestHostLink(t *testing.T) {

@@ -54,6 +54,7 @@ type daemon struct {
 	loop      *loop.Loop
 	load      *hostload.Load
 	links     *links.Manager
+	plugins   *plugins
 	reconcile *reconcile.Reconciler
 	budget    *quota.Budget
 	publisher *publisher.Publisher
@@ -69,7 +70,7 @@ func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	d := &daemon{cfg: cfg, version: version, log: log}
 	defer d.close()
 	for _, open := range []func(context.Context) error{
-		d.openKeys, d.openState, d.openStore, d.openStorage, d.openTransport, d.openName, d.openSwarm, d.openLinks, d.openReconciler, d.openRunner, d.openControl,
+		d.openKeys, d.openState, d.openStore, d.openStorage, d.openTransport, d.openName, d.openSwarm, d.openPlugins, d.openLinks, d.openReconciler, d.openRunner, d.openControl,
 		d.openDatabases,
 	} {
 		if err := open(ctx); err != nil {

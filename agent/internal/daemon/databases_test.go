@@ -59,7 +59,7 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-func TestCheckDatabases(t *testing.T) {
+func TestCheckPlugins(t *testing.T) {
 	program, catalog := filesDriver(t)
 	base := config.Config{Drivers: catalog, API: config.API{Socket: filepath.Join(t.TempDir(), "agent.sock")}}
 	for _, c := range []struct {
@@ -81,7 +81,7 @@ func TestCheckDatabases(t *testing.T) {
 			}
 			cfg := base
 			cfg.Databases = c.databases
-			err := CheckDatabases(t.Context(), cfg, slog.New(slog.DiscardHandler))
+			err := CheckPlugins(t.Context(), cfg, slog.New(slog.DiscardHandler))
 			if (err == nil) != (c.want == nil) {
 				t.Fatalf("error: %v", err)
 			}
@@ -104,7 +104,7 @@ func TestCheckDatabasesKnowsSettingsOfWhichThereAreMany(t *testing.T) {
 	cfg := config.Config{Drivers: catalog, API: config.API{Socket: filepath.Join(t.TempDir(), "agent.sock")}}
 	for setting, good := range map[string]bool{"config.port": true, "config.": false, "config": false, "config.<parameter>": false, "configport": false} {
 		cfg.Databases = map[string]config.Database{"main": {Driver: "postgres", Settings: map[string]string{setting: "1"}}}
-		err := CheckDatabases(t.Context(), cfg, slog.New(slog.DiscardHandler))
+		err := CheckPlugins(t.Context(), cfg, slog.New(slog.DiscardHandler))
 		if (err == nil) != good {
 			t.Errorf("%s: %v", setting, err)
 		}
@@ -388,7 +388,7 @@ func TestNodeThatCannot(t *testing.T) {
 func TestHostOfDriversIsTriedAgain(t *testing.T) {
 	_, catalog := filesDriver(t)
 	broken := true
-	d := &drivers{open: func() (*pluginhost.Host, error) {
+	d := &plugins{open: func() (*pluginhost.Host, error) {
 		if broken {
 			return nil, errors.New("no directory for sockets")
 		}

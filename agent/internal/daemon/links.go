@@ -29,17 +29,9 @@ func (d *daemon) openLinks(context.Context) error {
 		return err
 	}
 	d.load = load
-	var sources []links.Source
-	for _, name := range slices.Sorted(maps.Keys(d.cfg.Devices)) {
-		device, err := d.cfg.Devices[name].Resolve()
-		if err != nil {
-			return err
-		}
-		source, err := links.Device(device)
-		if err != nil {
-			return err
-		}
-		sources = append(sources, source)
+	sources, err := d.sources()
+	if err != nil {
+		return err
 	}
 	d.links = links.New(links.Config{
 		Self: d.cfg.Node.Name, Location: d.cfg.Node.Location, Store: d.store, Swarm: d.loop,
@@ -52,6 +44,31 @@ func (d *daemon) openLinks(context.Context) error {
 		return transport.Way{Link: slowest, Guard: guard}, ok
 	})
 	return nil
+}
+
+// sources are the devices and sensors that tell how much of links is used.
+func (d *daemon) sources() (all []links.Source, err error) {
+	if err := d.cfg.CheckDrivers(); err != nil && len(d.cfg.Sensors()) > 0 {
+		d.log.Warn("not all links can be measured", "error", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.cfg.Devices)) {
+		c := d.cfg.Devices[name]
+		if c.Sensor != "" {
+			all = append(all, links.Sensor(probe.SensorConfig{Name: c.Sensor, Sensor: sensor{d.plugins, c.Sensor},
+				Settings: c.Settings, Links: c.Meters(), Interval: c.Interval, Timeout: c.Timeout}))
+			continue
+		}
+		device, err := c.Resolve()
+		if err != nil {
+			return nil, err
+		}
+		source, err := links.Device(device)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, source)
+	}
+	return all, nil
 }
 
 // listLinks is what is known of all links, this node's own included.

@@ -65,7 +65,7 @@ func (w *watch) ask(ctx context.Context) {
 	}
 	for i := range w.meters {
 		if err != nil {
-			w.fail(i, err)
+			w.fail(i, faultOf(err), err)
 		} else {
 			w.take(i, readings[i], began)
 		}
@@ -75,7 +75,11 @@ func (w *watch) ask(ctx context.Context) {
 // take takes a reading that was asked for at a time: the answer may be as old.
 func (w *watch) take(i int, r pluginapi.LinkReading, asked time.Time) {
 	if r.Err != nil {
-		w.fail(i, r.Err)
+		fault := faultOf(r.Err)
+		if r.Err.Code == pluginapi.CodeInternal { // it answers, and says what cannot be
+			fault = bandwidth.FaultAbsurd
+		}
+		w.fail(i, fault, r.Err)
 		return
 	}
 	w.report(i, nil, w.meters[i].Take(bandwidth.Given{
@@ -84,17 +88,21 @@ func (w *watch) take(i int, r pluginapi.LinkReading, asked time.Time) {
 	}))
 }
 
-// fail reports an error of the sensor or of its process.
-func (w *watch) fail(i int, err error) {
-	e := &Error{Link: w.Links[i].Link, Source: "sensor " + w.Name, Fault: bandwidth.FaultSilent, Message: err.Error(), Err: err}
+// faultOf is what an error of the sensor or of its process says of its links.
+func faultOf(err error) bandwidth.Fault {
 	if own := (*pluginapi.Error)(nil); errors.As(err, &own) {
 		switch own.Code {
 		case pluginapi.CodeInvalid:
-			e.Fault = bandwidth.FaultVanished
+			return bandwidth.FaultVanished
 		case pluginapi.CodeRefused:
-			e.Fault = bandwidth.FaultRefused
+			return bandwidth.FaultRefused
 		}
 	}
+	return bandwidth.FaultSilent
+}
+
+func (w *watch) fail(i int, fault bandwidth.Fault, err error) {
+	e := &Error{Link: w.Links[i].Link, Source: "sensor " + w.Name, Fault: fault, Message: err.Error(), Err: err}
 	w.report(i, e, w.meters[i].Fail(e.Fault, e.text()))
 }
 

@@ -60,7 +60,7 @@ func TestASensorIsWatched(t *testing.T) {
 		for i := range 20 {
 			r := <-reports
 			at := unit.Time(time.Duration(i/2)*time.Second - 100*time.Millisecond)
-			good := r.Link == "ams" && r.Known && r.Err == nil && r.Use == bandwidth.Use{Up: 1000, Down: 2000, UpCapacity: 4000, DownCapacity: 5000, At: at}
+			good := r.Link == "ams" && r.Known && r.Err == nil && r.Use == bandwidth.Use{Up: 1000, Down: 2000, UpCapacity: 4000, DownCapacity: 5000, Over: time.Second, At: at}
 			bad := r.Link == "ber" && !r.Known && r.Err != nil && r.Err.Fault == bandwidth.FaultVanished && (len(r.News) > 0) == (i == 1) &&
 				r.Err.Error() == "link of ber: sensor flow: no such link"
 			if good == bad {
@@ -74,4 +74,21 @@ func TestASensorIsWatched(t *testing.T) {
 		cancel()
 		<-ended
 	})
+}
+
+// What a sensor says that cannot be is absurd, and it goes on being asked.
+func TestASensorThatSaysWhatCannotBe(t *testing.T) {
+	var reports []Report
+	w := watch{SensorConfig: SensorConfig{Name: "flow", Links: []bandwidth.MeterConfig{{Link: "ams"}}, Report: func(r Report) { reports = append(reports, r) },
+		Time: func(at time.Time) unit.Time { return unit.Time(at.UnixNano()) }}, meters: []*bandwidth.Meter{bandwidth.NewMeter(bandwidth.MeterConfig{Link: "ams"})}}
+	wrong := &pluginapi.Error{Code: pluginapi.CodeInternal, Message: "a negative reading"}
+	w.take(0, pluginapi.LinkReading{Link: "ams", Err: wrong}, time.Unix(1, 0))
+	w.take(0, pluginapi.LinkReading{Link: "ams", Up: 5}, time.Unix(2, 0))
+	w.fail(0, faultOf(wrong), wrong)
+	for i, want := range []bandwidth.Fault{bandwidth.FaultAbsurd, "", bandwidth.FaultSilent} {
+		r := reports[i]
+		if want == "" && (r.Err != nil || len(r.Faults) > 0) || want != "" && (r.Err == nil || r.Err.Fault != want || len(r.Faults) != 1) {
+			t.Errorf("report %d: %+v, want %s", i, r, want)
+		}
+	}
 }

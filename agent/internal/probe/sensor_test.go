@@ -80,7 +80,7 @@ func TestASensorIsWatched(t *testing.T) {
 func TestASensorThatSaysWhatCannotBe(t *testing.T) {
 	var reports []Report
 	w := watch{SensorConfig: SensorConfig{Name: "flow", Links: []bandwidth.MeterConfig{{Link: "ams"}}, Report: func(r Report) { reports = append(reports, r) },
-		Time: func(at time.Time) unit.Time { return unit.Time(at.UnixNano()) }}, meters: []*bandwidth.Meter{bandwidth.NewMeter(bandwidth.MeterConfig{Link: "ams"})}}
+		Time: func(at time.Time) unit.Time { return unit.Time(at.UnixNano()) }}, meters: []*bandwidth.Meter{bandwidth.NewMeter(bandwidth.MeterConfig{Link: "ams", Up: 10, Down: 10})}}
 	wrong := &pluginapi.Error{Code: pluginapi.CodeInternal, Message: "a negative reading"}
 	w.take(0, pluginapi.LinkReading{Link: "ams", Err: wrong}, time.Unix(1, 0))
 	w.take(0, pluginapi.LinkReading{Link: "ams", Up: 5}, time.Unix(2, 0))

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -36,8 +37,9 @@ type LinkAnswer struct {
 	Claims map[unit.Location][]LinkClaim
 }
 
-// LinkFacts are what is known of a link. What does not decode, or cannot be, is nil,
-// as is a reading that was not renewed for a day.
+// LinkFacts are what is known of a link. A record that does not decode, or cannot be, is
+// Unreadable: to take it for none would lift the link's limit. Such a reading is nil, as
+// is one that was not renewed for a day.
 type LinkFacts struct {
 	Record  *LinkRecord
 	Reading *LinkReading
@@ -131,13 +133,21 @@ func decodeRecord(ctx context.Context, place, text string) *LinkRecord {
 	}
 	r, err := decodeOwn("link", place, text, func(r LinkRecord) string { return r.Location })
 	if err != nil {
-		slog.DebugContext(ctx, "record left out", "error", err)
-		return nil
+		slog.DebugContext(ctx, "record cannot be read", "error", err)
 	}
-	if !r.sound() {
-		return nil
+	if err != nil || !r.sound() {
+		return unreadable(place)
 	}
 	return &r
+}
+
+// unreadable is the record of a link of which something is said, nil for what is no
+// link.
+func unreadable(place string) *LinkRecord {
+	if l, err := unit.ParseLocation(place); err != nil || l == unit.Root || string(l) != place {
+		return nil
+	}
+	return &LinkRecord{Link: api.Link{Location: place}, Unreadable: true}
 }
 
 func decodeReading(ctx context.Context, now, place, text string) *LinkReading {

@@ -18,6 +18,9 @@ type LinkRecord struct {
 	// Cleared: it counts no more, and nothing else is said. The record stays, so that
 	// a store that lost its data can be told from an operator who took it back.
 	Cleared bool `json:"cleared,omitempty"`
+	// Unreadable: something is said of the link that this version cannot read, or that
+	// cannot be. Nothing else is known of it.
+	Unreadable bool `json:"-"`
 }
 
 // sound reports whether what is said can be.

@@ -26,11 +26,13 @@ type facts struct {
 	read     unit.Time          // when the reading had its age
 	sensor   bool               // the configuration names who measures it
 	lost     bool               // the store does not have what operators said any more
+	// unreadable: operators said something last that this version cannot read.
+	unreadable bool
 }
 
 // known reports whether anybody declared the link.
 func (f facts) known() bool {
-	return f.file != nil || f.declared != nil || f.reading != nil || f.sensor
+	return f.file != nil || f.declared != nil || f.reading != nil || f.sensor || f.unreadable
 }
 
 // said is the capacity that people tell: operators', or else the configuration's; 0
@@ -90,6 +92,9 @@ func (f facts) age(now unit.Time) time.Duration { return f.reading.Age + max(now
 // carried reports whether anybody says, or is to say, what the link carries: else it
 // has no limit but operators' ceilings.
 func (f facts) carried() bool {
+	if f.unreadable && f.declared == nil {
+		return true
+	}
 	return f.file != nil || f.sensor || f.reading != nil || f.declared != nil && f.declared.SaysWhatItCarries()
 }
 

@@ -24,6 +24,8 @@ type kept struct {
 	Declared []api.Link          `json:"declared"`
 	Cleared  []unit.Location     `json:"cleared,omitempty"` // what was declared, and taken back
 	Sources  []store.LinkReading `json:"sources"`           // what they carry, not how much of it is used
+	// Unreadable are those of which something is said that could not be read.
+	Unreadable []unit.Location `json:"unreadable,omitempty"`
 }
 
 func keptOf(links map[unit.Location]stored) kept {
@@ -32,6 +34,8 @@ func keptOf(links map[unit.Location]stored) kept {
 		s := links[l]
 		switch {
 		case s.record == nil:
+		case s.record.Unreadable:
+			k.Unreadable = append(k.Unreadable, l)
 		case s.record.Cleared:
 			k.Cleared = append(k.Cleared, l)
 		default:
@@ -52,6 +56,9 @@ func (k kept) stored(now unit.Time) map[unit.Location]stored {
 	}
 	for _, l := range k.Cleared {
 		links[l] = stored{record: &store.LinkRecord{Link: api.Link{Location: string(l)}, Cleared: true}}
+	}
+	for _, l := range k.Unreadable {
+		links[l] = stored{record: &store.LinkRecord{Link: api.Link{Location: string(l)}, Unreadable: true}, unreadable: true}
 	}
 	for _, r := range k.Sources {
 		s := links[r.Location]

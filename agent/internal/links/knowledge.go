@@ -32,15 +32,22 @@ type stored struct {
 	lost    bool              // the store has no record any more
 	reading *store.LinkReading
 	read    unit.Time // when the reading had its age
+	// unreadable: the store has a record that this version cannot read. What was said
+	// before it stays in force.
+	unreadable bool
 }
 
 // learned is s after the store has said f at now. A store without a record of what was
 // said has lost it, and maybe the reading with it: both stay in force. What was taken
 // back has a record.
 func (s stored) learned(now unit.Time, f store.LinkFacts) stored {
-	if f.Record != nil {
+	switch known := s.record != nil && !s.record.Unreadable; {
+	case f.Record == nil && !known:
+		s.record = nil
+	case f.Record != nil && !(f.Record.Unreadable && known):
 		s.record = f.Record
 	}
+	s.unreadable = f.Record != nil && f.Record.Unreadable
 	s.lost = s.record != nil && f.Record == nil
 	if f.Reading != nil {
 		s.reading, s.read = f.Reading, now
@@ -119,11 +126,11 @@ func (k *knowledge) of(l unit.Location) facts {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s := k.links[l]
-	f := facts{location: l, reading: s.reading, read: s.read, sensor: k.sensors[l], lost: s.lost}
+	f := facts{location: l, reading: s.reading, read: s.read, sensor: k.sensors[l], lost: s.lost, unreadable: s.unreadable}
 	if file, ok := k.files[l]; ok {
 		f.file = &file
 	}
-	if s.record != nil && !s.record.Cleared {
+	if s.record != nil && !s.record.Cleared && !s.record.Unreadable {
 		f.declared = &s.record.Link
 	}
 	return f

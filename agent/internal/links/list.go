@@ -84,12 +84,15 @@ func missing(f facts, now unit.Time) (all []api.LinkWarning) {
 	if f.lost {
 		warn(bandwidth.FaultLost, "the store has lost what was declared of it; what was known last counts, until it is declared again or cleared: does the store take writes?")
 	}
+	if f.unreadable {
+		warn(bandwidth.FaultCapacity, "what is declared of it in the store cannot be read by the version of this agent; what else is known counts, or the floor: update the agent, or declare the link again with rackswarm links set")
+	}
 	switch {
 	case f.reading == nil && f.sensor:
 		warn(bandwidth.FaultSilent, "nobody has measured it yet: "+fix)
 	case f.reading != nil && len(f.reading.Warnings) == 0 && f.age(now) > silentFor:
 		warn(bandwidth.FaultSilent, fmt.Sprintf("nobody has measured it for %v: %s", f.age(now).Round(time.Second), fix))
-	case f.reading == nil && f.carried():
+	case f.reading == nil && f.carried() && !f.unreadable:
 		for _, up := range []bool{true, false} {
 			if f.capacity(up) == 0 {
 				warn(bandwidth.FaultCapacity, "nobody says what it carries "+pick(up, "up", "down")+": do so in links of agent.yaml, or with rackswarm links set")

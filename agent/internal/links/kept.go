@@ -72,8 +72,9 @@ func (k kept) stored(now unit.Time) map[unit.Location]stored {
 type keeper struct {
 	file string // "" for none
 
-	mu   sync.Mutex
-	last kept
+	mu     sync.Mutex
+	last   kept // what was to be saved last
+	failed bool // and is not
 }
 
 // load returns what is in the file; a file that is not there is empty.
@@ -97,12 +98,12 @@ func (p *keeper) load() (k kept, err error) {
 	return k, nil
 }
 
-// save replaces the file if there is something new. A failure is not tried again
-// before there is.
-func (p *keeper) save(k kept) error {
+// save replaces the file if there is something new, or, with again, if that failed. A
+// failure is told once.
+func (p *keeper) save(k kept, again bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.file == "" || reflect.DeepEqual(k, p.last) {
+	if p.file == "" || reflect.DeepEqual(k, p.last) && !(p.failed && again) {
 		return nil
 	}
 	p.last = k
@@ -110,7 +111,9 @@ func (p *keeper) save(k kept) error {
 	if err == nil {
 		err = atomicfile.Write(p.file, data)
 	}
-	if err != nil {
+	told := p.failed
+	p.failed = err != nil
+	if err != nil && !told {
 		return fmt.Errorf("keep what is known of links: %w", err)
 	}
 	return nil

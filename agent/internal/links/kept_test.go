@@ -52,13 +52,13 @@ func TestWhatIsKeptOfLinks(t *testing.T) {
 	if got, err := p.load(); err != nil || len(got.Declared)+len(got.Sources) > 0 {
 		t.Errorf("no file: %+v, %v", got, err)
 	}
-	if err := p.save(k); err != nil {
+	if err := p.save(k, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(p.file); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.save(k); err != nil {
+	if err := p.save(k, false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(p.file); err == nil {
@@ -66,7 +66,7 @@ func TestWhatIsKeptOfLinks(t *testing.T) {
 	}
 	k.Declared = append(k.Declared, api.Link{Location: "ams/r9"})
 	k.Sources = append(k.Sources, store.LinkReading{Location: "ams/r8", DownCapacity: -1})
-	if err := p.save(k); err != nil {
+	if err := p.save(k, false); err != nil {
 		t.Fatal(err)
 	}
 	got, err := p.load()
@@ -78,5 +78,34 @@ func TestWhatIsKeptOfLinks(t *testing.T) {
 	}
 	if _, err := p.load(); err == nil {
 		t.Error("a damaged file is no error")
+	}
+}
+
+// TestKeepingIsTriedAgain: what a full disk kept from being written is written when it
+// is not full any more, though nothing has changed.
+func TestKeepingIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	p := keeper{file: filepath.Join(t.TempDir(), "links.json")}
+	k := kept{Declared: []api.Link{link("ams", 1, 1)}}
+	inTheWay := filepath.Join(p.file+".tmp", "full")
+	if err := os.MkdirAll(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.save(k, true); err == nil {
+		t.Error("no error")
+	}
+	if err := p.save(k, true); err != nil {
+		t.Errorf("it is told again: %v", err)
+	}
+	if err := os.RemoveAll(filepath.Dir(inTheWay)); err != nil {
+		t.Fatal(err)
+	}
+	for _, again := range []bool{false, true} {
+		if err := p.save(k, again); err != nil {
+			t.Error(err)
+		}
+		if got, err := p.load(); err != nil || len(got.Declared) == 1 != again {
+			t.Errorf("again: %v: %+v, %v", again, got, err)
+		}
 	}
 }

@@ -111,12 +111,13 @@ func (k *knowledge) restored(records []store.LinkRecord) {
 	}
 }
 
-// keep keeps what is known for a restart.
-func (k *knowledge) keep() {
+// keep keeps what is known for a restart. What could not be kept is tried again after
+// all was read, which is done now and then.
+func (k *knowledge) keep(all bool) {
 	k.mu.Lock()
 	kept := keptOf(k.links)
 	k.mu.Unlock()
-	if err := k.keeper.save(kept); err != nil {
+	if err := k.keeper.save(kept, all); err != nil {
 		k.log.Error("links that are declared in the store are not known after a restart without it", "error", err)
 	}
 }

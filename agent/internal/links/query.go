@@ -40,7 +40,7 @@ func (m *Manager) query(ctx context.Context, q store.LinkQuery, turns map[*uplin
 	}
 	if answer.Facts != nil {
 		lost := m.known.learn(q.All, answer.Facts)
-		m.known.keep()
+		m.known.keep(q.All)
 		m.restore(ctx, lost)
 	}
 	for u, t := range turns {

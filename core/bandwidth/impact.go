@@ -145,10 +145,12 @@ func (h *HostLoad) binding() factor {
 	return least
 }
 
-// Limit is the budget of the host's own link as the host's load leaves it. One
-// that is unlimited becomes a part of speed, the interface's, while the host is
-// busy; if that is not known (0), the floor of a link.
-func (h *HostLoad) Limit(b Budget, speed unit.Rate) Budget {
+// Limit is the budget of the host's own link as the host's load leaves it. One that
+// is unlimited becomes a part of speed, the interface's, while the host is busy. If
+// that is not known (0), it becomes a part of the highest rate that was seen, but not
+// less than the floor of a link: what was seen so far may have been next to nothing,
+// and would stay so.
+func (h *HostLoad) Limit(b Budget, speed, seen unit.Rate) Budget {
 	f := h.binding()
 	if f.part >= 1 || b.Rate == 0 {
 		return b
@@ -159,6 +161,8 @@ func (h *HostLoad) Limit(b Budget, speed unit.Rate) Budget {
 		limit.Rate = f.part.of(b.Rate)
 	case 0 < speed && speed < unit.Unlimited:
 		limit.Whole, limit.Rate = speed, f.part.of(speed)
+	case f.part.of(seen) > floorRate:
+		limit.Whole, limit.Rate = seen, f.part.of(seen)
 	default:
 		limit.Whole, limit.Rate = 0, floorRate // of what, is not known
 	}

@@ -32,7 +32,7 @@ func TestCPUScalesTheHostsBudget(t *testing.T) {
 		{11, 0, 20, CPU},
 	} {
 		h.Use(use(time.Duration(step.at*Part(sec)), step.idle, 0), true)
-		if b := h.Limit(whole, 0); b.Rate != step.want || b.Binding.Reason != step.reason || b.Binding.Hop != hostLink {
+		if b := h.Limit(whole, 0, 0); b.Rate != step.want || b.Binding.Reason != step.reason || b.Binding.Hop != hostLink {
 			t.Errorf("at %v s with %s idle: %s, want %d", float64(step.at), step.idle, b.Binding, step.want)
 		}
 	}
@@ -58,7 +58,7 @@ func TestPressureScalesTheHostsBudget(t *testing.T) {
 		u := use(sec, tt.idle, 0)
 		u.Stalled = tt.stalls
 		h.Use(u, true)
-		b := h.Limit(NewBudget(Binding{Reason: Reserve, Hop: hostLink, Rate: 1e6}), 0)
+		b := h.Limit(NewBudget(Binding{Reason: Reserve, Hop: hostLink, Rate: 1e6}), 0, 0)
 		if d := h.Factor() - tt.want; d > 1e-9 || d < -1e-9 || b.Binding.Reason != tt.reason {
 			t.Errorf("%+v: %s, %s", tt, h.Factor(), b.Binding)
 		}
@@ -88,7 +88,7 @@ func TestDiskScalesTheHostsBudget(t *testing.T) {
 	if f := uses(3, 20*ms, true); f > .25 {
 		t.Errorf("late for long: %s", f)
 	}
-	if b := h.Limit(NoLimit(hostLink), 1000); b.Binding.Reason != Disk || b.Rate > 250 || b.Rate == 0 {
+	if b := h.Limit(NoLimit(hostLink), 1000, 0); b.Binding.Reason != Disk || b.Rate > 250 || b.Rate == 0 {
 		t.Errorf("%s", b.Binding)
 	}
 	if f := uses(50, 20*ms, true); f != leastFactor {
@@ -111,12 +111,12 @@ func TestDiskScalesTheHostsBudget(t *testing.T) {
 // An unlimited budget becomes a part of the interface's speed, or the floor.
 func TestABusyHostIsNeverUnlimited(t *testing.T) {
 	h := NewHostLoad(DefaultImpact())
-	if b := h.Limit(NoLimit(hostLink), 1000); b != NoLimit(hostLink) {
+	if b := h.Limit(NoLimit(hostLink), 1000, 0); b != NoLimit(hostLink) {
 		t.Errorf("idle: %s", b.Binding)
 	}
 	h.Use(use(sec, .1, 0), true)
 	for speed, want := range map[unit.Rate]unit.Rate{1000: 500, 0: floorRate, unit.Unlimited: floorRate} {
-		if b := h.Limit(NoLimit(hostLink), speed); b.Rate != want {
+		if b := h.Limit(NoLimit(hostLink), speed, 0); b.Rate != want {
 			t.Errorf("of %s: %s", speed, b.Binding)
 		}
 	}
@@ -147,9 +147,13 @@ func TestFactorBounds(t *testing.T) {
 func TestABusyHostKeepsTheFloor(t *testing.T) {
 	h := NewHostLoad(DefaultImpact())
 	h.Use(use(sec, 0, 0), true)
-	for speed, want := range map[unit.Rate]unit.Rate{0: 1e6, 125e6: 2.5e6} {
-		if b := h.Limit(NoLimit(hostLink), speed); b.Rate != want || b.Binding.Reason != CPU {
-			t.Errorf("of %s: %s, want %s", speed, b.Binding, want)
+	for _, c := range []struct{ speed, seen, want unit.Rate }{
+		{0, 0, 1e6}, {125e6, 0, 2.5e6}, {125e6, 1e9, 2.5e6},
+		{0, 344e3, 1e6}, // a part of so little would keep it so
+		{0, 125e6, 2.5e6},
+	} {
+		if b := h.Limit(NoLimit(hostLink), c.speed, c.seen); b.Rate != c.want || b.Binding.Reason != CPU {
+			t.Errorf("of %s, seen %s: %s, want %s", c.speed, c.seen, b.Binding, c.want)
 		}
 	}
 }

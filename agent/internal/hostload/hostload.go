@@ -1,7 +1,6 @@
 package hostload
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -103,7 +102,7 @@ func (l *Load) Limit(b bandwidth.Budget) bandwidth.Budget {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b = bandwidth.Least(l.link.Budget(l.now(), b.Binding.Hop, l.config.Policy).Payload(), b)
-	return l.load.Limit(b, cmp.Or(l.use.Speed, l.most))
+	return l.load.Limit(b, l.use.Speed, l.most)
 }
 
 // Link is what is known of the link of this host, node at a location, in bytes per
@@ -123,7 +122,7 @@ func (l *Load) Link(node unit.NodeID, at unit.Location) api.HostLink {
 }
 
 func (l *Load) direction(now unit.Time, h topo.Hop, ours unit.Rate) api.LinkDirection {
-	b := l.load.Limit(l.link.Budget(now, h, l.config.Policy), cmp.Or(l.use.Speed, l.most))
+	b := l.load.Limit(l.link.Budget(now, h, l.config.Policy), l.use.Speed, l.most)
 	return api.LinkDirection{Capacity: int64(l.link.Capacity(h.Up)), Others: int64(l.link.Others(h.Up)), Ours: int64(ours),
 		Budget: int64(b.Rate), Reason: string(b.Binding.Reason), Why: b.Binding.String()}
 }

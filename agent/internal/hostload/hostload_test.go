@@ -236,17 +236,21 @@ func TestAnInterfaceThatComesBack(t *testing.T) {
 		m.others.Up += more
 		m.second(10, 0) // half of what is to be idle
 	}
-	second(2e6)
+	second(1000)
 	if got := half(); got != 1e6 {
-		t.Errorf("half of 2 MB/s is %d", got)
+		t.Errorf("of next to nothing %d B/s are left, want the floor", got)
+	}
+	second(4e6)
+	if got := half(); got != 2e6 {
+		t.Errorf("half of 4 MB/s is %d", got)
 	}
 	m.removeNIC()
 	m.second(10, 0)
 	m.nic = true
 	second(1e9)
 	second(1000)
-	if got := half(); got != 1e6 {
-		t.Errorf("half of 2 MB/s is %d, after the interface was gone", got)
+	if got := half(); got != 2e6 {
+		t.Errorf("half of 4 MB/s is %d, after the interface was gone", got)
 	}
 }
 

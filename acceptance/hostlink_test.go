@@ -57,7 +57,7 @@ func TestTheHostsOwnLink(t *testing.T) {
 		})
 	}
 	await("b knows its link", func(l api.HostLink) bool {
-		return l.Interface == "eth0" && l.Measured && l.Down.Capacity == capacity && l.Down.Budget > 0.75*capacity && l.Up.Budget > 0.75*capacity
+		return l.Interface == "eth0" && l.Measured && l.Down.Capacity == capacity && l.Down.Allowed() > 0.75*capacity && l.Up.Allowed() > 0.75*capacity
 	})
 	if text := run(a, "rackswarm links"); !strings.Contains(text, "Nothing limits the own link of host a") {
 		t.Errorf("the speed of a veth counts: %s", text)
@@ -73,7 +73,7 @@ func TestTheHostsOwnLink(t *testing.T) {
 	}
 	await("b leaves others what they use", func(l api.HostLink) bool {
 		left := 0.8*capacity - float64(l.Down.Others)
-		return l.Down.Others > capacity/10 && l.Down.Ours > 0 && float64(l.Down.Budget) <= left && l.Up.Budget > 0.75*capacity
+		return l.Down.Others > capacity/10 && l.Down.Ours > 0 && float64(l.Down.Allowed()) <= left && l.Up.Allowed() > 0.75*capacity
 	})
 	fleet.Eventually(t, patience, "explain names the link", func() error {
 		text := run(a, "rackswarm explain big b")
@@ -88,6 +88,6 @@ func TestTheHostsOwnLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	await("b has the link for itself again", func(l api.HostLink) bool {
-		return l.Down.Others < capacity/10 && l.Down.Ours > capacity/10 && l.Down.Budget > 0.6*capacity
+		return l.Down.Others < capacity/10 && l.Down.Ours > capacity/10 && l.Down.Allowed() > 0.6*capacity
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rackswarm/rackswarm/acceptance/fleet"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/pluginapi/conformance"
+	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // sensorProcess is the process of a program that an agent has started, 0 for none.
@@ -73,9 +74,9 @@ func TestASensorTellsOfALink(t *testing.T) {
 	}
 	const gigabit = 125_000_000
 	says := func(up, down int) string { return fmt.Sprintf("ams1/r1 %d %d %d\n", up, down, gigabit) }
-	leaves := func(up, down int64) func(api.LinkStatus) bool {
+	leaves := func(up, down unit.Rate) func(api.LinkStatus) bool {
 		return func(l api.LinkStatus) bool {
-			return l.Source == "sensor skeleton" && l.Measured && len(l.Warnings) == 0 && l.Up.Budget == up && l.Down.Budget == down && l.Up.Capacity == gigabit
+			return l.Source == "sensor skeleton" && l.Measured && len(l.Warnings) == 0 && l.Up.Allowed() == up && l.Down.Allowed() == down && l.Up.Capacity == gigabit
 		}
 	}
 	warns := func(fault, words string) func(api.LinkStatus) bool {

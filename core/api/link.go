@@ -65,12 +65,29 @@ func checkLinkRate(field string, n *int64, wrong, fix string) error {
 
 // LinkDirection is one direction of a link, in bytes per second on the wire.
 type LinkDirection struct {
-	Capacity int64  `json:"capacity"` // 0 if it is not known
-	Others   int64  `json:"others"`   // what others than the fleet use, as it was measured last
-	Ours     int64  `json:"ours"`     // what the fleet moves
-	Budget   int64  `json:"budget"`   // what the fleet may move
-	Reason   string `json:"reason"`   // what sets the budget
-	Why      string `json:"why"`      // the same in words
+	Capacity int64  `json:"capacity"`         // 0 if it is not known, or is said to have no end
+	Others   int64  `json:"others"`           // what others than the fleet use, as it was measured last
+	Ours     int64  `json:"ours"`             // what the fleet moves
+	Budget   *int64 `json:"budget,omitempty"` // what the fleet may move; nil is no limit
+	Reason   string `json:"reason"`           // what sets the budget
+	Why      string `json:"why"`              // the same in words
+}
+
+// Allowed is the budget, unit.Unlimited if there is none.
+func (d LinkDirection) Allowed() unit.Rate {
+	if d.Budget == nil {
+		return unit.Unlimited
+	}
+	return unit.Rate(*d.Budget)
+}
+
+// BudgetOf is r as a LinkDirection has it. Unlimited is no number that all readers of
+// JSON could keep.
+func BudgetOf(r unit.Rate) *int64 {
+	if r == unit.Unlimited {
+		return nil
+	}
+	return new(int64(r))
 }
 
 // LinkWarning is what is wrong with a link's readings, or with what is said of it.

@@ -16,8 +16,5 @@ func noSpeed(h api.HostLink) string {
 	if h.Interface != "" {
 		name = "interface " + h.Interface
 	}
-	if h.Up.Capacity > 0 || h.Down.Capacity > 0 {
-		return "Nothing limits the own link of host " + h.Node + ": host.up and host.down in its agent.yaml say so."
-	}
-	return "Nothing limits the own link of host " + h.Node + ": the speed of " + name + " is not known. See host.up in agent.yaml."
+	return "Nothing limits the own link of host " + h.Node + ": the speed of " + name + " is not known, or host.up and host.down in its agent.yaml say so."
 }

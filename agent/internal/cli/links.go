@@ -302,7 +302,7 @@ func linkCells(d api.LinkDirection, measured bool) []string {
 	if measured {
 		others = unit.Rate(d.Others).String()
 	}
-	return []string{capacity, others, unit.Rate(d.Ours).String(), unit.Rate(d.Budget).String()}
+	return []string{capacity, others, unit.Rate(d.Ours).String(), d.Allowed().String()}
 }
 
 // measured says how old the measurement of a link is.

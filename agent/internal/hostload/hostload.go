@@ -123,8 +123,12 @@ func (l *Load) Link(node unit.NodeID, at unit.Location) api.HostLink {
 
 func (l *Load) direction(now unit.Time, h topo.Hop, ours unit.Rate) api.LinkDirection {
 	b := l.load.Limit(l.link.Budget(now, h, l.config.Policy), l.use.Speed, l.most)
-	return api.LinkDirection{Capacity: int64(l.link.Capacity(h.Up)), Others: int64(l.link.Others(h.Up)), Ours: int64(ours),
-		Budget: int64(b.Rate), Reason: string(b.Binding.Reason), Why: b.Binding.String()}
+	capacity := l.link.Capacity(h.Up)
+	if capacity == unit.Unlimited {
+		capacity = 0
+	}
+	return api.LinkDirection{Capacity: int64(capacity), Others: int64(l.link.Others(h.Up)), Ours: int64(ours),
+		Budget: api.BudgetOf(b.Rate), Reason: string(b.Binding.Reason), Why: b.Binding.String()}
 }
 
 // Use is how busy the host was in the last second; false while that is not known.

@@ -60,8 +60,8 @@ func TestFacts(t *testing.T) {
 		test.facts.location = "ams"
 		m := &Manager{cfg: Config{Policy: bandwidth.DefaultPolicy()}}
 		s := m.status(0, test.facts, nil)
-		if unit.Rate(s.Up.Budget) != test.want || bandwidth.Reason(s.Up.Reason) != test.reason {
-			t.Errorf("%s: %v as %s, want %v as %s", test.name, unit.Rate(s.Up.Budget), s.Up.Reason, test.want, test.reason)
+		if s.Up.Allowed() != test.want || bandwidth.Reason(s.Up.Reason) != test.reason {
+			t.Errorf("%s: %v as %s, want %v as %s", test.name, s.Up.Allowed(), s.Up.Reason, test.want, test.reason)
 		}
 		var all string
 		for _, w := range s.Warnings {

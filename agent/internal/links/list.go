@@ -64,7 +64,7 @@ func (m *Manager) status(now unit.Time, f facts, claims []store.LinkClaim) api.L
 
 func (m *Manager) statusOf(now unit.Time, f facts, up bool, used unit.Rate) api.LinkDirection {
 	b := f.budget(now, m.cfg.Policy, up)
-	d := api.LinkDirection{Capacity: int64(f.capacity(up)), Ours: int64(used), Budget: int64(b.Rate),
+	d := api.LinkDirection{Capacity: int64(f.capacity(up)), Ours: int64(used), Budget: api.BudgetOf(b.Rate),
 		Reason: string(b.Binding.Reason), Why: b.Binding.String()}
 	if f.reading != nil {
 		d.Others = int64(pick(up, f.reading.UpOthers, f.reading.DownOthers))
@@ -114,5 +114,5 @@ func inForce(s api.LinkStatus) string {
 	if !floors(s.Up) && !floors(s.Down) {
 		return ""
 	}
-	return fmt.Sprintf("; in force: %s up, %s down", unit.Rate(s.Up.Budget), unit.Rate(s.Down.Budget))
+	return fmt.Sprintf("; in force: %s up, %s down", s.Up.Allowed(), s.Down.Allowed())
 }

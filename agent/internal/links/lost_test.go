@@ -127,7 +127,7 @@ func TestLostLinksAreListed(t *testing.T) {
 	if len(s.Warnings) != 1 || s.Warnings[0].Fault != string(bandwidth.FaultLost) || !strings.Contains(s.Warnings[0].Message, "has lost what was declared") {
 		t.Errorf("%+v", s.Warnings)
 	}
-	if s.Up.Budget != 8e5 {
+	if s.Up.Allowed() != 8e5 {
 		t.Errorf("the budget is %v", s.Up)
 	}
 }

@@ -99,7 +99,7 @@ func TestACeilingOfAnUplink(t *testing.T) {
 	f.WaitRegistered()
 	fleet.Eventually(t, patience, "the ceiling is listed by the new store", listed)
 	f.CLI("links", "set", "ams1/r2", "--max-down", "unlimited")
-	if out := f.CLI("links"); !strings.Contains(out, "No link is declared") {
+	if out := f.CLI("links"); !strings.Contains(out, "No link of a location is declared") {
 		t.Error(out)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -90,27 +91,63 @@ func TestEverybodyReachesEverybody(t *testing.T) {
 			send(t, to, from, 9000, 10_000)
 		}
 	}
-	var out strings.Builder
-	cmd := exec.Command("cat", "/proc/net/dev")
-	cmd.Stdout = &out
-	p, err := n.Host("dc/r2/3").Start(cmd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Wait(); err != nil || !strings.Contains(out.String(), "eth0") {
-		t.Errorf("a program sees, %v:\n%s", err, out.String())
+	if out := seen(t, n.Host("dc/r2/3"), "/proc/net/dev"); !strings.Contains(out, "eth0") {
+		t.Errorf("a program sees:\n%s", out)
 	}
 }
 
+// seen is what a program on a host reads from a file.
+func seen(t *testing.T, h *network.Host, file string) string {
+	t.Helper()
+	var out strings.Builder
+	cmd := exec.Command("cat", file)
+	cmd.Stdout = &out
+	p, err := h.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// sentAgain is how many segments a host has sent again, as it does, too, when an
+// acknowledgement is late on a busy machine.
+func sentAgain(t *testing.T, h *network.Host) unit.Bytes {
+	t.Helper()
+	var names []string
+	for line := range strings.Lines(seen(t, h, "/proc/net/snmp")) {
+		fields := strings.Fields(line)
+		at := slices.Index(names, "RetransSegs")
+		if fields[0] == "Tcp:" && at >= 0 {
+			n, err := strconv.Atoi(fields[at])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return unit.Bytes(n)
+		}
+		if fields[0] == "Tcp:" {
+			names = fields
+		}
+	}
+	t.Fatal("the kernel does not count what TCP sends again")
+	return 0
+}
+
+// What is sent again is counted again.
 func TestPayloadIsCountedExactly(t *testing.T) {
 	n := networktest.New(t, racks(2, 1, both(100*mbit), topo.Unlimited))
 	const size = 1_234_567
 	send(t, n.Host("dc/r1/1"), n.Host("dc/r2/1"), system.DataPort, size)
 	send(t, n.Host("dc/r2/1"), n.Host("dc/r1/1"), 9000, size)
+	const segment = 1448
+	again := sentAgain(t, n.Host("dc/r1/1")) * segment
 	for loc, want := range map[unit.Location]scenario.Crossing{"dc": {}, "dc/r1": {Up: size}, "dc/r2": {Down: size}} {
 		got, err := n.Crossed(loc)
-		if err != nil || got != want {
-			t.Errorf("over the uplink of %s %+v crossed and not %+v: %v", loc, got, want, err)
+		more := scenario.Crossing{Up: got.Up - want.Up, Down: got.Down - want.Down}
+		if err != nil || min(more.Up, more.Down) < 0 || more.Up+more.Down > again {
+			t.Errorf("over the uplink of %s %+v crossed and not %+v, at most %d again: %v", loc, got, want, again, err)
 		}
 	}
 }

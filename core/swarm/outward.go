@@ -108,7 +108,7 @@ func (s *Swarm) owesOutside(now unit.Time, depth int) (owes, leaves bool) {
 			return true, true
 		}
 		for ; w != 0; w &= w - 1 {
-			if owes = true; s.underWay(now, int32(i*64+bits.TrailingZeros64(w))) {
+			if owes = true; s.starts.within(now, int32(i*64+bits.TrailingZeros64(w)), lively) {
 				return true, true
 			}
 		}
@@ -142,13 +142,3 @@ const lively = 2 * time.Second
 
 // backlog is how many spans a relay may be ahead of those whom it passes them on to.
 func (s *Swarm) backlog() int { return max(8, len(s.cfg.Lengths)/16) }
-
-// underWay reports whether somebody has STARTed a span of late.
-func (s *Swarm) underWay(now unit.Time, x int32) bool {
-	for _, st := range s.starts.lists[x] {
-		if now.Sub(st.at) < lively {
-			return true
-		}
-	}
-	return false
-}

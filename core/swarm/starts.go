@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"slices"
+	"time"
 
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -36,8 +37,11 @@ func (l *starts) of(x int32, p *peer) *start {
 }
 
 // count reports whether a START of a span still counts.
-func (l *starts) count(now unit.Time, x int32) bool {
-	return slices.ContainsFunc(l.lists[x], func(st start) bool { return now.Sub(st.at) < startTTL })
+func (l *starts) count(now unit.Time, x int32) bool { return l.within(now, x, startTTL) }
+
+// within reports whether there is a START of a span that is younger than d.
+func (l *starts) within(now unit.Time, x int32, d time.Duration) bool {
+	return slices.ContainsFunc(l.lists[x], func(st start) bool { return now.Sub(st.at) < d })
 }
 
 // add takes a START of a peer that has none of the span.

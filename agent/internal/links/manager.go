@@ -64,7 +64,6 @@ type Manager struct {
 	rates [2]unit.Rate          // down and up, of the node's own link
 	outer [2][]bandwidth.Budget // down and up, of the uplinks
 	said  [2][]bandwidth.Budget // what the swarm was told last
-	moved bandwidth.Moved       // of payload over the node's own link, so far
 }
 
 // New returns a manager; Run does the work.
@@ -144,30 +143,11 @@ func (m *Manager) busy() bool {
 }
 
 func (m *Manager) observe(now unit.Time, demand []node.HopDemand) {
-	var own bandwidth.Moved
 	for _, d := range demand {
-		switch i := d.Hop - 1; {
-		case d.Hop == 0 && d.Up:
-			own.Up += d.Moved
-		case d.Hop == 0:
-			own.Down += d.Moved
-		case i < len(m.uplinks):
+		if i := d.Hop - 1; i >= 0 && i < len(m.uplinks) {
 			m.uplinks[i].direction(d.Up).Observe(now, d.Rank, d.Wants, d.Moved)
 		}
 	}
-	if len(demand) > 0 {
-		m.mu.Lock()
-		m.moved = own
-		m.mu.Unlock()
-	}
-}
-
-// Moved is what the node has moved over its own link so far, on the wire. It may be
-// called from any goroutine.
-func (m *Manager) Moved() bandwidth.Moved {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.moved.OnWire()
 }
 
 // answered logs that the store does not answer all that a turn asks of it, once until

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/agent/internal/quota"
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/store"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -119,6 +120,19 @@ func TestCollect(t *testing.T) {
 	}
 }
 
+// keeps has a node install one version and then another, and keep the first.
+func (f *fleet) keeps(n *node, one, two *artifact.Manifest) api.Distribution {
+	f.t.Helper()
+	d := n.on("site", one.Digest().String())
+	d.KeepPrevious = true
+	n.untilInstalled(f.want(d))
+	d.Digest, d.Previous = two.Digest().String(), one.Digest().String()
+	d = f.want(d)
+	n.untilInstalled(d)
+	n.until("site", "keeps it", func(s api.NodeStatus) bool { return s.Kept == d.Previous })
+	return d
+}
+
 // A version that was kept, and that nobody returns to any more, goes even while
 // another one waits.
 func TestCollectKeptVersion(t *testing.T) {
@@ -127,13 +141,7 @@ func TestCollectKeptVersion(t *testing.T) {
 	three := f.nodes[0].publish(bigFiles(6, "third"), "three", publisher)
 	web := f.add("web", "role=web")
 	f.addDown("zdown", "role=web")
-	d := web.on("site", one.Digest().String())
-	d.KeepPrevious = true
-	web.untilInstalled(f.want(d))
-	d.Digest, d.Previous = two.Digest().String(), one.Digest().String()
-	d = f.want(d)
-	web.untilInstalled(d)
-	web.until("site", "keeps it", func(s api.NodeStatus) bool { return s.Kept == d.Previous })
+	d := f.keeps(web, one, two)
 	if items, err := web.r.Collect(t.Context(), false); err != nil || len(items) != 0 {
 		t.Errorf("needed: %+v, %v", items, err)
 	}
@@ -176,13 +184,7 @@ func TestKeptVersionDroppedBesideAWorker(t *testing.T) {
 	f := newFleet(t)
 	_, _, one, two := versions(f)
 	web := f.add("web", "role=web")
-	d := web.on("site", one.Digest().String())
-	d.KeepPrevious = true
-	web.untilInstalled(f.want(d))
-	d.Digest, d.Previous = two.Digest().String(), one.Digest().String()
-	d = f.want(d)
-	web.untilInstalled(d)
-	web.until("site", "keeps it", func(s api.NodeStatus) bool { return s.Kept == d.Previous })
+	d := f.keeps(web, one, two)
 	said := make(chan [2]string)
 	f.eventually("no worker runs", func() bool {
 		tried := make(chan bool)

@@ -184,7 +184,7 @@ func TestKeptVersionDroppedBesideAWorker(t *testing.T) {
 	f := newFleet(t)
 	_, _, one, two := versions(f)
 	web := f.add("web", "role=web")
-	d := f.keeps(web, one, two)
+	f.keeps(web, one, two)
 	said := make(chan [2]string)
 	f.eventually("no worker runs", func() bool {
 		tried := make(chan bool)

@@ -178,6 +178,8 @@ type watched struct {
 	reports []probe.Report
 	others  rates
 	of      unit.Time // what the others are of: the end of a use; 0 is none
+	// contradiction is what was logged of its capacity, "" for nothing.
+	contradiction string
 }
 
 // own is what the fleet has moved over a link.
@@ -200,6 +202,21 @@ func (w *watch) report(r probe.Report) {
 		w.manager.log.Warn("how much of a link is used is not known for sure: its budget sinks to the floor while that lasts",
 			"link", r.Link, "source", w.source.Name, "fault", warning.Fault, "problem", warning.Message, "floor", w.manager.floor(r))
 	}
+	w.contradicted(r.Link, k)
+}
+
+// contradicted logs that people and the source tell different capacities, when they
+// begin to.
+func (w *watch) contradicted(l unit.Location, k *watched) {
+	problem := ""
+	for _, warning := range w.manager.known.of(l).contradictions() {
+		problem = strings.TrimPrefix(problem+"; "+warning.Message, "; ")
+	}
+	if problem != "" && problem != k.contradiction {
+		w.manager.log.Warn("what is said of a link contradicts itself: the lower capacity counts",
+			"link", l, "source", w.source.Name, "fault", bandwidth.FaultCapacity, "problem", problem)
+	}
+	k.contradiction = problem
 }
 
 // floor is what counts of a link that is not measured.

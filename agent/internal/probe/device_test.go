@@ -86,7 +86,7 @@ func TestAReading(t *testing.T) {
 		"no counters of 64 bits": {Link{Name: "ge-0"}, func(v map[string]any) { delete(v, of(oidIn, 3)); delete(v, of(oidOut, 3)) }, bandwidth.FaultSilent, "ifHCInOctets"},
 		"one counter":            {Link{Index: 3}, func(v map[string]any) { delete(v, of(oidIn, 3)) }, bandwidth.FaultSilent, "ifHCInOctets"},
 		"a text for a counter":   {Link{Index: 3}, func(v map[string]any) { v[of(oidIn, 3)] = []byte("5") }, bandwidth.FaultSilent, "ifHCInOctets"},
-		"a negative counter":     {Link{Index: 3}, func(v map[string]any) { v[of(oidIn, 3)] = -5 }, bandwidth.FaultSilent, "ifHCInOctets"},
+		"a negative counter":     {Link{Index: 3}, func(v map[string]any) { v[of(oidIn, 3)] = -5 }, bandwidth.FaultAbsurd, "a negative number of bytes of interface 3"},
 		"no clock":               {Link{Index: 3}, func(v map[string]any) { delete(v, oidUpTime) }, bandwidth.FaultSilent, "sysUpTime"},
 		"down":                   {Link{Index: 3}, func(v map[string]any) { v[of(oidStatus, 3)] = 7 }, bandwidth.FaultVanished, "interface 3 is down"},
 	} {

@@ -66,6 +66,11 @@ func (l Link) reading(values map[string]any, index int, at unit.Time) (bandwidth
 	switch {
 	case !okIn && !okOut && column == "":
 		return bandwidth.Reading{}, l.vanished()
+	case negative(values[of(oidIn, index)]) || negative(values[of(oidOut, index)]):
+		return bandwidth.Reading{}, &readFault{
+			bandwidth.FaultAbsurd, "it tells a negative number of bytes of " + l.String(),
+			"update the device's software, or take the device out and say what the link carries",
+		}
 	case !okIn || !okOut:
 		return bandwidth.Reading{}, &readFault{
 			bandwidth.FaultSilent, "it does not know the counters ifHCInOctets and ifHCOutOctets of " + l.String(),
@@ -113,6 +118,12 @@ func number(v any) (uint64, bool) {
 		return uint64(max(n, 0)), n >= 0
 	}
 	return 0, false
+}
+
+// negative reports whether a value is a number below zero, which no counter is.
+func negative(v any) bool {
+	n, ok := v.(int)
+	return ok && n < 0
 }
 
 func text(v any) (string, bool) {

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -263,7 +264,15 @@ func (p *Poller) fail(l *link, e *Error) {
 }
 
 func (p *Poller) report(l *link, err *Error, news []bandwidth.Warning) {
-	use, known := l.meter.Use()
+	use, known := useOf(l.meter, l.MeterConfig)
 	refresh, _ := l.meter.Refresh()
 	p.config.Report(Report{Link: l.Link.Link, Use: use, Known: known, Refresh: refresh, Err: err, News: news, Faults: l.meter.Faults()})
+}
+
+// useOf is what a meter knows of a link. What the operator says that the link carries
+// counts also where nothing was ever read: its floor follows from that.
+func useOf(m *bandwidth.Meter, c bandwidth.MeterConfig) (use bandwidth.Use, known bool) {
+	use, known = m.Use()
+	use.UpCapacity, use.DownCapacity = cmp.Or(use.UpCapacity, c.Up), cmp.Or(use.DownCapacity, c.Down)
+	return use, known
 }

@@ -213,6 +213,20 @@ func TestAMissingInterfaceIsSearchedSeldom(t *testing.T) {
 	})
 }
 
+// The floor of a link that was never measured follows from what the operator says that
+// it carries.
+func TestCapacitiesOfALinkThatWasNeverRead(t *testing.T) {
+	l := named("ge-1", "ams")
+	l.Up, l.Down = 5e6, 1e6
+	polled(t, []Link{l}, func(t *testing.T, f *fake) {
+		for _, r := range f.pass(5 * time.Second) {
+			if r.Known || r.Use.UpCapacity != 5e6 || r.Use.DownCapacity != 1e6 {
+				t.Errorf("%+v", r)
+			}
+		}
+	})
+}
+
 func TestANameThatIsThereTwice(t *testing.T) {
 	polled(t, []Link{named("ge-0", "ams")}, func(t *testing.T, f *fake) {
 		f.pass(5500 * time.Millisecond)

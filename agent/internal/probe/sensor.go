@@ -107,6 +107,6 @@ func (w *watch) fail(i int, fault bandwidth.Fault, err error) {
 }
 
 func (w *watch) report(i int, err *Error, news []bandwidth.Warning) {
-	use, known := w.meters[i].Use()
+	use, known := useOf(w.meters[i], w.Links[i])
 	w.Report(Report{Link: w.Links[i].Link, Use: use, Known: known, Err: err, News: news, Faults: w.meters[i].Faults()})
 }

@@ -129,11 +129,18 @@ func linkReason(b bandwidth.Binding, d direction) api.Reason {
 		reason.Subject = "uplink of " + b.Hop.Location.String()
 		reason.Fix = "wait: it gets more as soon as there is more; what is known of links: rackswarm links"
 	}
+	if ofUplink(b) && (unmeasured(b.Reason) || unmeasured(b.By)) {
+		reason.Fix = "have the link measured again: what is wrong with that says rackswarm links"
+	}
 	if ofUplink(b) && (b.Reason == bandwidth.Group || b.By == bandwidth.Group) {
 		reason.Fix = fmt.Sprintf("wait, or raise the limit: rackswarm links set %s --max-%s RATE", b.Hop.Location, b.Direction())
 	}
 	return reason
 }
+
+// unmeasured reports whether a limit is low as nobody knows how much of the link others
+// use.
+func unmeasured(r bandwidth.Reason) bool { return r == bandwidth.Unmeasured || r == bandwidth.Stale }
 
 // ofUplink reports whether a limit is that of a location's link.
 func ofUplink(b bandwidth.Binding) bool { return b.Hop.Node == "" && !b.OfTransfer }

@@ -17,10 +17,12 @@ func (f *Fleet) writeCommunity() error {
 	return os.WriteFile(f.communityFile(), []byte(snmp.Community+"\n"), 0o600)
 }
 
-// bandwidthSettings are what agents know of the uplinks and how much of them is to
-// stay free: by their switches, or by hand where nobody is asked. They are the same
-// for all. Agents that are not to be aware of it have none.
-func (f *Fleet) bandwidthSettings() section {
+// bandwidthSettings are what the agent knows of the uplinks and how much of them is to
+// stay free: by their switches, or by hand where nobody is asked; and of its host's own
+// link, as the interfaces of the lab tell no speed. Agents that are not to be aware of
+// it have none.
+func (a *agent) bandwidthSettings() section {
+	f := a.fleet
 	b := f.opts.Scenario.Bandwidth
 	if b == nil || !f.opts.Aware {
 		return nil
@@ -41,6 +43,9 @@ func (f *Fleet) bandwidthSettings() section {
 	}
 	if len(devices) > 0 {
 		all["devices"] = devices
+	}
+	if a.link != topo.Unlimited {
+		all["host"] = capacity(a.link)
 	}
 	switch s := f.opts.Scenario; { // these hosts have processors and disks of their own
 	case s.Strikes(scenario.BusyDisk):

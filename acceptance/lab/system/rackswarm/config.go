@@ -57,7 +57,7 @@ func (a *agent) configure() error {
 	if a.limit != topo.Unlimited {
 		all["limits"] = section{"download": rate(a.limit.Down), "upload": rate(a.limit.Up)}
 	}
-	maps.Copy(all, f.bandwidthSettings())
+	maps.Copy(all, a.bandwidthSettings())
 	text, err := yaml.Marshal(all)
 	if err != nil {
 		return err

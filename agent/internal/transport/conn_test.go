@@ -321,9 +321,12 @@ func TestSocketOptions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for option, want := range map[int]int{unix.TCP_NOTSENT_LOWAT: notSentLowat, unix.TCP_USER_TIMEOUT: 15_000, unix.TCP_NODELAY: 1} {
+			for option, want := range map[[2]int]int{
+				{unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT}: notSentLowat, {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT}: 15_000,
+				{unix.IPPROTO_TCP, unix.TCP_NODELAY}: 1, {unix.IPPROTO_IP, unix.IP_TOS}: lowerEffort,
+			} {
 				control.Control(func(fd uintptr) {
-					if got, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, option); err != nil || got != want {
+					if got, err := unix.GetsockoptInt(int(fd), option[0], option[1]); err != nil || got != want {
 						t.Errorf("TLS %v: option %d is %d, %v; want %d", secure, option, got, err, want)
 					}
 				})
@@ -341,5 +344,16 @@ func TestIPv6(t *testing.T) {
 	a, b := connect(t, listen(t, "n1", nil), to)
 	if a.Peer() != "n2" || b.Peer() != "n1" {
 		t.Errorf("peers %s, %s", a.Peer(), b.Peer())
+	}
+	for _, c := range []*Conn{a, b} {
+		if err := c.socket.control(func(fd int) error {
+			class, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS)
+			if class != lowerEffort {
+				t.Errorf("the class is %d, want %d", class, lowerEffort)
+			}
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -13,6 +13,9 @@ import (
 const (
 	// deadPeer is how long a peer's kernel may be silent about data or probes.
 	deadPeer = 15 * time.Second
+	// lowerEffort has networks that know classes put us after all others: 000001 in the
+	// six bits for it (RFC 8622). What other BitTorrent clients send has it, too.
+	lowerEffort = 0b000001 << 2
 )
 
 // tune sets the options of a TCP connection and makes it one that can be given a
@@ -42,9 +45,19 @@ func setOptions(tcp *net.TCPConn) error {
 	err = control.Control(func(fd uintptr) {
 		options = errors.Join(
 			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat),
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadPeer.Milliseconds())))
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadPeer.Milliseconds())),
+			setClass(int(fd), lowerEffort))
 	})
 	return errors.Join(err, options)
+}
+
+// setClass sets the class of a socket's packets. One of IPv6 may be connected by IPv4.
+func setClass(fd, class int) error {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err == nil && domain == unix.AF_INET6 {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, class)
+	}
+	return errors.Join(err, unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TOS, class))
 }
 
 // bulk is config for connections that carry much data: full records from the

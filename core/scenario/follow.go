@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -37,23 +38,70 @@ func (s *Scenario) followed(r *Report, o Observed) error {
 	if err != nil {
 		return err
 	}
-	for _, loc := range slices.Sorted(maps.Keys(o.Links)) {
-		var report LinkReport
-		for up, d := range map[bool]*DirectionReport{true: &report.Up, false: &report.Down} {
-			l := links[topo.Hop{Location: loc, Up: up}]
-			if l == nil {
+	all := map[topo.Hop]history{}
+	for loc := range o.Links {
+		for _, up := range []bool{true, false} {
+			hop := topo.Hop{Location: loc, Up: up}
+			if links[hop] == nil {
 				return fmt.Errorf("report of %s: there is no location %s", s.Name, loc)
 			}
-			h := history{l, s.reserve(), uses(o.Links[loc], up)}
-			*d = h.report()
-			if s.Bandwidth != nil {
-				r.Steps = append(r.Steps, h.steps(loc, up)...)
-			}
+			all[hop] = history{links[hop], s.reserve(), uses(o.Links[loc], up)}
 		}
-		r.Links[loc] = report
+	}
+	demand := demand{all, s.served(o)}
+	for _, loc := range slices.Sorted(maps.Keys(o.Links)) {
+		up, down := topo.Hop{Location: loc, Up: true}, topo.Hop{Location: loc}
+		r.Links[loc] = LinkReport{Up: all[up].report(), Down: all[down].report()}
+		if s.Bandwidth != nil {
+			r.Steps = append(append(r.Steps, demand.steps(up)...), demand.steps(down)...)
+		}
 	}
 	slices.SortFunc(r.Steps, compareSteps)
 	return nil
+}
+
+// served is until when receivers of a location wanted something: for ever if one did
+// not finish, or nothing is known of it.
+func (s *Scenario) served(o Observed) map[unit.Location]time.Duration {
+	until := map[unit.Location]time.Duration{}
+	for _, h := range s.Hosts {
+		if !slices.Contains(s.Receivers, h.Node) {
+			continue
+		}
+		finish := time.Duration(math.MaxInt64)
+		if n, ok := o.Nodes[h.Node]; ok && n.Finished {
+			finish = n.Finish
+		}
+		for _, l := range h.Location.Path() {
+			until[l] = max(until[l], finish)
+		}
+	}
+	return until
+}
+
+// demand tells when more is waited for than a direction of a link lets pass.
+type demand struct {
+	links  map[topo.Hop]history
+	served map[unit.Location]time.Duration // until when a location wanted something
+}
+
+// waits reports whether in interval i of a direction somebody waits for more: into a
+// location while it wants something, out of one while another wants something whose own
+// link has room for it.
+func (d demand) waits(h topo.Hop, i int) bool {
+	from := d.links[h].used[i].from
+	if !h.Up {
+		return from < d.served[h.Location]
+	}
+	for other, link := range d.links {
+		if other.Up || other.Location.Contains(h.Location) || h.Location.Contains(other.Location) || from >= d.served[other.Location] {
+			continue
+		}
+		if i < len(link.used) && !link.enough(link.used[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // use is what passed a direction of a link from one time to another, in bytes per
@@ -140,11 +188,15 @@ const (
 	wasLimited  = 0.75
 )
 
+// enough reports whether in an interval nearly all was used that was left.
+func (h history) enough(u use) bool { return u.ours >= usedEnough*float64(h.left(u.from)) }
+
 // leastFollow is the least time that a step has to be followed in.
 const leastFollow = time.Second
 
-// steps are the changes of what is left, with how they were followed.
-func (h history) steps(loc unit.Location, up bool) []StepReport {
+// steps are the changes of what is left of a direction, with how they were followed.
+func (d demand) steps(hop topo.Hop) []StepReport {
+	h := d.links[hop]
 	if !slices.ContainsFunc(h.used, func(u use) bool { return u.ours > 0 }) {
 		return nil
 	}
@@ -156,16 +208,20 @@ func (h history) steps(loc unit.Location, up bool) []StepReport {
 		if before == after || times[i+1]-at < leastFollow || after > before && !h.wasLimited(at, before) {
 			continue
 		}
-		s := StepReport{At: at.Seconds(), Link: loc, Up: up, Before: 8 * float64(before), After: 8 * float64(after)}
-		followed, ok := h.follow(at, times[i+1], after, after > before)
+		s := StepReport{At: at.Seconds(), Link: hop.Location, Up: hop.Up, Before: 8 * float64(before), After: 8 * float64(after)}
+		followed, ok := d.follow(hop, at, times[i+1])
 		s.Followed, s.Missed = followed.Seconds(), !ok
 		all = append(all, s)
 	}
 	return all
 }
 
-// wasLimited reports whether we used what we had in the second before a time.
+// wasLimited reports whether we used what we had in the second before a time. What had
+// less than the floor is taken to have been limited by others' use.
 func (h history) wasLimited(at time.Duration, had unit.Rate) bool {
+	if had <= floor(h.capacityAt(at-1)) {
+		return true
+	}
 	var bytes, seconds float64
 	for _, u := range h.used {
 		if u.from >= at-time.Second && u.to <= at {
@@ -176,15 +232,17 @@ func (h history) wasLimited(at time.Duration, had unit.Rate) bool {
 }
 
 // follow returns how long it took from at until two intervals in a row were as they
-// should be, and false if none were until end.
-func (h history) follow(at, end time.Duration, left unit.Rate, more bool) (time.Duration, bool) {
+// should be: within what is left, if that is less than before, or else using it, or all
+// that anybody wants. It is false if none were until end.
+func (d demand) follow(hop topo.Hop, at, end time.Duration) (time.Duration, bool) {
+	h := d.links[hop]
+	left, more := h.left(at), h.left(at) > h.left(at-1)
 	good := 0
 	for i, u := range h.used {
 		if u.from < at || u.to > end {
 			continue
 		}
-		switch {
-		case more && u.ours < usedEnough*float64(left), !more && u.ours > withinLimit*float64(left):
+		if more && !h.enough(u) && d.waits(hop, i) || !more && u.ours > withinLimit*float64(left) {
 			good = 0
 			continue
 		}

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -79,6 +80,68 @@ func TestARiseThatNobodyNeeds(t *testing.T) {
 	r := followedOf(t, course(8, 8, 8, 8, 8, 8, 8, 8, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1))
 	if len(r.Steps) != 1 || r.Steps[0].At != 4 {
 		t.Errorf("the steps are %+v, want the first one only", r.Steps)
+	}
+}
+
+// A way out of a location is not to be filled with what nobody waits for: those
+// elsewhere have all that their own links let in, or are complete.
+func TestARiseOutOfALocation(t *testing.T) {
+	s := mustParse(t, `
+artifact: {size: 10MB}
+locations: {a: {hosts: 1}, b: {uplink: 10Mbit, hosts: 1}, c: {uplink: 10Mbit, hosts: 1}}
+bandwidth: {reserve: 0.2}
+background: [{from: b/1, to: c/1, rate: 6Mbit, start: 4s, stop: 8s}]`)
+	const half = 500 * time.Millisecond
+	for name, test := range map[string]struct {
+		intoC    float64       // in Mbit/s, from a second after others went on
+		complete time.Duration // c is, 0 for never
+		followed float64
+		missed   bool
+	}{
+		"c has room":         {2, 0, 4, true},
+		"c has no room":      {8, 0, 1, false},
+		"c is complete":      {2, 9 * time.Second, 1, false},
+		"c is complete late": {2, 11 * time.Second, 3, false},
+	} {
+		var b, c []LinkInterval
+		for i := range 24 {
+			rate := 2.
+			if i >= 18 {
+				rate = test.intoC
+			}
+			end := time.Duration(i+1) * half
+			b = append(b, LinkInterval{End: end, All: Crossing{Up: 125e3}, Ours: Crossing{Up: 125e3}}) // 2 Mbit/s
+			c = append(c, moved(i, rate, 0))
+		}
+		o := Observed{Links: map[unit.Location][]LinkInterval{"b": b, "c": c}, Nodes: map[unit.NodeID]NodeObserved{"b/1": {Finished: true, Finish: 2 * time.Second}}}
+		if test.complete > 0 {
+			o.Nodes["c/1"] = NodeObserved{Finished: true, Finish: test.complete}
+		}
+		r, err := s.Report("ours", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(r.Steps, func(s StepReport) bool { return s.Link == "b" && s.Up && s.At == 8 })
+		if i < 0 || r.Steps[i].Followed != test.followed || r.Steps[i].Missed != test.missed {
+			t.Errorf("%s: the steps are %+v, want one out of b after %v s, missed %v", name, r.Steps, test.followed, test.missed)
+		}
+	}
+}
+
+// Who had the floor because others took all was limited, though it used less.
+func TestARiseAfterTheFloor(t *testing.T) {
+	s := mustParse(t, `
+artifact: {size: 10MB}
+locations: {a: {hosts: 1}, b: {uplink: 10Mbit, hosts: 1}}
+bandwidth: {reserve: 0.2}
+background: [{from: a/1, to: b/1, rate: 9.5Mbit, start: 4s, stop: 8s}]`)
+	r, err := s.Report("ours", Observed{Links: map[unit.Location][]LinkInterval{
+		"b": course(8, 8, 8, 8, 8, 8, 8, 8, .1, .1, .1, .1, .1, .1, .1, .1, .1, 8, 8, 8)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Steps) != 2 || r.Steps[1].Followed != .5 {
+		t.Errorf("the steps are %+v, want two, the second one followed after 0.5 s", r.Steps)
 	}
 }
 

@@ -75,13 +75,14 @@ func TestDistributeErrors(t *testing.T) {
 		args  string
 	}{
 		{exitUsage, "distribute takes one NAME, not 0", "--artifact " + digest + " --path /srv/x"},
-		{exitUsage, "artifact source", "x --path /srv/x"},
-		{exitUsage, "artifact source", "x --path /srv/x --artifact a --source b"},
-		{exitUsage, "path", "x --artifact " + digest},
+		{exitUsage, "--artifact, --source: one of these has to be given", "x --path /srv/x"},
+		{exitUsage, "--artifact, --source: only one of these can be given", "x --path /srv/x --artifact a --source b"},
+		{exitUsage, "--path: has to be given", "x --artifact " + digest},
 		{exitUsage, "--label", "x --path /srv/x --artifact " + digest + " --label role"},
 		{exitUsage, "both a and b", "x --path /srv/x --artifact " + digest + " --label r=a --label r=b"},
 		{exitUsage, "--min-success", "x --path /srv/x --min-success 0 --artifact " + digest},
 		{exitUsage, "--piece-size", "x --path /srv/x --source /etc/hostname --piece-size 3"},
+		{exitUsage, "--timeout: -1s is no time to wait for", "x --path /srv/x --timeout -1s --artifact " + digest},
 		{exitUsage, "--timeout", "x --path /srv/x --timeout soon --artifact " + digest},
 		{exitFailed, "not absolute", "x --path srv/x --artifact " + digest},
 		{exitFailed, "not absolute", "x --path srv/x --source /nonexistent"},

@@ -44,6 +44,16 @@ func takesOne(what string) cobra.PositionalArgs {
 	}
 }
 
+// takesNone has a command take no arguments; fix says how to name what they would.
+func takesNone(fix string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return usage(args[0], cmd.Name()+" takes no name", fix)
+	}
+}
+
 // exit reports the error with which a command, such as "rackswarm rm", ended, if
 // any, and returns the exit code.
 func (r *run) exit(ctx context.Context, command string, err error) int {
@@ -55,7 +65,7 @@ func (r *run) exit(ctx context.Context, command string, err error) int {
 		code, err = e.code, e.err
 	} else if !r.began {
 		code = exitUsage
-		err = &api.Error{Code: api.CodeInvalid, Message: err.Error(), Fix: "see: " + command + " --help"}
+		err = misused(command, err.Error())
 	}
 	if ctx.Err() != nil {
 		code = exitInterrupted

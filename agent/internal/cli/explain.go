@@ -68,17 +68,28 @@ func writeExplanation(w io.Writer, e api.Explanation) {
 	if e.StoreDown {
 		fmt.Fprintf(w, "The store does not answer: this is what the agent that was asked knows of its own node.\n\n")
 	}
-	done := 0
+	done, slow := 0, 0
 	for _, n := range e.Nodes {
 		if len(n.Reasons) == 0 {
 			done++
 			continue
 		}
+		if n.Phase == api.PhaseInstalled && sendsOnly(n.Reasons) {
+			slow++
+		}
 		writeNodeExplanation(w, n)
 	}
-	if done > 0 {
+	switch {
+	case slow > 0:
+		fmt.Fprintf(w, "%d of %d nodes have what is wanted; %d of these could send more to others, see above.\n", done+slow, len(e.Nodes), slow)
+	case done > 0:
 		fmt.Fprintf(w, "%d of %d nodes have what is wanted, and wait for nothing.\n", done, len(e.Nodes))
 	}
+}
+
+// sendsOnly reports whether reasons are all of what a node sends.
+func sendsOnly(all []api.Reason) bool {
+	return !slices.ContainsFunc(all, func(r api.Reason) bool { return r.Code != api.ReasonSenderLimit && r.Code != api.ReasonPriority })
 }
 
 func writeNodeExplanation(w io.Writer, n api.NodeExplanation) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -76,6 +77,9 @@ func oneOrAll(args []string, all bool) (string, error) {
 		return args[0], nil
 	case len(args) == 0 && all:
 		return "", nil
+	}
+	if len(args) > 1 {
+		return "", usage(strings.Join(args, ", "), "only one distribution can be named", "name them one after the other, or write --all")
 	}
 	return "", usage("NAME", "name one distribution, or all of them", "write NAME or --all, one of them and not both")
 }

@@ -40,7 +40,7 @@ func (r *run) limitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limit [--location LOC] [--label KEY=VALUE] [--node NAME] [--distribution NAME] (--download RATE | --upload RATE | --clear)",
 		Short: "Limit what nodes receive and send",
-		Long:  limitHelp, Args: cobra.NoArgs,
+		Long:  limitHelp, Args: takesNone("choose by --distribution, --location, --label or --node"),
 		RunE: r.command(func(ctx context.Context, _ []string) error { return r.limit(ctx, f) }),
 	}
 	flags := cmd.Flags()

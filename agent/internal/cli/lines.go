@@ -14,7 +14,7 @@ import (
 const lineInterval = 5 * time.Second
 
 // lines is a view for files and pipes: a line for every change of a node's
-// phase, and now and then one for the whole.
+// phase, and now and then one for the whole, if that has changed.
 type lines struct {
 	w      io.Writer
 	now    func() time.Time
@@ -22,6 +22,7 @@ type lines struct {
 	last   time.Time // when the whole was last shown
 	wrong  string    // troubles of the source that were shown
 	held   string    // what was shown of holds
+	whole  string    // what was shown of the whole
 }
 
 func newLines(w io.Writer, now func() time.Time) *lines {
@@ -52,12 +53,20 @@ func (l *lines) show(st api.Status) {
 	}
 	if now := l.now(); now.Sub(l.last) >= lineInterval {
 		l.last = now
-		done, total, rate := sums(st)
-		fmt.Fprintf(l.w, "%s: %d of %d nodes, %s of %s, %s\n", st.Distribution.Name, st.Summary.Converged, st.Summary.Targets, percent(done, total), size(total), unit.Rate(rate))
+		if whole := wholeLine(st); whole != l.whole {
+			l.whole = whole
+			fmt.Fprintln(l.w, whole)
+		}
 	}
 }
 
 func (l *lines) close() {}
+
+// wholeLine says how far all nodes together are.
+func wholeLine(st api.Status) string {
+	done, total, rate := sums(st)
+	return fmt.Sprintf("%s: %d of %d nodes, %s of %s, %s", st.Distribution.Name, st.Summary.Converged, st.Summary.Targets, percent(done, total), size(total), unit.Rate(rate))
+}
 
 // troubles say what is wrong with sources of the artifact that is still wanted
 // somewhere.

@@ -74,7 +74,7 @@ floor, 1 MB/s. What was said and is left out stays: see rackswarm links clear.
 --max-up and --max-down bound what all nodes together move over the link, whatever
 it carries, on the wire; unlimited takes such a limit away. A link of which nothing
 else is said has no other limit.`,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeLocation,
+		Args: takesOne("LOCATION"), ValidArgsFunction: r.completeLocation,
 		RunE: r.command(func(ctx context.Context, args []string) error { return r.setLink(ctx, args[0], f) }),
 	}
 	cmd.Flags().StringVar(&f.up, "up", "", "what the link carries out of the location, such as 1Gbit")
@@ -119,6 +119,9 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 	}
 	return r.print(l, func(w io.Writer) {
 		fmt.Fprintln(w, clean("The link of "+l.Location+" is declared. See: rackswarm links"))
+		for _, note := range idleCeilings(l) {
+			fmt.Fprintln(w, note)
+		}
 		if !inhabited(nodes, l.Location) {
 			fmt.Fprintln(w, clean(nobodyIn(l.Location)))
 		}
@@ -168,6 +171,20 @@ func (f linkFlags) say(l *api.Link) error {
 	return nil
 }
 
+// idleCeilings says which ceilings of a link never count, as it carries less.
+func idleCeilings(l api.Link) (notes []string) {
+	for _, d := range []struct {
+		name           string
+		most, capacity *int64
+	}{{"up", l.MaxUp, l.Up}, {"down", l.MaxDown, l.Down}} {
+		if d.most != nil && d.capacity != nil && *d.most > *d.capacity {
+			notes = append(notes, fmt.Sprintf("Its ceiling --max-%s, %s, never counts: it carries %s, and the lower one counts.",
+				d.name, unit.Rate(*d.most), unit.Rate(*d.capacity)))
+		}
+	}
+	return notes
+}
+
 // inhabited reports whether any known node is in a location.
 func inhabited(nodes []api.Node, location string) bool {
 	return slices.ContainsFunc(nodes, func(n api.Node) bool {
@@ -208,7 +225,7 @@ func (r *run) linksClearCommand() *cobra.Command {
 		Short: "Forget what was said of a link, and what was measured",
 		Long: `Forget what rackswarm links set said of a link, and what a device last told of it.
 What agents' files say of it counts again, and who measures it goes on doing so.`,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeLink,
+		Args: takesOne("LOCATION"), ValidArgsFunction: r.completeLink,
 		RunE: r.command(func(ctx context.Context, args []string) error {
 			c, err := r.connect()
 			if err != nil {

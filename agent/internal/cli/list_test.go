@@ -55,11 +55,14 @@ func TestStatus(t *testing.T) {
 	f.report("site", "db1", api.PhaseFailed, func(s *api.NodeStatus) {
 		s.Error = &api.Error{Code: api.CodeNoSpace, Subject: "/srv/site", Message: "3.0 MiB needed, 1.0 MiB free", Fix: "free 2.0 MiB on /srv"}
 	})
-	f.report("web", "web1", api.PhaseInstalled)
+	f.report("web", "web1", api.PhaseInstalled, func(s *api.NodeStatus) { s.StartedAt, s.InstalledAt = &started, &installed })
 	f.report("web", "web2", api.PhaseInstalled)
 
 	f.golden("status", f.ok("status"))
 	f.golden("status-site", f.ok("status", "site"))
+	if out := f.ok("status", "web"); !strings.Contains(out, "Time          30.0 s") {
+		t.Errorf("all are done, and it does not say how long that took:\n%s", out)
+	}
 	one := decode[api.Status](f, f.ok("status", "site", "--json"))
 	if one.Summary.Failed != 1 || len(one.Nodes) != 3 {
 		t.Errorf("status as JSON: %+v", one.Summary)

@@ -38,6 +38,7 @@ func TestPauseAndResume(t *testing.T) {
 	}
 	f.fails(exitUsage, []string{"--all"}, "pause")
 	f.fails(exitUsage, []string{"--all"}, "stop", "site", "--all")
+	f.fails(exitUsage, []string{"site, app: only one distribution can be named", "--all"}, "pause", "site", "app")
 	f.fails(exitFailed, []string{"nothing"}, "pause", "nothing")
 }
 
@@ -88,7 +89,8 @@ func TestLimits(t *testing.T) {
 	f.fails(exitUsage, []string{"--download", "never means unlimited", "rackswarm pause"}, "limit", "--download", "0")
 	f.fails(exitUsage, []string{"--upload", "fast"}, "limit", "--upload", "fast")
 	f.fails(exitUsage, []string{"--upload", "10MiB/s"}, "limit", "--upload", "10")
-	f.fails(exitUsage, nil, "limit")
+	f.fails(exitUsage, []string{"--download, --upload, --clear: one of these has to be given"}, "limit")
+	f.fails(exitUsage, []string{"site: limit takes no name", "--distribution"}, "limit", "site", "--upload", "1MiB/s")
 	f.fails(exitFailed, []string{"none"}, "limit", "--distribution", "none", "--upload", "1MiB/s")
 }
 
@@ -109,6 +111,13 @@ func TestExplain(t *testing.T) {
 	}
 	if out := f.ok("explain", "site", "web1"); !strings.Contains(out, "wait for nothing") {
 		t.Errorf("of a node that is done: %s", out)
+	}
+	f.report("site", "web1", api.PhaseInstalled, func(s *api.NodeStatus) {
+		s.Reasons = []api.Reason{{Code: api.ReasonSenderLimit, Message: "what it sends to others is limited", Fix: "see: rackswarm limits"}}
+	})
+	f.report("site", "db1", api.PhaseInstalled)
+	if out := f.ok("explain", "site"); !strings.Contains(out, "2 of 3 nodes have what is wanted; 1 of these could send more to others, see above.") {
+		t.Errorf("of a node that is done, and sends less than it could: %s", out)
 	}
 	f.fails(exitFailed, []string{"db9", "no target"}, "explain", "site", "db9")
 	f.fails(exitFailed, []string{"nothing"}, "explain", "nothing")

@@ -58,6 +58,9 @@ func (r *run) command(fn func(ctx context.Context, args []string) error) func(*c
 	return func(cmd *cobra.Command, args []string) error {
 		r.began = true
 		ctx := cmd.Context()
+		if r.flags.timeout < 0 {
+			return usage("--timeout", r.flags.timeout.String()+" is no time to wait for", "write for example 10m, or leave it out to wait as long as it takes")
+		}
 		if r.flags.timeout > 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, r.flags.timeout)

@@ -113,7 +113,7 @@ func writeSummary(w io.Writer, st api.Status) {
 	for _, t := range troubles(st) {
 		rows = append(rows, []string{"Trouble", t})
 	}
-	if s.Seconds > 0 {
+	if s.Done && s.Seconds > 0 { // else it is of those that are done so far
 		rows = append(rows, []string{"Time", fmt.Sprintf("%.1f s", s.Seconds)})
 	}
 	if s.SeedingRatio > 0 {

@@ -93,6 +93,8 @@ func TestLinesSayHowFarItIs(t *testing.T) {
 	l.show(st)
 	now = now.Add(lineInterval)
 	l.show(st)
+	now = now.Add(lineInterval)
+	l.show(st) // nothing has changed
 	l.close()
 	if want := "web1 /: fetching\nsite: 0 of 1 nodes, 25% of 100 B, 1.0 MiB/s\n"; out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)

@@ -157,7 +157,7 @@ func (r *Reconciler) begin(ctx context.Context, x *dist) {
 		r.start(ctx, x)
 	case Place, Replace, Stage, Repair:
 		r.setPending(x)
-		if d, _ := needs(t); !r.fetching(d) && !r.opening[d] {
+		if d, _ := needs(t); r.fetcher(d) == nil && !r.opening[d] {
 			r.freeStaging(x)
 			r.start(ctx, x)
 		}
@@ -179,18 +179,18 @@ func (r *Reconciler) freeStaging(x *dist) {
 	}
 }
 
-// fetching reports whether a task already fetches the artifact: what it gets to
-// stand here is then reused by the others.
-func (r *Reconciler) fetching(d artifact.Digest) bool {
+// fetcher is the distribution of which a task already fetches the artifact, nil if
+// there is none: what it gets to stand here is then reused by the others.
+func (r *Reconciler) fetcher(d artifact.Digest) *dist {
 	for _, x := range r.dists {
 		if x.worker == nil {
 			continue
 		}
 		if busy, ok := needs(x.worker.task); ok && busy == d {
-			return true
+			return x
 		}
 	}
-	return false
+	return nil
 }
 
 func (r *Reconciler) start(ctx context.Context, x *dist) {

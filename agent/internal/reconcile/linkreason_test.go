@@ -22,6 +22,7 @@ func TestReasonsOfLinks(t *testing.T) {
 	part := bandwidth.Binding{Reason: bandwidth.Shared, Hop: ceiling.Hop, Rate: 1 << 20, Whole: 5 << 20, By: bandwidth.Group, Users: 5}
 	unknown := bandwidth.Binding{Reason: bandwidth.Unmeasured, Hop: topo.Hop{Location: "ams1/r1"}, Rate: 1e6}
 	old := bandwidth.Binding{Reason: bandwidth.Shared, By: bandwidth.Stale, Hop: unknown.Hop, Rate: 1e6, Whole: 2e6, Users: 2}
+	outer := bandwidth.Binding{Reason: bandwidth.OuterFirst, Hop: host.Hop}
 	for _, test := range []struct {
 		binding       bandwidth.Binding
 		subject, text string
@@ -31,6 +32,7 @@ func TestReasonsOfLinks(t *testing.T) {
 		{ceiling, "uplink of ams1/r1", "uplink of ams1/r1, up: 5.0 MiB/s, as an operator set this limit"},
 		{part, "uplink of ams1/r1", "up: 1.0 MiB/s, as 5.0 MiB/s, which an operator set as its limit, are shared by 5"},
 		{operator, "limits.download of its agent.yaml", "5.0 MiB/s"},
+		{outer, "this host", "traffic that leaves the location comes first"},
 		{unknown, "uplink of ams1/r1", "as its use is not known yet"},
 		{old, "uplink of ams1/r1", "are shared by 2"},
 		{bandwidth.Binding{}, "limits.download of its agent.yaml", "5.0 MiB/s"},
@@ -40,6 +42,9 @@ func TestReasonsOfLinks(t *testing.T) {
 			t.Errorf("%s: %+v", test.binding.Reason, got)
 		}
 		if named := strings.Contains(got.Fix, "rackswarm links set ams1/r1 --max-up RATE"); named != (test.binding == ceiling || test.binding == part) {
+			t.Errorf("%s: %s", test.binding.Reason, got.Fix)
+		}
+		if named := strings.Contains(got.Fix, "about one copy crosses each uplink"); named != (test.binding == outer) {
 			t.Errorf("%s: %s", test.binding.Reason, got.Fix)
 		}
 		if named := strings.Contains(got.Fix, "have the link measured again"); named != (test.binding == unknown || test.binding == old) {

@@ -25,6 +25,11 @@ func (r *Reconciler) reasons(x *dist, t *transfer, stats *swarmapi.Stats) []api.
 	case api.PhaseStaged:
 		all = append(all, api.Reason{Code: api.ReasonOthers, Message: "it has staged the content and waits for the others",
 			Fix: "mend the others, or switch without them: rackswarm activate " + x.name})
+	case api.PhasePending:
+		if first := r.before(x); first != nil {
+			all = append(all, api.Reason{Code: api.ReasonFetching, Subject: first.name, Message: "distribution " + first.name + " fetches the same content to this node, which is then copied",
+				Fix: "see what that waits for: rackswarm explain " + first.name})
+		}
 	case api.PhaseReusing, api.PhaseInstalling, api.PhaseVerifying:
 		all = append(all, api.Reason{Code: api.ReasonDisk, Message: "it reads and writes its own disk (" + string(s.Phase) + ")"})
 	case api.PhaseManifest, api.PhaseFetching:
@@ -36,6 +41,16 @@ func (r *Reconciler) reasons(x *dist, t *transfer, stats *swarmapi.Stats) []api.
 		all = append(all, r.limitReason(t, stats.UpBound, stats.UpBinding, sending))
 	}
 	return all
+}
+
+// before is the distribution that fetches to this node what x wants, too, nil if there
+// is none.
+func (r *Reconciler) before(x *dist) *dist {
+	d, ok := needs(x.task)
+	if first := r.fetcher(d); ok && first != x {
+		return first
+	}
+	return nil
 }
 
 const seedsFix = "see which seeds and nodes hold it: rackswarm artifacts, rackswarm nodes; their data port must be reachable"
@@ -129,6 +144,9 @@ func linkReason(b bandwidth.Binding, d direction) api.Reason {
 		reason.Subject = "uplink of " + b.Hop.Location.String()
 		reason.Fix = "wait: it gets more as soon as there is more; what is known of links: rackswarm links"
 	}
+	if b.Reason == bandwidth.OuterFirst {
+		reason.Fix = outerFix
+	}
 	if ofUplink(b) && (unmeasured(b.Reason) || unmeasured(b.By)) {
 		reason.Fix = "have the link measured again: what is wrong with that says rackswarm links"
 	}
@@ -137,6 +155,8 @@ func linkReason(b bandwidth.Binding, d direction) api.Reason {
 	}
 	return reason
 }
+
+const outerFix = "wait: about one copy crosses each uplink, and nodes of the location get theirs meanwhile; for more of both at once, raise what this node may move: rackswarm limits, rackswarm links"
 
 // unmeasured reports whether a limit is low as nobody knows how much of the link others
 // use.

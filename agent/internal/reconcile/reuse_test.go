@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rackswarm/rackswarm/core/api"
 )
 
 func TestMoveToAnotherPathReuses(t *testing.T) {
@@ -39,6 +41,24 @@ func TestTwoDistributionsOfOneArtifactFetchOnce(t *testing.T) {
 	if got := f.net.moved(); got != m.NumSpans() {
 		t.Errorf("%d spans moved for two placements of %d spans", got, m.NumSpans())
 	}
+}
+
+// A distribution whose content another one fetches to the node names that one, as what
+// holds that up holds it up, too.
+func TestTheSecondDistributionOfAnArtifactNamesTheFirst(t *testing.T) {
+	f := newFleet(t)
+	seed, web := f.add("seed"), f.add("web")
+	m := seed.publish(bigFiles(5, "content"), "site", publisher)
+	f.net.block(true)
+	a := f.want(web.on("a", m.Digest().String()))
+	web.until("a", "fetching", func(s api.NodeStatus) bool { return s.Phase == api.PhaseFetching })
+	b := f.want(web.on("b", m.Digest().String()))
+	web.until("b", "waits for a", func(s api.NodeStatus) bool {
+		return s.Phase == api.PhasePending && len(s.Reasons) == 1 && s.Reasons[0].Subject == "a" && strings.Contains(s.Reasons[0].Fix, "rackswarm explain a")
+	})
+	f.net.block(false)
+	web.untilInstalled(a)
+	web.untilInstalled(b)
 }
 
 func TestDistributionsOfDifferentArtifactsShareFiles(t *testing.T) {

@@ -44,7 +44,7 @@ func (r *Reconciler) keep(ctx context.Context, x *dist) {
 	if task == nil || x.worker != nil || x.nextCheck.After(r.cfg.Now()) || r.openingSource(x.rec.Standing.Digest) {
 		return
 	}
-	if d, ok := needs(task); ok && r.fetching(d) {
+	if d, ok := needs(task); ok && r.fetcher(d) != nil {
 		return
 	}
 	r.startWorker(ctx, x, &worker{task: task, wanted: *x.rec.Standing, upkeep: true})

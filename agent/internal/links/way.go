@@ -74,8 +74,8 @@ const ahead = 1.5
 
 // Way is what is known of the links that data to a peer cross: the slowest of those
 // that are declared, and what a guard of its queue is made from. If none is, but one
-// between here and the root, this host's own link is guarded, of which nothing is known:
-// others notice a queue there, too. Otherwise it is false.
+// between here and the root, this host's own link is guarded: others notice a queue
+// there, too, and what arrives here is acknowledged behind it. Otherwise it is false.
 // A peer whose place is not known is taken to be behind all of this node's uplinks.
 func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.GuardConfig, ok bool) {
 	place, known := m.places.of(peer)
@@ -102,6 +102,9 @@ func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.Guard
 	}
 	if !ok {
 		slowest, ok = topo.Hop{Location: m.cfg.Location, Node: m.cfg.Self, Up: true}, m.anyKnown()
+		if own := m.hostUp(); own.Rate < unit.Unlimited {
+			guard.Link, guard.Ceiling = own.Binding.Capacity, own.Rate
+		}
 	}
 	guard.Floor = bandwidth.FloorOf(guard.Link)
 	if guard.Ceiling < unit.Unlimited {
@@ -118,6 +121,16 @@ func (m *Manager) share(i int, h topo.Hop) bandwidth.Budget {
 		return up[i]
 	}
 	return bandwidth.NoLimit(h)
+}
+
+// hostUp is what this host may send by its own link.
+func (m *Manager) hostUp() bandwidth.Budget {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.said[1] == nil {
+		return bandwidth.NoLimit(topo.Hop{})
+	}
+	return m.said[1][0]
 }
 
 // crossed are the hops of data from one location to another.

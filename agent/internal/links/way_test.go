@@ -32,7 +32,7 @@ func TestCrossed(t *testing.T) {
 }
 
 // TestWay: a guard is for the slowest declared link on the way, and within a rack for
-// the host's own, of which nothing is known.
+// the host's own, of which nothing is known here.
 func TestWay(t *testing.T) {
 	t.Parallel()
 	_, open := openStore(t)
@@ -60,6 +60,33 @@ func TestWay(t *testing.T) {
 	slowest, guard, ok = m.Way("near")
 	if !ok || slowest.Node != "n" || guard.Link != 0 || guard.Ceiling != unit.Unlimited || guard.Floor != bandwidth.FloorOf(0) {
 		t.Errorf("within the rack: %+v, %+v, %v", slowest, guard, ok)
+	}
+}
+
+// TestWayWithinTheRack: where this host's link is known, it bounds what goes to
+// neighbours.
+func TestWayWithinTheRack(t *testing.T) {
+	t.Parallel()
+	_, open := openStore(t)
+	s := open()
+	if err := s.PutNode(t.Context(), api.Node{Name: "near", Location: "ams/r1"}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	m := start(t, s, "n", &mover{}, func(c *Config) {
+		c.Links = map[unit.Location]Link{"ams/r1": {Up: 100 * mbit, Down: 100 * mbit}}
+		c.Host = func(b bandwidth.Budget) bandwidth.Budget {
+			own := bandwidth.Binding{Hop: b.Binding.Hop, Rate: 40 * mbit, Reason: bandwidth.Reserve, Capacity: 50 * mbit}
+			return bandwidth.Least(b, bandwidth.NewBudget(own))
+		}
+	})
+	var guard bandwidth.GuardConfig
+	eventually(t, "the way to a neighbour", func() bool {
+		slowest, g, _ := m.Way("near")
+		guard = g
+		return slowest.Node == "n"
+	})
+	if guard.Link != 50*mbit || guard.Ceiling != 40*mbit || guard.Start != guard.Ceiling || guard.Floor != bandwidth.FloorOf(50*mbit) {
+		t.Errorf("%+v", guard)
 	}
 }
 

@@ -13,6 +13,9 @@ type Node struct {
 	// Databases are the instances that its configuration names, with their
 	// drivers.
 	Databases map[string]string `json:"databases,omitempty"`
+	// Roots are the directories in which content may be installed, also as they are
+	// without symbolic links; empty if the node does not tell them.
+	Roots []string `json:"roots,omitempty"`
 	// UsedBytes is what the node holds for rackswarm, QuotaBytes what it may hold;
 	// 0 is any amount.
 	UsedBytes  int64 `json:"used_bytes,omitempty"`

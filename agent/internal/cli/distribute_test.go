@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -97,6 +98,31 @@ func TestDistributeErrors(t *testing.T) {
 			g.T = t
 			g.fails(test.code, []string{test.words}, append([]string{"distribute"}, strings.Fields(test.args)...)...)
 		})
+	}
+}
+
+// A path that no node lets in is refused before anything is stated or published; one
+// that some let in is stated, and the others are named.
+func TestDistributeOutsideTheRoots(t *testing.T) {
+	f := newFleet(t)
+	for name, roots := range map[string][]string{"web1": {"/opt", "/srv"}, "web2": {"/srv"}} {
+		f.must(f.store.PutNode(t.Context(), api.Node{Name: name, DataAddr: "10.0.0.1:7420", LastSeen: noon, Roots: roots}, time.Hour))
+	}
+	digest := f.artifact("site")
+	for _, path := range []string{"/etc/x", "/srv", "/srvx/y", "/srv/../etc/x"} {
+		f.fails(exitFailed, []string{path + ": the path is inside no allowed root of web1, web2; allowed: /opt, /srv", "add a root to roots"},
+			"distribute", "x", "--artifact", digest, "--path", path)
+	}
+	f.fails(exitFailed, []string{"/etc/x: the path"}, "distribute", "x", "--source", "/local/never-read", "--path", "/etc/x")
+	f.fails(exitFailed, []string{"/opt/x", "of web2; allowed: /srv"}, "distribute", "x", "--artifact", digest, "--path", "/opt/x", "--node", "web2")
+	if all, err := f.store.Distributions(t.Context()); err != nil || len(all) > 0 {
+		t.Errorf("%+v, %v: something is stated", all, err)
+	}
+	if out := f.ok("distribute", "x", "--artifact", digest, "--path", "/opt/x"); !strings.Contains(out, "Not on web2: ") {
+		t.Errorf("where some let it in: %s", out)
+	}
+	if out := f.ok("distribute", "y", "--artifact", digest, "--path", "/srv/y"); strings.Contains(out, "Not on") {
+		t.Errorf("where all let it in: %s", out)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/rackswarm/rackswarm/agent/internal/config"
@@ -201,7 +202,7 @@ func (d *daemon) openTransport(context.Context) (err error) {
 	d.onClose(func() { d.transport.Close() })
 	d.self = api.Node{
 		Name: string(d.cfg.Node.Name), Location: string(d.cfg.Node.Location), Labels: d.cfg.Node.Labels,
-		Version: d.version, Databases: databaseNames(d.cfg.Databases),
+		Version: d.version, Databases: databaseNames(d.cfg.Databases), Roots: rootNames(d.cfg.Roots),
 	}
 	hint := storeHint(d.cfg.Store)
 	if d.self.DataAddr, err = advertised(d.cfg.Data.Endpoint, d.transport.Addr(), hint); err != nil || d.cfg.API.Listen == "" {
@@ -213,6 +214,19 @@ func (d *daemon) openTransport(context.Context) (err error) {
 	}
 	d.self.APIAddr, err = advertised(d.cfg.API.Endpoint, listen, hint)
 	return err
+}
+
+// rootNames are roots as they are configured and as they are without symbolic links:
+// destinations are accepted in both.
+func rootNames(roots []string) (names []string) {
+	for _, root := range roots {
+		names = append(names, filepath.Clean(root))
+		if real, err := filepath.EvalSymlinks(root); err == nil {
+			names = append(names, real)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // client is the program's name as peers are told it.

@@ -66,7 +66,7 @@ func (r *run) completeExplain(cmd *cobra.Command, args []string, begun string) (
 
 func writeExplanation(w io.Writer, e api.Explanation) {
 	if e.StoreDown {
-		fmt.Fprintf(w, "The store does not answer: this is what the agent that was asked knows of its own node.\n\n")
+		fmt.Fprintf(w, "This is what the agent that was asked knows of its own node.\n\n")
 	}
 	done, slow := 0, 0
 	for _, n := range e.Nodes {

@@ -94,6 +94,16 @@ func TestLimits(t *testing.T) {
 	f.fails(exitFailed, []string{"none"}, "limit", "--distribution", "none", "--upload", "1MiB/s")
 }
 
+// Without the store that is said once.
+func TestExplainWithoutStore(t *testing.T) {
+	var out strings.Builder
+	writeExplanation(&out, api.Explanation{StoreDown: true, Nodes: []api.NodeExplanation{{Node: "web1", Phase: api.PhaseFetching,
+		Reasons: []api.Reason{{Code: api.ReasonStoreDown, Message: "the store does not answer: timeout; what runs goes on, changes wait"}}}}})
+	if text := strings.ToLower(out.String()); strings.Count(text, "does not answer") != 1 || !strings.Contains(text, "of its own node") {
+		t.Errorf("it says:\n%s", text)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	f := newFleet(t, atNoon)
 	f.nodes()

@@ -30,7 +30,7 @@ func (s *Server) explainAlone(ctx context.Context, name string, cause error) (ap
 	}
 	n := fleet.ExplainNode(st)
 	why := asError(cause).Reason()
-	why.Message = "the store does not answer: what runs goes on, changes wait; " + why.Message
+	why.Message += "; what runs goes on, changes wait"
 	n.Reasons = append(n.Reasons, why)
 	return api.Explanation{Distribution: name, Digest: d.Digest, StoreDown: true, Nodes: []api.NodeExplanation{n}}, nil
 }

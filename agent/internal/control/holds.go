@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -104,7 +105,7 @@ func (s *Server) makeHolds(r *http.Request, req api.HoldRequest) (made []api.Hol
 		return nil, false, err
 	case req.Kind == api.HoldStop:
 		return nil, down, &api.Error{Code: api.CodeStoreDown, Subject: "stop", Message: "the store does not answer, and a node cannot stop a transfer for itself alone",
-			Fix: "pause this node until the store is back: rackswarm pause"}
+			Fix: "pause this node until the store is back: rackswarm pause " + cmp.Or(req.Distribution, "--all")}
 	}
 	h := s.mark(r)
 	h.Distribution = req.Distribution

@@ -322,6 +322,9 @@ func TestHoldsWithoutStore(t *testing.T) {
 	}
 	_, err = f.client.Hold(f.ctx, api.HoldRequest{Kind: api.HoldStop, All: true})
 	wantError(t, err, api.CodeStoreDown, "stop")
+	if !strings.Contains(err.Error(), "rackswarm pause --all") {
+		t.Errorf("what to do instead: %v", err)
+	}
 	list, err := f.client.Holds(f.ctx)
 	f.must(err)
 	if !list.StoreDown || len(list.Holds) != 1 {
@@ -331,6 +334,9 @@ func TestHoldsWithoutStore(t *testing.T) {
 	f.must(err)
 	if !x.StoreDown || len(x.Nodes) != 1 || x.Nodes[0].Reasons[0].Code != api.ReasonStoreDown {
 		t.Errorf("explained %+v", x)
+	}
+	if text := x.Nodes[0].Reasons[0].Message; strings.Count(text, "the store does not answer") != 1 || !strings.Contains(text, "what runs goes on") {
+		t.Errorf("it says: %s", text)
 	}
 	if _, err = f.client.Explain(f.ctx, "other"); code(err) != api.CodeStoreDown {
 		t.Errorf("what it does not know: %v", err)

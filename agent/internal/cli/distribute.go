@@ -84,6 +84,7 @@ func (r *run) distributeCommand() *cobra.Command {
 	cmd.MarkFlagsOneRequired("artifact", "source")
 	cmd.MarkFlagsMutuallyExclusive("artifact", "source")
 	_ = cmd.MarkFlagRequired("path")
+	cmd.PreRunE = notEmpty("artifact", "source", "path", "priority", "max-download", "max-upload", "time-zone")
 	_ = cmd.RegisterFlagCompletionFunc("artifact", r.completeArtifact)
 	_ = cmd.RegisterFlagCompletionFunc("activate", cobra.FixedCompletions([]cobra.Completion{api.ActivateEach, api.ActivateTogether}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("priority", cobra.FixedCompletions([]cobra.Completion{api.PriorityBackground, api.PriorityNormal, api.PriorityUrgent}, cobra.ShellCompDirectiveNoFileComp))

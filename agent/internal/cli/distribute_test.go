@@ -101,6 +101,19 @@ func TestDistributeErrors(t *testing.T) {
 	}
 }
 
+// An empty value is none that was meant: without the flag there is no ceiling.
+func TestDistributeWithEmptyFlags(t *testing.T) {
+	f := newFleet(t)
+	f.nodes()
+	for _, flag := range []string{"--path", "--artifact", "--source", "--max-download", "--max-upload", "--priority", "--time-zone"} {
+		args := []string{"distribute", "x", "--path", "/srv/x"}
+		if flag != "--artifact" && flag != "--source" {
+			args = append(args, "--artifact", f.artifact("site"))
+		}
+		f.fails(exitUsage, []string{flag + ": it is empty"}, append(args, flag, "")...)
+	}
+}
+
 // A path that no node lets in is refused before anything is stated or published; one
 // that some let in is stated, and the others are named.
 func TestDistributeOutsideTheRoots(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/spf13/cobra"
-
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
@@ -32,26 +30,6 @@ func (e *exitError) Unwrap() error { return e.err }
 // usage is an error in the command line.
 func usage(subject, message, fix string) error {
 	return &exitError{exitUsage, &api.Error{Code: api.CodeInvalid, Subject: subject, Message: message, Fix: fix}}
-}
-
-// takesOne has a command take one argument, what.
-func takesOne(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == 1 {
-			return nil
-		}
-		return fmt.Errorf("%s takes one %s, not %d", cmd.Name(), what, len(args))
-	}
-}
-
-// takesNone has a command take no arguments; fix says how to name what they would.
-func takesNone(fix string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
-		return usage(args[0], cmd.Name()+" takes no name", fix)
-	}
 }
 
 // exit reports the error with which a command, such as "rackswarm rm", ended, if

@@ -18,6 +18,9 @@ func takesDistribution(cmd *cobra.Command, args []string) error {
 	if n := len(args); n < 1 || n > 2 {
 		return fmt.Errorf("%s takes a DISTRIBUTION and perhaps one NODE, not %d names", cmd.Name(), n)
 	}
+	if slices.Contains(args, "") {
+		return usage("NAME", "a name is empty", "write the name of a distribution, and of a node to hear of that alone")
+	}
 	return nil
 }
 

@@ -73,7 +73,7 @@ func hereOnly(command, done, fix string) error {
 // oneOrAll is the distribution that is named, "" for all.
 func oneOrAll(args []string, all bool) (string, error) {
 	switch {
-	case len(args) == 1 && !all:
+	case len(args) == 1 && args[0] != "" && !all:
 		return args[0], nil
 	case len(args) == 0 && all:
 		return "", nil

@@ -52,6 +52,7 @@ func (r *run) limitCommand() *cobra.Command {
 	flags.StringVar(&f.upload, "upload", "", "what a node sends")
 	flags.BoolVar(&f.clear, "clear", false, "take the limit away")
 	cmd.MarkFlagsOneRequired("download", "upload", "clear")
+	cmd.PreRunE = notEmpty("distribution", "download", "upload")
 	_ = cmd.RegisterFlagCompletionFunc("node", r.completeNode)
 	_ = cmd.RegisterFlagCompletionFunc("location", r.completeLocation)
 	_ = cmd.RegisterFlagCompletionFunc("label", r.completeLabel)

@@ -82,7 +82,9 @@ else is said has no other limit.`,
 	cmd.Flags().StringVar(&f.reserve, "reserve", "", "the part of it that stays free, such as 20%")
 	cmd.Flags().StringVar(&f.maxUp, "max-up", "", "what all nodes together may move out of the location over it, such as 200Mbit, or unlimited")
 	cmd.Flags().StringVar(&f.maxDown, "max-down", "", "what they may move into the location")
-	cmd.MarkFlagsOneRequired("up", "down", "reserve", "max-up", "max-down")
+	said := []string{"up", "down", "reserve", "max-up", "max-down"}
+	cmd.MarkFlagsOneRequired(said...)
+	cmd.PreRunE = notEmpty(said...)
 	return cmd
 }
 

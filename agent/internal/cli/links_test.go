@@ -84,11 +84,13 @@ func TestLinksAreDeclared(t *testing.T) {
 	if out := f.ok("links", "set", "ams1/r1", "--up", "10Mbit", "--max-up", "1Gbit", "--max-down", "1Gbit"); !strings.Contains(out, "Its ceiling --max-up, 119.2 MiB/s, never counts: it carries 1.2 MiB/s") || strings.Contains(out, "--max-down") {
 		t.Errorf("a ceiling above what the link carries: %s", out)
 	}
-	f.fails(exitUsage, []string{"set takes one LOCATION, not 0"}, "links", "set", "--up", "1Gbit")
-	f.fails(exitUsage, []string{"clear takes one LOCATION, not 2"}, "links", "clear", "ams1", "ams2")
+	f.fails(exitUsage, []string{"links set takes one LOCATION, not 0"}, "links", "set", "--up", "1Gbit")
+	f.fails(exitUsage, []string{"links clear takes one LOCATION, not 2"}, "links", "clear", "ams1", "ams2")
 	f.fails(exitUsage, []string{"--up, --down, --reserve, --max-up, --max-down: one of these has to be given"}, "links", "set", "ams1/r1")
 	for _, bad := range [][]string{
 		{"links", "set", "ams1/r1"},
+		{"links", "set", "ams1/r1", "--up", ""},
+		{"links", "set", "ams1/r1", "--up", "1Gbit", "--reserve", ""},
 		{"links", "set", "ams1/r1", "--up", "0"},
 		{"links", "set", "ams1/r1", "--up", "10"},
 		{"links", "set", "ams1/r1", "--up", "fast"},

@@ -37,6 +37,7 @@ func TestPauseAndResume(t *testing.T) {
 		t.Errorf("as JSON: %+v", list)
 	}
 	f.fails(exitUsage, []string{"--all"}, "pause")
+	f.fails(exitUsage, []string{"NAME", "--all"}, "pause", "")
 	f.fails(exitUsage, []string{"--all"}, "stop", "site", "--all")
 	f.fails(exitUsage, []string{"site, app: only one distribution can be named", "--all"}, "pause", "site", "app")
 	f.fails(exitFailed, []string{"nothing"}, "pause", "nothing")
@@ -90,6 +91,8 @@ func TestLimits(t *testing.T) {
 	f.fails(exitUsage, []string{"--upload", "fast"}, "limit", "--upload", "fast")
 	f.fails(exitUsage, []string{"--upload", "10MiB/s"}, "limit", "--upload", "10")
 	f.fails(exitUsage, []string{"--download, --upload, --clear: one of these has to be given"}, "limit")
+	f.fails(exitUsage, []string{"--distribution: it is empty", "leave out the flag"}, "limit", "--distribution", "", "--upload", "1MiB/s")
+	f.fails(exitUsage, []string{"--download: it is empty"}, "limit", "--upload", "1MiB/s", "--download", "")
 	f.fails(exitUsage, []string{"site: limit takes no name", "--distribution"}, "limit", "site", "--upload", "1MiB/s")
 	f.fails(exitFailed, []string{"none"}, "limit", "--distribution", "none", "--upload", "1MiB/s")
 }
@@ -129,6 +132,7 @@ func TestExplain(t *testing.T) {
 	if out := f.ok("explain", "site"); !strings.Contains(out, "2 of 3 nodes have what is wanted; 1 of these could send more to others, see above.") {
 		t.Errorf("of a node that is done, and sends less than it could: %s", out)
 	}
+	f.fails(exitUsage, []string{"NAME: a name is empty"}, "explain", "site", "")
 	f.fails(exitFailed, []string{"db9", "no target"}, "explain", "site", "db9")
 	f.fails(exitFailed, []string{"nothing"}, "explain", "nothing")
 	if out := f.ok("__complete", "explain", "site", ""); !strings.Contains(out, "web2") {

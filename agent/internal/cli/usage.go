@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/rackswarm/rackswarm/core/api"
 )
@@ -31,4 +34,42 @@ func misused(command, text string) *api.Error {
 		e.Subject, e.Message, e.Fix = "--"+strings.Join(names, ", --"), fault.message, fault.wish+"; "+e.Fix
 	}
 	return e
+}
+
+// notEmpty has a command refuse flags that are given with an empty value, as by a
+// script whose variable is not set: without them it would do something else.
+func notEmpty(names ...string) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		for _, name := range names {
+			if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+				return usage("--"+name, "it is empty", "write a value, or leave out the flag")
+			}
+		}
+		return nil
+	}
+}
+
+// takesOne has a command take one argument, what.
+func takesOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return fmt.Errorf("%s takes one %s, not %d", shortPath(cmd), what, len(args))
+	}
+}
+
+// takesNone has a command take no arguments; fix says how to name what they would.
+func takesNone(fix string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return usage(args[0], shortPath(cmd)+" takes no name", fix)
+	}
+}
+
+// shortPath names a command without its program, such as "links set".
+func shortPath(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }

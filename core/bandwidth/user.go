@@ -23,6 +23,9 @@ const (
 	usedOver   = time.Second
 	usedMost   = 10 * time.Second
 	someBlocks = 256 * unit.KiB
+	// quietAfter is for how long nothing is moved until that says something: two
+	// exchanges, as their timers are.
+	quietAfter = 2*ClaimEvery - ClaimEvery/5
 	// growth is the part of a use that is left to grow.
 	growth unit.Rate = 8
 	// wirePerPayload is what block payload takes on a link: frames, TCP, TLS, and the
@@ -55,6 +58,10 @@ type rankUse struct {
 	wants    bool
 	moved    []tally // of the time that a use is the mean of, the oldest first
 	demand   unit.Rate
+	active   unit.Time // when something was wanted or moved last
+	flowed   unit.Time // when something was moved last
+	flows    bool      // it was, since something is wanted
+	stalled  bool      // and is not any more
 }
 
 // tally is payload that was moved until a time.
@@ -73,12 +80,31 @@ func NewUser(self unit.NodeID, interval time.Duration) *User {
 // and the payload that they have moved so far.
 func (u *User) Observe(now unit.Time, rank Rank, wants bool, moved unit.Bytes) {
 	x := &u.uses[rank.index()]
-	x.wants = wants
+	if n := len(x.moved); n > 0 && moved != x.moved[n-1].bytes {
+		x.flows, x.stalled, x.flowed, x.active = true, false, now, now
+	}
+	if x.wants = wants; wants {
+		x.active = now
+	}
 	x.moved = append(x.moved, tally{now, moved})
 	over := min(max(usedOver, someBlocks.Over(max(u.share, 1))), usedMost)
 	for len(x.moved) > 2 && now.Sub(x.moved[1].at) >= over {
 		x.moved = x.moved[1:]
 	}
+	if now.Sub(x.active) >= quietAfter {
+		x.end()
+	}
+}
+
+// end forgets what was moved: it is over, and no mean of the past is of use to anybody.
+func (x *rankUse) end() { x.moved, x.flows, x.stalled = x.moved[len(x.moved)-1:], false, false }
+
+// stalls reports whether a rank that wants something, and had begun to move it, moves
+// nothing any more, though its share had room for some blocks meanwhile.
+func (x *rankUse) stalls(now unit.Time, share unit.Rate) bool {
+	quiet := now.Sub(x.flowed)
+	x.stalled = x.stalled || x.wants && x.flows && quiet >= quietAfter && share.In(quiet) >= someBlocks
+	return x.stalled
 }
 
 // Active reports whether something is wanted or was moved lately.
@@ -138,8 +164,12 @@ func (u *User) Claims(now unit.Time, capacity unit.Rate) (all []Claim) {
 	used := u.Used()
 	for i := range u.uses {
 		x := &u.uses[i]
-		own := x.onWire()
-		x.demand = x.appetite.Demand(now, x.wish(own), own, max(u.share-(used-own), 0), FloorOf(capacity))
+		own, floor := x.onWire(), FloorOf(capacity)
+		share := max(u.share-(used-own), 0)
+		x.demand = x.appetite.Demand(now, x.wish(own), own, share, floor)
+		if x.stalls(now, share) {
+			x.demand = min(x.demand, floor)
+		}
 		if x.demand > 0 {
 			all = append(all, Claim{u.self, Rank(i) + Background, x.demand})
 		}

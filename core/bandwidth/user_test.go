@@ -26,6 +26,7 @@ type member struct {
 	rate   unit.Rate
 	moved  unit.Bytes
 	deaf   bool // it cannot reach the others
+	stuck  bool // it moves nothing of what it wants
 }
 
 const turns = 5 // in each interval
@@ -72,14 +73,16 @@ func (c *company) turn(m *member) {
 		m.Heard(c.now, own, all)
 	}
 	m.budget = m.Budget(c.now, c.fleet)
-	m.rate = min(m.wants, m.budget.Rate)
+	if m.rate = min(m.wants, m.budget.Rate); m.stuck {
+		m.rate = 0
+	}
 }
 
 // wire is what payload takes of the link.
 func wire(payload unit.Rate) unit.Rate { return unit.Rate(float64(payload) * wirePerPayload) }
 
 // The users of a link never move more than it leaves, apart from the floor of those
-// who begin; what one leaves the others have within a second or two.
+// who begin; what one leaves the others have.
 func TestUsersShareALink(t *testing.T) {
 	const whole = 10e6
 	c := newCompany(3, whole)

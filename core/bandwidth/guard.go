@@ -1,6 +1,7 @@
 package bandwidth
 
 import (
+	"math"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -35,22 +36,27 @@ const (
 	// Where a ceiling is known steps are a part of that, too, so that a share of a link
 	// is filled in 2 s however many have one.
 	floorStep, linkStep, ceilingStep = 0.25, 0.005, 0.02
-	// forgets is what is left from one sample to the next of the highest rate of
-	// delivery: blocks come with pauses between them.
+	// ceilingFloor is the part of a known ceiling that a connection is left with: with all
+	// others' it has to fit into what a site leaves that takes nearly all.
+	ceilingFloor Part = 0.04
+	// wider is by what factor the ceilings of all have to rise for the rate to ramp up.
+	wider = 1.25
+	// forgets is what is left after a round of the highest rate of delivery: blocks come
+	// with pauses between them.
 	forgets = 0.8
 	// lossPart is the part of the data sent again from which loss counts as delay.
 	lossPart = 0.01
 	// slowEvery and slowFor are how often, and for how long, the rate is halved, so
 	// that a queue of our own drains and the base delay shows.
 	slowEvery, slowFor = 10 * time.Second, 200 * time.Millisecond
-	// A queue of longQueue times the target in longSamples after each other is not ours
-	// alone where a budget is known, as that leaves room. For yieldFor, until a measurement can tell who came, a
-	// connection keeps to yieldTo of what it got through the queue: they may need what
-	// was left free, too.
-	longQueue           = 3
-	longSamples         = 4
-	yieldFor            = 2 * time.Second
-	yieldTo     float64 = 0.35
+	// A queue of longQueue times the target that lasts for longTime is not ours alone
+	// where a budget is known, as that leaves room. For yieldFor, until a measurement can
+	// tell who came, a connection keeps to yieldTo of what it got through the queue: they
+	// may need what was left free, too.
+	longQueue         = 3
+	longTime          = 150 * time.Millisecond
+	yieldFor          = 2 * time.Second
+	yieldTo   float64 = 0.35
 	// guardIdle is from when on a connection that has nothing to move knows nothing of
 	// its way any more.
 	guardIdle = time.Second
@@ -59,11 +65,12 @@ const (
 // GuardConfig is what a Guard is made from.
 type GuardConfig struct {
 	// Floor is the rate that all connections over the slowest link together are
-	// left with, more than 0. Steps of increase follow from it, so guards that share
-	// a link should have the same.
+	// left with, more than 0, where there is no Ceiling; where there is one it is a
+	// twenty-fifth of that. Steps of increase follow from it, so guards that share a link
+	// should have the same.
 	Floor unit.Rate
 	// Connections are those that share Floor, and the steps of increase; 0 is one. Each
-	// has 2 KiB/s in any case.
+	// has 2 KiB/s in any case. Ceiling and Start are this one's alone.
 	Connections int
 	// Ceiling is the rate that it never goes above, such as the budget of the
 	// slowest link; unit.Unlimited if there is none.
@@ -92,7 +99,7 @@ type Sample struct {
 }
 
 // Guard keeps the queue short that a connection's data waits in on its way: it
-// tells a pacing rate from samples of the round-trip time, about every 50 ms. It
+// tells a pacing rate from samples of the round-trip time, about every 20 ms. It
 // takes up ideas of LEDBAT (RFC 6817): the delay above the least one of the last
 // 30 to 40 s is that of queues. Below the target the rate grows, the faster the
 // longer there has been no delay; above it in two samples after each other it
@@ -109,17 +116,21 @@ type Guard struct {
 	last   Sample
 	any    bool
 
-	reached  float64 // the highest rate of delivery of late
-	full     float64 // the rate at which the way was last full, bytes per second
-	beyond   float64 // rounds since the rate grew beyond full
-	ramping  bool    // no sign of delay yet
-	above    int     // samples above the target after each other
+	counted  Sample    // from which the rate of delivery is reckoned
+	got      unit.Rate // that rate, of a round at least
+	reached  float64   // the highest one of late
+	full     float64   // the rate at which the way was last full, bytes per second
+	beyond   float64   // rounds since the rate grew beyond full
+	ramping  bool      // no sign of delay yet
+	above    int       // samples above the target after each other
+	since    unit.Time // when the first of them was
 	delay    time.Duration
 	yields   float64 // the most that the rate may be until yieldsTo
 	yieldsTo unit.Time
-	quietTo  unit.Time // no decrease before it: the last one has still to show
-	slow     unit.Time // when the next slowdown begins
-	resume   unit.Rate // after a slowdown, 0 outside of one
+	quietTo  unit.Time     // no decrease before it: the last one has still to show
+	slow     unit.Time     // when the next slowdown begins
+	resume   unit.Rate     // after a slowdown, 0 outside of one
+	before   time.Duration // the base delay when a slowdown was looked at last
 }
 
 // NewGuard returns a guard that begins with Start.
@@ -134,15 +145,24 @@ func NewGuard(c GuardConfig) *Guard {
 func (g *Guard) Configure(c GuardConfig) {
 	c.Connections = max(c.Connections, 1)
 	c.Floor = max(c.Floor/unit.Rate(c.Connections), leastRate)
+	if c.Ceiling < unit.Unlimited {
+		c.Floor = max(ceilingFloor.of(c.Ceiling), leastRate)
+	}
 	if c.Target <= 0 {
 		c.Target = defaultTarget
 	}
-	g.config = c
-	if g.ramping {
+	switch {
+	case g.any && g.above == 0 && c.all() > wider*g.config.all():
+		g.ramping, g.yieldsTo = true, g.last.At // a measurement says that there is room
+	case g.ramping && !g.any:
 		g.rate = max(g.rate, c.Start)
 	}
+	g.config = c
 	g.rate = g.bounded(float64(g.rate))
 }
+
+// all is what all connections together may move at most.
+func (c GuardConfig) all() float64 { return float64(c.Ceiling) * float64(c.Connections) }
 
 // Rate is the pacing rate now, in bytes per second.
 func (g *Guard) Rate() unit.Rate { return g.rate }
@@ -182,7 +202,7 @@ func (g *Guard) Sample(s Sample) unit.Rate {
 	}
 	last, any := g.last, g.any
 	if !any {
-		g.last, g.any = s, true
+		g.last, g.any, g.counted = s, true, s
 		g.slow = s.At.Add(slowEvery)
 		g.base.observe(s)
 		return g.rate
@@ -204,14 +224,13 @@ func (g *Guard) Sample(s Sample) unit.Rate {
 // rest forgets what was seen of the way before there was nothing to move.
 func (g *Guard) rest(now unit.Time) {
 	g.rate, g.resume = g.bounded(float64(g.config.Start)), 0
-	g.above, g.last.At, g.yieldsTo = 0, now, now
+	g.above, g.last.At, g.counted.At, g.yieldsTo = 0, now, now, now
 }
 
 // control changes the rate after what was seen between two samples.
 func (g *Guard) control(s, last Sample) {
 	over := s.At.Sub(last.At)
-	delivered := max((s.Acked - last.Acked).Per(over), s.Delivery)
-	g.reached = max(float64(delivered), forgets*g.reached)
+	delivered := g.delivered(s)
 	lost := float64(max(s.Retransmitted-last.Retransmitted, 0)) > lossPart*float64(s.Acked-last.Acked)
 	target := g.Target()
 	if g.delay <= target && !lost {
@@ -221,6 +240,7 @@ func (g *Guard) control(s, last Sample) {
 	}
 	g.above++
 	if g.above == 1 {
+		g.since = s.At
 		g.fills(delivered)
 	}
 	g.endSlowdown()
@@ -232,6 +252,20 @@ func (g *Guard) control(s, last Sample) {
 	}
 }
 
+// delivered is the rate at which data arrives, of the last round: what is acknowledged
+// comes in groups.
+func (g *Guard) delivered(s Sample) unit.Rate {
+	over := s.At.Sub(g.counted.At)
+	if over < round && g.got > 0 {
+		return max(g.got, s.Delivery)
+	}
+	g.got = (s.Acked - g.counted.Acked).Per(over)
+	g.counted = s
+	delivered := max(g.got, s.Delivery)
+	g.reached = max(float64(delivered), math.Pow(forgets, over.Seconds()/round.Seconds())*g.reached)
+	return delivered
+}
+
 // decrease lowers the rate below what is delivered, and waits for that to show: by
 // little at first, as one more acknowledgement may have been late, and then by the more
 // the longer the queue is.
@@ -241,11 +275,13 @@ func (g *Guard) decrease(s Sample) {
 		cut = min(max(g.delay.Seconds()/drainFor.Seconds(), leastCut), mostCut)
 	}
 	g.rate = g.bounded(min(float64(g.rate), g.reached) * (1 - cut))
-	if g.above >= longSamples && g.delay > longQueue*g.Target() && g.config.Ceiling < unit.Unlimited {
+	if s.At.Sub(g.since) >= longTime && g.delay > longQueue*g.Target() && g.config.Ceiling < unit.Unlimited {
 		g.yield(s.At)
 	}
 	g.quietTo = s.At.Add(max(s.RTT, round))
-	g.slow = s.At.Add(slowEvery) // a decrease shows the base as well
+	if cut >= 0.5 {
+		g.slow = s.At.Add(slowEvery) // it shows the base as well
+	}
 }
 
 // yield makes room for who came.
@@ -296,15 +332,18 @@ func (g *Guard) growth(rounds float64) float64 {
 	return min(g.step()*(1+g.beyond)*rounds, rampGain*r)
 }
 
-// slowdown halves the rate for a short time now and then, and reports whether
-// that is so now.
+// slowdown halves the rate for a short time now and then, as long as a queue of our own
+// drains, and reports whether that is so now.
 func (g *Guard) slowdown(now unit.Time) bool {
+	base, _ := g.base.least()
 	switch {
 	case g.resume == 0 && now >= g.slow:
 		g.resume = g.rate
 		g.rate = g.bounded(float64(g.rate) / 2)
-		g.slow = now.Add(slowFor)
+		g.slow, g.before = now.Add(slowFor), base
 		return true
+	case g.resume > 0 && now >= g.slow && base < g.before*9/10:
+		g.slow, g.before = now.Add(slowFor), base
 	case g.resume > 0 && now >= g.slow:
 		g.rate = g.bounded(float64(g.resume))
 		g.endSlowdown()

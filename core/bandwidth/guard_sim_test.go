@@ -29,6 +29,9 @@ type flow struct {
 	base    func(at time.Duration) time.Duration
 	start   time.Duration
 	noise   *unit.Rand
+	asked   func(at time.Duration) float64 // sum of bytes that are to be sent; nil: always some
+	sent    float64                        // of that
+	taken   float64                        // in this step
 	queued  float64
 	acked   []float64 // sum that arrived at the end of each step
 	lost    []float64
@@ -38,12 +41,16 @@ type flow struct {
 	least   time.Duration
 }
 
-const tick = 200 * time.Microsecond
+// lookEvery is how often a guard is told of its connection.
+const (
+	tick      = 200 * time.Microsecond
+	lookEvery = 20 * time.Millisecond
+)
 
 func (b *bottleneck) run(until time.Duration) {
 	for ; b.now < until; b.now += tick {
 		b.step()
-		if b.now%(50*time.Millisecond) == 0 {
+		if b.now%lookEvery == 0 {
 			for _, f := range b.flows {
 				f.sample(b)
 			}
@@ -57,7 +64,8 @@ func (b *bottleneck) step() {
 	others := b.background(b.now) * b.capacity * dt
 	in := others
 	for _, f := range b.flows {
-		in += f.sends(b.now) * dt
+		f.take(b.now)
+		in += f.taken
 	}
 	fits := 1.0
 	if in > room {
@@ -73,7 +81,7 @@ func (b *bottleneck) step() {
 		part = out / b.backlog
 	}
 	for _, f := range b.flows {
-		sent := f.sends(b.now) * dt
+		sent := f.taken
 		f.queued += sent * fits
 		f.gone += sent * (1 - fits)
 		f.arrived += f.queued * part
@@ -87,11 +95,16 @@ func (b *bottleneck) step() {
 	b.history = append(b.history, b.backlog/b.capacity*1e3)
 }
 
-func (f *flow) sends(now time.Duration) float64 {
-	if now < f.start {
-		return 0
+// take notes what it sends in this step.
+func (f *flow) take(now time.Duration) {
+	f.taken = 0
+	if now >= f.start {
+		f.taken = float64(f.guard.Rate()) * tick.Seconds()
 	}
-	return float64(f.guard.Rate())
+	if f.asked != nil {
+		f.taken = min(f.taken, max(f.asked(now)-f.sent, 0))
+	}
+	f.sent += f.taken
 }
 
 // sample tells the guard what it would have learned by now: the state of the

@@ -245,7 +245,11 @@ func TestGuardStaysWithinItsBounds(t *testing.T) {
 			if c.Link > 0 {
 				high = min(high, c.Link)
 			}
-			low := min(max(c.Floor/unit.Rate(max(c.Connections, 1)), 1), high-high/10-1)
+			low := max(c.Floor/unit.Rate(max(c.Connections, 1)), leastRate)
+			if c.Ceiling < unit.Unlimited {
+				low = max(ceilingFloor.of(c.Ceiling), leastRate)
+			}
+			low = min(low, high-high/10-1)
 			if r < low || r > high || r != g.Rate() {
 				t.Fatalf("%d after %+v, of %+v", r, s, c)
 			}
@@ -324,6 +328,70 @@ func TestGuardOfALittleUsedConnection(t *testing.T) {
 	}
 	if r := g.Rate(); r != begin {
 		t.Errorf("idle for a second: from %d to %d", before, r)
+	}
+}
+
+// Senders behind different uplinks know nothing of each other, and may send more
+// together than the way into a third location carries. What they are asked for is four
+// fifths of it on the mean, with pauses after which more is waited for.
+func TestGuardsOfSendersThatMeet(t *testing.T) {
+	const capacity, n = 20 * mbit, 4
+	b := newBottleneck(capacity, 0, time.Millisecond, true)
+	for i := range uint64(n) {
+		random := unit.NewRand(i)
+		mean, pause := .8*float64(capacity)/n, time.Duration(0)
+		sum, last := 0., time.Duration(0)
+		b.flows = append(b.flows, &flow{
+			guard: NewGuard(GuardConfig{Floor: FloorOf(capacity), Connections: 2, Ceiling: capacity * 2 / 5, Start: capacity * 2 / 5, Link: capacity}),
+			base:  constantly(time.Millisecond), noise: unit.NewRand(i + 10),
+			asked: func(at time.Duration) float64 {
+				if at >= last+time.Second { // then it was told of nothing for up to 0.3 s
+					last, pause = at, random.Jitter(300*time.Millisecond)
+				}
+				if at >= last+pause {
+					sum = mean * at.Seconds()
+				}
+				return sum
+			},
+		})
+	}
+	b.run(30 * sec)
+	use, p99 := b.all(5*sec, 30*sec), quantile(b.delays(5*sec, 30*sec), .99)
+	t.Logf("use %.2f, queue p99 %.1f ms, at most %.1f", use, p99, quantile(b.delays(5*sec, 30*sec), 1))
+	if most := (10 * frame).Over(capacity); use < .78 || p99 > most.Seconds()*1e3 {
+		t.Errorf("they use %.2f of the link, with a queue of %.1f ms", use, p99)
+	}
+}
+
+// Where a ceiling is known a full queue leaves a part of that, otherwise the floor.
+func TestGuardFloor(t *testing.T) {
+	for _, test := range []struct {
+		ceiling, want unit.Rate
+	}{{unit.Unlimited, 1e5}, {10e6, 4e5}, {1e4, leastRate}, {1000, 1000}} {
+		g := NewGuard(GuardConfig{Floor: 1e6, Connections: 10, Ceiling: test.ceiling, Start: min(test.ceiling, 1e7)})
+		s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 20)...)
+		samples(g, s, slices.Repeat([]time.Duration{300 * ms}, 100)...)
+		if g.Rate() != test.want || g.Floor() != test.want {
+			t.Errorf("below a ceiling of %d a full queue leaves %d of a floor of %d, want %d", test.ceiling, g.Rate(), g.Floor(), test.want)
+		}
+	}
+}
+
+// What a measurement says that there is now is taken in a moment, also by one that yields;
+// not what connections have each as they are fewer.
+func TestGuardTakesMeasuredRoom(t *testing.T) {
+	for connections, takes := range map[int]bool{4: true, 1: false} {
+		c := GuardConfig{Floor: 1e5, Connections: 4, Ceiling: 2e6, Start: 2e6}
+		g := NewGuard(c)
+		s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 5)...)
+		s = samples(g, s, slices.Repeat([]time.Duration{40 * ms}, 10)...)
+		s = samples(g, s, 10*ms)
+		c.Ceiling, c.Connections = 4*c.Ceiling, connections
+		g.Configure(c)
+		samples(g, s, slices.Repeat([]time.Duration{10 * ms}, 16)...)
+		if r := g.Rate(); r == c.Ceiling != takes {
+			t.Errorf("%d connections: after %v it has %d of %d", connections, 16*round, r, c.Ceiling)
+		}
 	}
 }
 

@@ -13,6 +13,6 @@
 // connection only.
 //
 // On a way whose slowest link is declared (SetWays), a guard watches what the kernel
-// says of the round trips of each connection that sends blocks, 20 times a second,
+// says of the round trips of each connection that sends blocks, 50 times a second,
 // and tells the kernel a pace at which no queue builds up on the way.
 package transport

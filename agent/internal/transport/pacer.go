@@ -14,9 +14,9 @@ import (
 
 const (
 	// paceEvery is how often a connection that sends is looked at.
-	paceEvery = 50 * time.Millisecond
+	paceEvery = 20 * time.Millisecond
 	// lookEvery is how often its way is asked for, in rounds of paceEvery.
-	lookEvery = 5
+	lookEvery = 12
 	// movedLately is for how long a connection that sent something counts as one that
 	// shares a link with others.
 	movedLately = 500 * time.Millisecond

@@ -20,7 +20,7 @@ import (
 // fixed is a way on which the guards have nothing to decide.
 func fixed(rate unit.Rate) Ways {
 	return func(unit.NodeID) (Way, bool) {
-		return Way{Link: topo.Hop{Location: "a", Up: true}, Guard: bandwidth.GuardConfig{Floor: rate, Ceiling: rate}}, true
+		return Way{Link: topo.Hop{Location: "a", Up: true}, Guard: bandwidth.GuardConfig{Floor: rate, Ceiling: rate, Start: rate}}, true
 	}
 }
 

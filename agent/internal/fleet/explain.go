@@ -48,9 +48,8 @@ func reasonsFor(st api.Status, n api.NodeStatus) []api.Reason {
 		return only(n.Reasons, api.ReasonSenderLimit, api.ReasonPriority)
 	case n.Held == nil && held != nil && n.Phase != api.PhaseStaged:
 		return []api.Reason{held.Reason()}
-	case len(n.Reasons) == 0 && n.Phase == api.PhasePending:
-		return []api.Reason{{Code: api.ReasonUnheard, Message: "it has not begun, or not reported yet",
-			Fix: "if that lasts: see its agent's log, and whether it reaches the store"}}
+	case len(n.Reasons) == 0:
+		return []api.Reason{unexplained(n.Phase)}
 	}
 	reasons := slices.Clone(n.Reasons)
 	for i, r := range reasons {
@@ -65,6 +64,19 @@ func reasonsFor(st api.Status, n api.NodeStatus) []api.Reason {
 		}
 	}
 	return append([]api.Reason{}, reasons...)
+}
+
+// unexplained is why a node does not have what is wanted that gives no reason itself,
+// or not yet.
+func unexplained(p api.Phase) api.Reason {
+	switch p {
+	case api.PhaseManifest:
+		return api.Reason{Code: api.ReasonManifest, Message: "it begins to fetch the manifest"}
+	case api.PhaseFetching:
+		return api.Reason{Code: api.ReasonFetching, Message: "it begins to fetch"}
+	}
+	return api.Reason{Code: api.ReasonUnheard, Message: "it has not begun, or not reported yet",
+		Fix: "if that lasts: see its agent's log, and whether it reaches the store"}
 }
 
 // only keeps the reasons of some codes.

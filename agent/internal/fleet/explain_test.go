@@ -21,11 +21,12 @@ func TestExplain(t *testing.T) {
 	down.Unreachable = true
 	st := api.Status{Distribution: d, Summary: api.Summary{Blockers: []string{"down"}}, Nodes: []api.NodeStatus{
 		done, yields, down, node("fetches", api.PhaseFetching, limited...), node("new", api.PhasePending),
+		node("asks", api.PhaseManifest), node("begins", api.PhaseFetching), node("checks", api.PhaseVerifying),
 		node("staged", api.PhaseStaged, api.Reason{Code: api.ReasonOthers}),
 		node("starves", api.PhaseFetching, api.Reason{Code: api.ReasonUnserved}),
 	}, Artifact: &api.Artifact{Troubles: []api.SeedTrouble{{Node: "src", Error: api.Error{Message: "changed", Fix: "publish it again"}}}}}
 	want := map[string]api.ReasonCode{"done": api.ReasonSenderLimit, "yields": api.ReasonPriority, "down": api.ReasonDown, "fetches": api.ReasonLimit,
-		"new": api.ReasonUnheard, "staged": api.ReasonOthers, "starves": api.ReasonUnserved}
+		"new": api.ReasonUnheard, "asks": api.ReasonManifest, "begins": api.ReasonFetching, "checks": api.ReasonUnheard, "staged": api.ReasonOthers, "starves": api.ReasonUnserved}
 	subjects := map[string]string{"staged": "down", "starves": "src", "down": "down"}
 	for _, n := range Explain(st).Nodes {
 		if len(n.Reasons) == 0 || n.Reasons[0].Code != want[n.Node] || n.Reasons[0].Subject != subjects[n.Node] {

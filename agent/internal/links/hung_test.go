@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/store"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -74,5 +75,24 @@ func TestAHungStoreIsLeft(t *testing.T) {
 	running.Wait()
 	if n := h.sent.Load() - before; n > 2 {
 		t.Errorf("it was asked %d times", n)
+	}
+}
+
+// TestTheFirstBudgets are those of a link that is declared, before anything is asked of
+// a store that may never answer.
+func TestTheFirstBudgets(t *testing.T) {
+	t.Parallel()
+	s, err := store.Open(t.Context(), store.Config{URL: "redis://" + newHungStore(t).addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	swarm := &mover{}
+	New(Config{Self: "n", Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(),
+		Download: unit.Unlimited, Upload: unit.Unlimited, Links: map[unit.Location]Link{"ams/r1": {Up: 100 * mbit, Down: 100 * mbit}}})
+	for _, b := range []bandwidth.Budget{swarm.budget(1), swarm.up[1]} {
+		if floor := bandwidth.FloorOf(100 * mbit); b.Rate == 0 || b.Rate > floor {
+			t.Errorf("of a floor of %v: %v", floor, b.Binding)
+		}
 	}
 }

@@ -35,7 +35,7 @@ func TestARestartWithoutTheStore(t *testing.T) {
 	}
 	r.Kill()
 	swarm := &mover{}
-	New(config(swarm)).apply()
+	New(config(swarm))
 	for hop, capacity := range map[int]unit.Rate{1: 10 * mbit, 2: 100 * mbit} {
 		if b := swarm.budget(hop); b.Rate == 0 || b.Rate > bandwidth.FloorOf(capacity) {
 			t.Errorf("hop %d: %v", hop, b.Binding)

@@ -66,7 +66,8 @@ type Manager struct {
 	said  [2][]bandwidth.Budget // what the swarm was told last
 }
 
-// New returns a manager; Run does the work.
+// New returns a manager, and tells the swarm what it may move until the store answers:
+// of a link that is known to be declared, the floor. Run does the rest.
 func New(c Config) *Manager {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -89,6 +90,7 @@ func New(c Config) *Manager {
 		}
 	}
 	m.decide(m.now())
+	m.apply()
 	return m
 }
 

@@ -52,7 +52,6 @@ func TestARecordThatCannotBeRead(t *testing.T) {
 			ask(anew)
 			r.Kill()
 			restarted, swarm := manager(file)
-			restarted.apply()
 			if b := swarm.budget(2); b.Rate == 0 || b.Rate > bandwidth.FloorOf(0) {
 				t.Errorf("after a restart: %v", b.Binding)
 			}

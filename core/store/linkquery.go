@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -38,8 +39,8 @@ type LinkAnswer struct {
 }
 
 // LinkFacts are what is known of a link. A record that does not decode, or cannot be, is
-// Unreadable: to take it for none would lift the link's limit. Such a reading is nil, as
-// is one that was not renewed for a day.
+// Unreadable: to take it for none would lift the link's limit. Such a reading says nothing
+// but that with a warning.
 type LinkFacts struct {
 	Record  *LinkRecord
 	Reading *LinkReading
@@ -151,13 +152,20 @@ func unreadable(place string) *LinkRecord {
 }
 
 func decodeReading(ctx context.Context, now, place, text string) *LinkReading {
+	if text == "" {
+		return nil
+	}
 	for _, r := range decodeAged(ctx, "reading of link", []string{now, place, text}, func(r LinkReading) string { return string(r.Location) },
 		func(r *LinkReading, age time.Duration) { r.Age = age }) {
-		if r.Age < keepReadings && r.sound() {
+		if r.sound() {
 			return &r
 		}
 	}
-	return nil
+	if unreadable(place) == nil {
+		return nil
+	}
+	return &LinkReading{Location: unit.Location(place), Warnings: []api.LinkWarning{{Fault: string(bandwidth.FaultSilent),
+		Message: "what was measured of it last cannot be read by the version of this agent: update the agent, or, if nobody measures it any more, rackswarm links clear " + place}}}
 }
 
 func decodeClaims(ctx context.Context, l unit.Location, reply []string) []LinkClaim {

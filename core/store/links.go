@@ -71,9 +71,6 @@ type LinkClaim struct {
 }
 
 const (
-	// keepReadings is how long a link whose source is silent is still known as one
-	// that somebody measures.
-	keepReadings = 24 * time.Hour
 	// keepClaims is for those who compare what was moved with a device's counters.
 	keepClaims = time.Minute
 )

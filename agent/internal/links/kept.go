@@ -58,7 +58,7 @@ func (k kept) stored(now unit.Time) map[unit.Location]stored {
 		links[l] = stored{record: &store.LinkRecord{Link: api.Link{Location: string(l)}, Cleared: true}}
 	}
 	for _, l := range k.Unreadable {
-		links[l] = stored{record: &store.LinkRecord{Link: api.Link{Location: string(l)}, Unreadable: true}, unreadable: true}
+		links[l] = stored{record: unreadable(l), unreadable: true}
 	}
 	for _, r := range k.Sources {
 		s := links[r.Location]
@@ -77,7 +77,8 @@ type keeper struct {
 	failed bool // and is not
 }
 
-// load returns what is in the file; a file that is not there is empty.
+// load returns what is in the file; a file that is not there is empty. Of one that is
+// damaged it returns what can be read, and an error.
 func (p *keeper) load() (k kept, err error) {
 	if p.file == "" {
 		return kept{}, nil
@@ -89,11 +90,18 @@ func (p *keeper) load() (k kept, err error) {
 	if err == nil {
 		err = json.Unmarshal(data, &k)
 	}
-	if err != nil {
-		return kept{}, fmt.Errorf("read what was known of links: %w", err)
+	if err == nil && k.Declared == nil {
+		err = errors.New("it says nothing, not even that nothing is declared")
 	}
+	before := len(k.Declared) + len(k.Sources)
 	k.Declared = slices.DeleteFunc(k.Declared, func(l api.Link) bool { return l.Validate() != nil })
 	k.Sources = slices.DeleteFunc(k.Sources, func(r store.LinkReading) bool { return min(r.UpCapacity, r.DownCapacity) < 0 })
+	if err == nil && len(k.Declared)+len(k.Sources) < before {
+		err = errors.New("some of it cannot be")
+	}
+	if err != nil {
+		return k, fmt.Errorf("read what was known of links: %w", err)
+	}
 	p.last = k
 	return k, nil
 }

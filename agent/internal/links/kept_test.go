@@ -1,9 +1,15 @@
 package links
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
@@ -70,14 +76,84 @@ func TestWhatIsKeptOfLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := p.load()
-	if err != nil || len(got.Declared) != 1 || len(got.Sources) != 1 {
-		t.Errorf("%+v, %v", got, err)
+	if err == nil || len(got.Declared) != 1 || len(got.Sources) != 1 {
+		t.Errorf("what cannot be: %+v, %v", got, err)
 	}
-	if err := os.WriteFile(p.file, []byte("{"), 0o600); err != nil {
+}
+
+// TestADamagedFileAndNoStore: what cannot be read of what was known may have been the
+// limits of the uplinks: they have the floor, and what is wrong is listed, until the
+// store answers.
+func TestADamagedFileAndNoStore(t *testing.T) {
+	t.Parallel()
+	for i, text := range []string{"", "{", "{}", "null", `{"declared":null}`, `{"declared":[{"location":"ams/r1","up":0}]}`, `{"declared":[],"cleared":[5]}`} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			r, open := openStore(t)
+			s := open()
+			r.Kill()
+			file := filepath.Join(t.TempDir(), "links.json")
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			swarm, logged := &mover{}, &bytes.Buffer{}
+			m := New(Config{Self: "n", Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(), File: file,
+				Download: unit.Unlimited, Upload: unit.Unlimited, Logger: slog.New(slog.NewTextHandler(logged, nil))})
+			for _, hop := range []int{1, 2} {
+				if b := swarm.budget(hop); b.Rate == 0 || b.Rate > bandwidth.FloorOf(0) {
+					t.Errorf("hop %d: %v", hop, b.Binding)
+				}
+			}
+			if text := logged.String(); !hasPart(text, file) || !hasPart(text, "ams/r1") || !hasPart(text, "fix=") {
+				t.Errorf("logged: %s", text)
+			}
+			list, err := m.List(t.Context())
+			if err != nil || len(list.Links) != 2 || len(list.Links[0].Warnings) != 1 || !hasPart(list.Links[0].Warnings[0].Message, "damaged") {
+				t.Fatalf("%+v, %v", list, err)
+			}
+			m.known.learn(true, map[unit.Location]store.LinkFacts{})
+			m.decide(m.now())
+			if m.apply(); swarm.budget(1).Rate != unit.Unlimited {
+				t.Errorf("when the store says that nothing is declared: %v", swarm.budget(1).Binding)
+			}
+		})
+	}
+}
+
+// TestALinkWhoseDeviceIsSilentForDays has the floor still, and who lists it reads how
+// to give it up.
+func TestALinkWhoseDeviceIsSilentForDays(t *testing.T) {
+	t.Parallel()
+	r, open := openStore(t)
+	s := open()
+	days := store.LinkReading{Location: "ams/r1", Source: "device x", Measured: true, UpCapacity: 100 * mbit, DownCapacity: 100 * mbit, Age: 72 * time.Hour}
+	if err := s.PutReadings(t.Context(), days); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.load(); err == nil {
-		t.Error("a damaged file is no error")
+	raw := redis.NewClient(&redis.Options{Addr: r.Addr})
+	defer raw.Close()
+	for _, place := range []string{"ams", "esy"} { // what is empty or no reading is not nothing
+		if err := raw.HSet(t.Context(), "rackswarm:{links}:readings", place, map[string]string{"esy": "5 x"}[place]).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	swarm := &mover{}
+	m := New(Config{Self: "n", Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(), Download: unit.Unlimited, Upload: unit.Unlimited})
+	list, err := m.List(t.Context())
+	if err != nil || len(list.Links) != 3 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	m.decide(m.now())
+	m.apply()
+	for hop, capacity := range map[int]unit.Rate{1: 100 * mbit, 2: 0} {
+		if b := swarm.budget(hop); b.Rate == 0 || b.Rate > bandwidth.FloorOf(capacity) {
+			t.Errorf("hop %d: %v", hop, b.Binding)
+		}
+	}
+	for _, l := range list.Links {
+		if len(l.Warnings) == 0 || !hasPart(l.Warnings[0].Message, "rackswarm links clear "+l.Location) {
+			t.Errorf("%s: %+v", l.Location, l.Warnings)
+		}
 	}
 }
 

@@ -5,8 +5,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
+	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/store"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -35,6 +35,8 @@ type stored struct {
 	// unreadable: the store has a record that this version cannot read. What was said
 	// before it stays in force.
 	unreadable bool
+	// damaged: it is not the store that has such a record, but what was kept of it.
+	damaged bool
 }
 
 // learned is s after the store has said f at now. A store without a record of what was
@@ -47,30 +49,36 @@ func (s stored) learned(now unit.Time, f store.LinkFacts) stored {
 	case f.Record != nil && !(f.Record.Unreadable && known):
 		s.record = f.Record
 	}
-	s.unreadable = f.Record != nil && f.Record.Unreadable
+	s.unreadable, s.damaged = f.Record != nil && f.Record.Unreadable, false
 	s.lost = s.record != nil && f.Record == nil
 	if f.Reading != nil {
 		s.reading, s.read = f.Reading, now
-	} else if s.record != nil && s.record.Cleared && !s.lost || s.reading != nil && s.age(now) >= forgetReadings {
+	} else if s.record != nil && s.record.Cleared && !s.lost {
 		s.reading = nil
 	}
 	return s
 }
 
-// forgetReadings is after what time a link whose source is silent is no more known as
-// one that somebody measures.
-const forgetReadings = 24 * time.Hour
-
-// age is that of the reading.
-func (s stored) age(now unit.Time) time.Duration { return s.reading.Age + max(now.Sub(s.read), 0) }
-
-// recall begins with what was known before a restart.
-func (k *knowledge) recall() {
+// recall begins with what was known before a restart. If that is damaged anything may have
+// been said of the links of path: they have the floor until the store answers.
+func (k *knowledge) recall(path []unit.Location) {
 	before, err := k.keeper.load()
-	if err != nil {
-		k.log.Warn("links that were declared in the store are not known until it answers", "error", err)
-	}
 	k.links = before.stored(k.clock())
+	if err == nil {
+		return
+	}
+	for _, l := range path {
+		if s := k.links[l]; s.record == nil {
+			s.record, s.unreadable, s.damaged = unreadable(l), true, true
+			k.links[l] = s
+		}
+	}
+	k.log.Warn("what was known of links is damaged: uplinks have the floor until the store answers, and says what was declared of them",
+		"error", err, "file", k.keeper.file, "links", path, "fix", "bring the store back; the file is then written anew")
+}
+
+func unreadable(l unit.Location) *store.LinkRecord {
+	return &store.LinkRecord{Link: api.Link{Location: string(l)}, Unreadable: true}
 }
 
 // learn takes what the store has said: of all links, or of some. It returns what the
@@ -127,7 +135,7 @@ func (k *knowledge) of(l unit.Location) facts {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s := k.links[l]
-	f := facts{location: l, reading: s.reading, read: s.read, sensor: k.sensors[l], lost: s.lost, unreadable: s.unreadable}
+	f := facts{location: l, reading: s.reading, read: s.read, sensor: k.sensors[l], lost: s.lost, unreadable: s.unreadable, damaged: s.damaged}
 	if file, ok := k.files[l]; ok {
 		f.file = &file
 	}

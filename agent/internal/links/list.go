@@ -84,14 +84,17 @@ func missing(f facts, now unit.Time) (all []api.LinkWarning) {
 	if f.lost {
 		warn(bandwidth.FaultLost, "the store has lost what was declared of it; what was known last counts, until it is declared again or cleared: does the store take writes?")
 	}
-	if f.unreadable {
+	switch {
+	case f.damaged:
+		warn(bandwidth.FaultLost, "the store does not answer, and what this agent has kept of links is damaged (links.json in its state directory); the floor counts, or what agent.yaml says: bring the store back")
+	case f.unreadable:
 		warn(bandwidth.FaultCapacity, "what is declared of it in the store cannot be read by the version of this agent; what else is known counts, or the floor: update the agent, or declare the link again with rackswarm links set")
 	}
 	switch {
 	case f.reading == nil && f.sensor:
 		warn(bandwidth.FaultSilent, "nobody has measured it yet: "+fix)
 	case f.reading != nil && len(f.reading.Warnings) == 0 && f.age(now) > silentFor:
-		warn(bandwidth.FaultSilent, fmt.Sprintf("nobody has measured it for %v: %s", f.age(now).Round(time.Second), fix))
+		warn(bandwidth.FaultSilent, fmt.Sprintf("nobody has measured it for %v: %s", f.age(now).Round(time.Second), fix)+given(f, now))
 	case f.reading == nil && f.carried() && !f.unreadable:
 		for _, up := range []bool{true, false} {
 			if f.capacity(up) == 0 {
@@ -100,6 +103,18 @@ func missing(f facts, now unit.Time) (all []api.LinkWarning) {
 		}
 	}
 	return all
+}
+
+// forgotten is after what time it is said how a link is no more known as one that
+// somebody measures.
+const forgotten = time.Hour
+
+// given is how to give a link up that was measured once.
+func given(f facts, now unit.Time) string {
+	if f.age(now) < forgotten {
+		return ""
+	}
+	return " If nobody is to measure it any more: rackswarm links clear " + string(f.location)
 }
 
 // inForce says what counts while a link is not measured as it should be.

@@ -110,7 +110,7 @@ func TestWhatTheStoreSays(t *testing.T) {
 		{"it is taken back and measured", stored{record: declared}, store.LinkFacts{Record: cleared, Reading: measured}, 5, stored{record: cleared, reading: measured, read: 5}},
 		{"what was taken back is lost", stored{record: cleared, reading: measured}, store.LinkFacts{}, 5, stored{record: cleared, reading: measured, lost: true}},
 		{"a reading is lost", stored{reading: measured}, store.LinkFacts{}, 5, stored{reading: measured}},
-		{"a reading is lost for a day", stored{reading: measured}, store.LinkFacts{}, 24 * time.Hour, stored{}},
+		{"a reading is lost for a day", stored{reading: measured}, store.LinkFacts{}, 25 * time.Hour, stored{reading: measured}},
 	} {
 		if got := test.before.learned(after(test.at), test.says); got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)

@@ -78,7 +78,6 @@ func New(c Config) *Manager {
 	m := &Manager{cfg: c, log: c.Logger, epoch: time.Now(), budgets: map[topo.Hop]bandwidth.Budget{}, rates: [2]unit.Rate{c.Download, c.Upload}}
 	m.known = &knowledge{clock: m.now, files: c.Links, sensors: map[unit.Location]bool{}, keeper: keeper{file: c.File}, log: c.Logger,
 		looked: map[unit.Location]unit.Time{}}
-	m.known.recall()
 	for _, s := range c.Sources {
 		for _, l := range s.Links {
 			m.known.sensors[l] = true
@@ -89,6 +88,7 @@ func New(c Config) *Manager {
 			m.uplinks, m.path = append(m.uplinks, newUplink(c.Self, l)), append(m.path, l)
 		}
 	}
+	m.known.recall(m.path)
 	m.decide(m.now())
 	m.apply()
 	return m

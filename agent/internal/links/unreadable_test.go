@@ -17,7 +17,7 @@ import (
 // who knows what was said before goes on with that.
 func TestARecordThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	for i, record := range []string{`{"location":"ams","up":"1Gbit"}`, `{"location":"ams","up":0,"down":-1}`, `{"location":"ams2","up":5}`, "{", "null"} {
+	for i, record := range []string{`{"location":"ams","up":"1Gbit"}`, `{"location":"ams","up":0,"down":-1}`, `{"location":"ams2","up":5}`, "{", "null", ""} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			r, open := openStore(t)

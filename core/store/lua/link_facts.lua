@@ -1,11 +1,11 @@
 -- KEYS: records, readings. ARGV: locations, none for all of which anything is known.
 -- Returns the time in ms, then {location, record, reading, ...}, '' for what there is
--- none of.
+-- none of. What is there and empty is '?', which nobody can read: it is not nothing.
 local found = {int(now)}
 local function add(place, record, reading)
   table.insert(found, place)
-  table.insert(found, record or '')
-  table.insert(found, reading or '')
+  table.insert(found, record == '' and '?' or record or '')
+  table.insert(found, reading == '' and '?' or reading or '')
 end
 if #ARGV > 0 then
   local records, readings = redis.call('HMGET', KEYS[1], unpack(ARGV)), redis.call('HMGET', KEYS[2], unpack(ARGV))

@@ -174,5 +174,23 @@ func (v *validator) bandwidth() {
 		}
 	}
 	v.devices()
+	v.capacities()
 	v.hostLink()
+}
+
+// capacities notes where two settings say differently what a link carries.
+func (v *validator) capacities() {
+	for _, name := range slices.Sorted(maps.Keys(v.c.Devices)) {
+		at := v.c.Devices[name].Interfaces
+		for _, l := range slices.Sorted(maps.Keys(at)) {
+			v.differ(l, "up", v.c.Links[l].Up, name, at[l].Up)
+			v.differ(l, "down", v.c.Links[l].Down, name, at[l].Down)
+		}
+	}
+}
+
+func (v *validator) differ(l unit.Location, direction string, said unit.Rate, device string, told unit.Rate) {
+	if said > 0 && told > 0 && said != told {
+		v.note(fmt.Sprintf("links: %s carries %s %s, and devices.%s says %s: the lower one counts", l, said, direction, device, told))
+	}
 }

@@ -205,6 +205,17 @@ func TestLimitsThatContradict(t *testing.T) {
 	if problem != "" || len(c.Notes) != 1 || !strings.Contains(c.Notes[0], "never counts") {
 		t.Errorf("%q, notes %q", problem, c.Notes)
 	}
+	device := ", devices: {r7: {host: 10.0.7.1, community_file: " + secretFile(t, "public\n") + ", links: {ams1/r7: {interface: x, up: 1Gbit, down: 40Mbit}}}}}"
+	for links, note := range map[string]string{
+		"up: 1Gbit":                "",
+		"up: 1Gbit, down: 1Gbit":   "links: ams1/r7 carries 119.2 MiB/s down, and devices.r7 says 4.8 MiB/s: the lower one counts",
+		"up: 10Mbit, down: 40Mbit": "links: ams1/r7 carries 1.2 MiB/s up, and devices.r7 says 119.2 MiB/s: the lower one counts",
+	} {
+		c, problem := readBandwidth(t, "{links: {ams1/r7: {"+links+"}}"+device)
+		if problem != "" || strings.Join(c.Notes, "; ") != note {
+			t.Errorf("%s: %q, notes %q, want %q", links, problem, c.Notes, note)
+		}
+	}
 }
 
 // Links and devices can be variables, as in the file.

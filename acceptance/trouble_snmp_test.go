@@ -215,7 +215,8 @@ func TestBadLinkMeasurements(t *testing.T) {
 	for _, b := range badLinks {
 		before[b.rack] = wireBytes(t, s.Host(b.rack))
 	}
-	sum := distributeFrom(t, s.Host("seed"), 900_000)
+	const size = 900_000
+	sum := distributeFrom(t, s.Host("seed"), size)
 	for _, b := range badLinks {
 		fleet.Eventually(t, patience, b.rack+" is explained", func() error { return b.explained(t, s.Host(b.rack)) })
 	}
@@ -224,6 +225,23 @@ func TestBadLinkMeasurements(t *testing.T) {
 		fleet.Eventually(t, patience, b.rack+" has the content", func() error { return hasContent(t, h, sum) })
 		if rate := unit.Rate(float64(wireBytes(t, h)-before[b.rack]) / time.Since(began).Seconds()); rate > floorOnWire {
 			t.Errorf("%s: %v on the wire, and the floor is %v", b.rack, rate, floor)
+		}
+	}
+	var st api.Status
+	fleet.Eventually(t, patience, "all nodes report it", func() error {
+		text := onHost(t, s.Host("seed"), "rackswarm status data --json")
+		must(t, json.Unmarshal([]byte(text), &st))
+		if !st.Summary.Done {
+			return errors.New(text)
+		}
+		return nil
+	})
+	for _, n := range st.Nodes {
+		if n.Node == "seed" {
+			continue
+		}
+		if rate := unit.Rate(size / n.InstalledAt.Sub(*n.StartedAt).Seconds()); rate > floor*11/10 {
+			t.Errorf("%s: %v of content, and the floor is %v", n.Node, rate, floor)
 		}
 	}
 }

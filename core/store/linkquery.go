@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -36,11 +35,12 @@ type LinkAnswer struct {
 	// Claims are sorted by node, and younger than a minute. One that does not decode is
 	// left out.
 	Claims map[unit.Location][]LinkClaim
+	// Troubles says of which links the claims could not be had, and why.
+	Troubles map[unit.Location]error
 }
 
 // LinkFacts are what is known of a link. A record that does not decode, or cannot be, is
-// Unreadable: to take it for none would lift the link's limit. Such a reading says nothing
-// but that with a warning.
+// Unreadable: to take it for none would lift the link's limit. So is such a reading.
 type LinkFacts struct {
 	Record  *LinkRecord
 	Reading *LinkReading
@@ -64,13 +64,15 @@ func (s *Store) AskLinks(ctx context.Context, q LinkQuery) (a LinkAnswer, err er
 		}
 		err, replies = s.wrap(err, "ask what is known of links"), replies[1:]
 	}
-	a.Claims = map[unit.Location][]LinkClaim{}
+	a.Claims, a.Troubles = map[unit.Location][]LinkClaim{}, map[unit.Location]error{}
 	for i, l := range places {
 		reply, errClaims := replies[i].StringSlice()
 		if errClaims == nil {
 			a.Claims[l] = decodeClaims(ctx, l, reply)
+			continue
 		}
-		err = errors.Join(err, s.wrap(errClaims, "exchange claims on the link of %s", l))
+		a.Troubles[l] = s.wrap(errClaims, "exchange claims on the link of %s", l)
+		err = errors.Join(err, a.Troubles[l])
 	}
 	return a, err
 }
@@ -164,8 +166,7 @@ func decodeReading(ctx context.Context, now, place, text string) *LinkReading {
 	if unreadable(place) == nil {
 		return nil
 	}
-	return &LinkReading{Location: unit.Location(place), Warnings: []api.LinkWarning{{Fault: string(bandwidth.FaultSilent),
-		Message: "what was measured of it last cannot be read by the version of this agent: update the agent, or, if nobody measures it any more, rackswarm links clear " + place}}}
+	return &LinkReading{Location: unit.Location(place), Unreadable: true}
 }
 
 func decodeClaims(ctx context.Context, l unit.Location, reply []string) []LinkClaim {

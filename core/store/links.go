@@ -48,6 +48,9 @@ type LinkReading struct {
 	DownOurs     unit.Rate `json:"down_ours"`
 	// Warnings are what is wrong with the source now.
 	Warnings []api.LinkWarning `json:"warnings,omitempty"`
+	// Unreadable: what was said cannot be read by this version, or cannot be. Nothing
+	// else is known.
+	Unreadable bool `json:"-"`
 	// Age is that of the measurement, or of what is said instead of one, by the
 	// store's clock.
 	Age time.Duration `json:"-"`

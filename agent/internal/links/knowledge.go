@@ -51,9 +51,10 @@ func (s stored) learned(now unit.Time, f store.LinkFacts) stored {
 	}
 	s.unreadable, s.damaged = f.Record != nil && f.Record.Unreadable, false
 	s.lost = s.record != nil && f.Record == nil
-	if f.Reading != nil {
+	switch taken := s.record != nil && s.record.Cleared && !s.lost; {
+	case f.Reading != nil && !(f.Reading.Unreadable && s.reading != nil):
 		s.reading, s.read = f.Reading, now
-	} else if s.record != nil && s.record.Cleared && !s.lost {
+	case f.Reading == nil && taken:
 		s.reading = nil
 	}
 	return s

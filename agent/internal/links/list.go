@@ -13,31 +13,47 @@ import (
 )
 
 // List says what is known of all links that anybody declared, as this node's
-// configuration has it. Without the store it is what the node knew last.
+// configuration has it. Without the store it is what the node knew last. What keeps the
+// store from saying all of a link is among that link's warnings.
 func (m *Manager) List(ctx context.Context) (api.LinkList, error) {
 	list := api.LinkList{Links: []api.LinkStatus{}}
-	claims, err := m.askAll(ctx)
-	if err != nil {
-		if !errors.Is(err, store.ErrUnreachable) {
-			return list, err
+	errFacts := m.query(ctx, store.LinkQuery{All: true}, nil)
+	var answer store.LinkAnswer
+	if !errors.Is(errFacts, store.ErrUnreachable) {
+		answer = m.askClaims(ctx)
+	}
+	all := m.known.all()
+	if errFacts != nil && len(all) == 0 && !errors.Is(errFacts, store.ErrUnreachable) {
+		return list, errFacts // there is no link to say it of
+	}
+	for _, l := range all {
+		s := m.status(m.now(), m.known.of(l), answer.Claims[l])
+		for _, err := range []error{errFacts, answer.Troubles[l]} {
+			switch {
+			case errors.Is(err, store.ErrUnreachable):
+				list.StoreDown = true
+			case err != nil:
+				s.Warnings = append(s.Warnings, unanswered(err))
+			}
 		}
-		list.StoreDown = true
+		list.Links = append(list.Links, s)
 	}
-	for _, l := range m.known.all() {
-		list.Links = append(list.Links, m.status(m.now(), m.known.of(l), claims[l]))
-	}
+	list.StoreDown = list.StoreDown || errFacts != nil && len(all) == 0
 	return list, nil
 }
 
-// askAll reads what the store knows of all links, and the claims on them.
-func (m *Manager) askAll(ctx context.Context) (map[unit.Location][]store.LinkClaim, error) {
-	if err := m.query(ctx, store.LinkQuery{All: true}, nil); err != nil {
-		return nil, err
-	}
+// askClaims reads the claims on all links that are known.
+func (m *Manager) askClaims(ctx context.Context) store.LinkAnswer {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
-	answer, err := m.cfg.Store.AskLinks(ctx, store.LinkQuery{Claims: m.known.all()})
-	return answer.Claims, err
+	answer, _ := m.cfg.Store.AskLinks(ctx, store.LinkQuery{Claims: m.known.all()}) // its troubles are said of the links
+	return answer
+}
+
+// unanswered warns that the store cannot say all of a link.
+func unanswered(err error) api.LinkWarning {
+	return api.LinkWarning{Fault: string(bandwidth.FaultSilent),
+		Message: err.Error() + ": what was known last counts, or the floor. A key of the store that is of another type than it should be is not rackswarm's: delete it, and agents write it anew"}
 }
 
 // status is what is known of a link at now, and what nodes claim of it.
@@ -91,6 +107,8 @@ func missing(f facts, now unit.Time) (all []api.LinkWarning) {
 		warn(bandwidth.FaultCapacity, "what is declared of it in the store cannot be read by the version of this agent; what else is known counts, or the floor: update the agent, or declare the link again with rackswarm links set")
 	}
 	switch {
+	case f.reading != nil && f.reading.Unreadable:
+		warn(bandwidth.FaultSilent, "what was measured of it last cannot be read by the version of this agent; the floor counts: update the agent, or, if nobody measures it any more, rackswarm links clear "+string(f.location))
 	case f.reading == nil && f.sensor:
 		warn(bandwidth.FaultSilent, "nobody has measured it yet: "+fix)
 	case f.reading != nil && len(f.reading.Warnings) == 0 && f.age(now) > silentFor:

@@ -93,6 +93,7 @@ func TestWhatTheStoreSays(t *testing.T) {
 	t.Parallel()
 	declared := &store.LinkRecord{Link: link("ams", 5, 5)}
 	cleared := &store.LinkRecord{Link: api.Link{Location: "ams"}, Cleared: true}
+	garbage := &store.LinkReading{Location: "ams", Unreadable: true}
 	measured := &store.LinkReading{Location: "ams", Measured: true, Age: time.Second}
 	for _, test := range []struct {
 		name   string
@@ -109,6 +110,8 @@ func TestWhatTheStoreSays(t *testing.T) {
 		{"it is taken back", stored{record: declared, reading: measured}, store.LinkFacts{Record: cleared}, 5, stored{record: cleared}},
 		{"it is taken back and measured", stored{record: declared}, store.LinkFacts{Record: cleared, Reading: measured}, 5, stored{record: cleared, reading: measured, read: 5}},
 		{"what was taken back is lost", stored{record: cleared, reading: measured}, store.LinkFacts{}, 5, stored{record: cleared, reading: measured, lost: true}},
+		{"a reading cannot be read", stored{}, store.LinkFacts{Reading: garbage}, 5, stored{reading: garbage, read: 5}},
+		{"it cannot be read any more", stored{record: cleared, reading: measured}, store.LinkFacts{Record: cleared, Reading: garbage}, 5, stored{record: cleared, reading: measured}},
 		{"a reading is lost", stored{reading: measured}, store.LinkFacts{}, 5, stored{reading: measured}},
 		{"a reading is lost for a day", stored{reading: measured}, store.LinkFacts{}, 25 * time.Hour, stored{reading: measured}},
 	} {

@@ -2,11 +2,14 @@ package hostload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/once"
 	"github.com/rackswarm/rackswarm/agent/internal/probe"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
@@ -50,7 +53,7 @@ type Load struct {
 	meter     bandwidth.HostMeter
 	throttled map[string]time.Duration
 	last      unit.Time
-	failed    string // the error that was logged
+	said      once.Said // of what cannot be read
 
 	mu   sync.Mutex
 	load *bandwidth.HostLoad
@@ -79,7 +82,7 @@ func New(c Config) (*Load, error) {
 }
 
 // Run looks at the host once a second until ctx ends. What cannot be read is logged
-// when it begins, and when it changes. It does not limit, but for others' use of a
+// when it begins, when it changes, and once in a while. It does not limit, but for others' use of a
 // link that limits: the longer that is not known, the less is left, down to the floor.
 func (l *Load) Run(ctx context.Context) {
 	tick := time.NewTicker(every)
@@ -143,7 +146,7 @@ func (l *Load) look(now unit.Time) {
 	sample, err := l.host.Sample(now, l.config.Moved())
 	over := now.Sub(l.last)
 	held, heldErr := l.heldBack(over)
-	l.report(err, heldErr)
+	l.report(now, errors.Join(err, heldErr))
 	l.last = now
 	use, ok := l.meter.Sample(sample)
 	l.mu.Lock()
@@ -177,16 +180,19 @@ func (l *Load) heldBack(over time.Duration) (most bandwidth.Part, err error) {
 	return min(most, 1), err
 }
 
-// report logs what cannot be read, once.
-func (l *Load) report(errs ...error) {
-	said := ""
-	for _, err := range errs {
-		if err != nil {
-			said += err.Error() + "; "
+// report logs what cannot be read, each thing once in a while: which it is may change
+// every second, as when the process has no descriptors left.
+func (l *Load) report(now unit.Time, err error) {
+	if err == nil {
+		return
+	}
+	var news []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); l.said.News(l.epoch.Add(time.Duration(now)), line, "") {
+			news = append(news, line)
 		}
 	}
-	if said != l.failed && said != "" {
-		l.log.Warn("some of this host's load is not known: it does not limit, but for a link whose use is not known", "error", said[:len(said)-len("; ")])
+	if len(news) > 0 {
+		l.log.Warn("some of this host's load is not known: it does not limit, but for a link whose use is not known", "error", strings.Join(news, "; "))
 	}
-	l.failed = said
 }

@@ -226,6 +226,26 @@ func TestWhatCannotBeRead(t *testing.T) {
 	}
 }
 
+// What cannot be read is said once, also when it is something else each second, as when
+// there are no descriptors left.
+func TestFailuresThatTakeTurns(t *testing.T) {
+	m := newMachine(t, bandwidth.DefaultImpact())
+	for i := range 20 {
+		m.nic = i%2 == 0
+		if m.second(50, 0); !m.nic {
+			m.removeNIC()
+		}
+		m.now = m.now.Add(time.Second)
+		if i%3 == 0 {
+			m.write("proc/stat", "x")
+		}
+		m.load.look(m.now)
+	}
+	if lines := strings.Split(strings.TrimSpace(m.log.String()), "\n"); len(lines) != 2 {
+		t.Errorf("logged: %q", lines)
+	}
+}
+
 // An interface that tells no speed is as fast as it was seen to be: what its counters
 // say at once, when they can be read again, is no rate.
 func TestAnInterfaceThatComesBack(t *testing.T) {

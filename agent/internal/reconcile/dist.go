@@ -281,7 +281,7 @@ func (r *Reconciler) current(w *worker) bool {
 
 func (r *Reconciler) save(x *dist) {
 	r.account(x)
-	if err := r.state.saveRecord(x.rec); err != nil {
+	if err := r.state.saveRecord(x.rec); err != nil && r.said.News(r.cfg.Now(), x.name, err.Error()) {
 		r.log.Error("placement is not recorded for a restart", "distribution", x.name, "error", err)
 	}
 }

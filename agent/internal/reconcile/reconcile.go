@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/hook"
+	"github.com/rackswarm/rackswarm/agent/internal/once"
 	"github.com/rackswarm/rackswarm/agent/internal/quota"
 	"github.com/rackswarm/rackswarm/agent/internal/storage"
 	"github.com/rackswarm/rackswarm/agent/internal/swarmapi"
@@ -81,6 +82,7 @@ type Reconciler struct {
 	transfers  map[artifact.Digest]*transfer
 	workers    sync.WaitGroup
 	lastFull   time.Time // when all statuses were sent last
+	said       once.Said // of what is not recorded, by distribution
 
 	shared atomic.Pointer[[]storage.Reader] // set by run, for workers
 }

@@ -102,18 +102,12 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 	if err != nil {
 		return err
 	}
-	l, err := declaredLink(ctx, c, location)
+	l, err := changeLink(ctx, c, location, f)
 	if err != nil {
-		return err
-	}
-	if err := f.say(&l); err != nil {
 		return err
 	}
 	if !l.SaysWhatItCarries() && l.MaxUp == nil && l.MaxDown == nil {
 		return r.clearLink(ctx, c, location)
-	}
-	if l, err = c.PutLink(ctx, l); err != nil {
-		return err
 	}
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
@@ -128,6 +122,31 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 			fmt.Fprintln(w, clean(nobodyIn(l.Location)))
 		}
 	})
+}
+
+// changes bounds how often a change starts over because another operator changed the
+// same link meanwhile.
+const changes = 10
+
+// changeLink has operators say of a link what the flags do, beside what they said
+// already, and returns all of it. If nothing is left it says nothing yet.
+func changeLink(ctx context.Context, c *client.Client, location string, f linkFlags) (l api.Link, err error) {
+	for range changes {
+		was, err := declaredLink(ctx, c, location)
+		if err != nil {
+			return l, err
+		}
+		l = was
+		if err := f.say(&l); err != nil || !l.SaysWhatItCarries() && l.MaxUp == nil && l.MaxDown == nil {
+			return l, err
+		}
+		l, err = c.SwapLink(ctx, l, was)
+		var conflict *api.Error
+		if !errors.As(err, &conflict) || conflict.Code != api.CodeConflict {
+			return l, err
+		}
+	}
+	return l, &api.Error{Code: api.CodeConflict, Subject: location, Message: "others kept changing this link at the same time", Fix: "try again"}
 }
 
 // declaredLink is what operators say of a link so far.

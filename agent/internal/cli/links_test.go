@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rackswarm/rackswarm/agent/internal/control"
 	"github.com/rackswarm/rackswarm/core/api"
@@ -61,8 +62,57 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// newFleetOfLinks is a fleet whose agent lists what is declared, and calls read each time
+// that it has read it.
+func newFleetOfLinks(t *testing.T, read func()) (f *fleet) {
+	t.Helper()
+	return newFleet(t, atNoon, func(c *control.Config) {
+		c.Links = func(ctx context.Context) (list api.LinkList, err error) {
+			answer, err := c.Store.AskLinks(ctx, store.LinkQuery{All: true})
+			for l, facts := range answer.Facts {
+				s := api.LinkStatus{Location: string(l), Up: direction(l, true, bandwidth.LinkUse{Capacity: unit.Unlimited}, 0), Down: direction(l, false, bandwidth.LinkUse{Capacity: unit.Unlimited}, 0)}
+				if !facts.Record.Cleared {
+					s.Declared = &facts.Record.Link
+				}
+				list.Links = append(list.Links, s)
+			}
+			read()
+			return list, err
+		}
+	})
+}
+
+// TestTwoOperatorsAtOneLink: what one says of it while the other reads what was said is
+// not lost.
+func TestTwoOperatorsAtOneLink(t *testing.T) {
+	var f *fleet
+	others := []string{"up", "reserve"}
+	rate, part := int64(125e6), 0.5
+	f = newFleetOfLinks(t, func() {
+		if len(others) == 0 {
+			return
+		}
+		l := api.Link{Location: "ams1/r1", Up: &rate, At: noon.Add(-time.Hour)}
+		if others[0] == "reserve" {
+			l.Reserve, l.At = &part, noon.Add(-time.Minute)
+		}
+		others = others[1:]
+		if err := f.store.PutLink(t.Context(), l); err != nil {
+			t.Error(err)
+		}
+	})
+	f.ok("links", "set", "ams1/r1", "--max-up", "200Mbit")
+	answer, err := f.store.AskLinks(t.Context(), store.LinkQuery{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := answer.Facts["ams1/r1"].Record; l.MaxUp == nil || l.Up == nil || l.Reserve == nil {
+		t.Errorf("of three things these are left: %+v", l)
+	}
+}
+
 func TestLinksAreDeclared(t *testing.T) {
-	f := newFleet(t, atNoon)
+	f := newFleetOfLinks(t, func() {})
 	if out := f.ok("links", "set", "ams1/r1", "--up", "1Gbit", "--down", "100Mbit"); !strings.Contains(out, "No node that is known is in ams1/r1") {
 		t.Errorf("where no node is: %s", out)
 	}
@@ -76,7 +126,7 @@ func TestLinksAreDeclared(t *testing.T) {
 	if err != nil || all.Facts["ams1/r1"].Record == nil || !all.Facts["ams1"].Record.Cleared {
 		t.Fatalf("%+v, %v", all, err)
 	}
-	if l := all.Facts["ams1/r1"].Record; l.Location != "ams1/r1" || *l.Up != 25e6 || l.Down != nil || *l.Reserve != 0.3 || l.By == "" || !l.At.Equal(noon) {
+	if l := all.Facts["ams1/r1"].Record; l.Location != "ams1/r1" || *l.Up != 25e6 || *l.Down != 12.5e6 || *l.Reserve != 0.3 || l.By == "" || !l.At.Equal(noon) {
 		t.Errorf("declared: %+v", l)
 	}
 	f.ok("links", "clear", "ams1/r1")
@@ -106,19 +156,7 @@ func TestLinksAreDeclared(t *testing.T) {
 // TestLinksHaveCeilings: what is left out stays as it was said, and a ceiling can be
 // taken away alone.
 func TestLinksHaveCeilings(t *testing.T) {
-	var f *fleet
-	declared := func(ctx context.Context) (list api.LinkList, err error) {
-		answer, err := f.store.AskLinks(ctx, store.LinkQuery{All: true})
-		for l, facts := range answer.Facts {
-			s := api.LinkStatus{Location: string(l), Up: direction(l, true, bandwidth.LinkUse{Capacity: unit.Unlimited}, 0), Down: direction(l, false, bandwidth.LinkUse{Capacity: unit.Unlimited}, 0)}
-			if !facts.Record.Cleared {
-				s.Declared = &facts.Record.Link
-			}
-			list.Links = append(list.Links, s)
-		}
-		return list, err
-	}
-	f = newFleet(t, atNoon, func(c *control.Config) { c.Links = declared })
+	f := newFleetOfLinks(t, func() {})
 	f.nodes()
 	said := func() *store.LinkRecord {
 		answer, err := f.store.AskLinks(t.Context(), store.LinkQuery{All: true})

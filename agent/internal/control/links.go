@@ -2,6 +2,7 @@ package control
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -35,12 +36,29 @@ func (s *Server) putLink(w http.ResponseWriter, r *http.Request) error {
 	}
 	m := s.mark(r)
 	l.By, l.From, l.At = m.By, m.From, m.At
-	if err := s.cfg.Store.PutLink(r.Context(), l); err != nil {
+	if err := s.storeLink(r, l); err != nil {
 		return err
 	}
 	s.audit(r, "link declared", "link", l.Location, "up", said(l.Up), "down", said(l.Down), "max_up", said(l.MaxUp), "max_down", said(l.MaxDown))
 	writeJSON(w, http.StatusOK, l)
 	return nil
+}
+
+// storeLink records what is said of a link; if the caller names what it has read of it,
+// by its time, only in place of that.
+func (s *Server) storeLink(r *http.Request, l api.Link) error {
+	text := r.URL.Query().Get("was")
+	if text == "" {
+		return s.cfg.Store.PutLink(r.Context(), l)
+	}
+	var was time.Time
+	if text != "nothing" {
+		var err error
+		if was, err = time.Parse(time.RFC3339Nano, text); err != nil {
+			return badBody("was", text+" is no time", "write what the link's declared.at says, or nothing")
+		}
+	}
+	return s.cfg.Store.SwapLink(r.Context(), l, was)
 }
 
 // said is what a declaration says of a rate.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -29,6 +30,29 @@ func links(t *testing.T, b Backend) {
 	must(t, s.PutLink(c, rack))
 	equal(t, "declared again", facts(t, s, "ams/r1"), map[unit.Location]store.LinkFacts{"ams/r1": said(rack)})
 	v.await("all changes", func(v *viewer) bool { return v.links > 0 && v.turns == 0 })
+}
+
+// swappedLinks: of two who have read the same, one is told that the other was first.
+func swappedLinks(t *testing.T, b Backend) {
+	s, c := b.open(t), ctx(t)
+	rate := int64(1 << 20)
+	first := api.Link{Location: "ams/r1", Up: &rate, At: time.Now().UTC()}
+	second := api.Link{Location: "ams/r1", Down: &rate, At: first.At.Add(time.Nanosecond)}
+	contended := func(l api.Link, was time.Time) {
+		t.Helper()
+		if err := s.SwapLink(c, l, was); !errors.Is(err, store.ErrContended) {
+			t.Errorf("in place of what was said at %v: %v", was, err)
+		}
+	}
+	contended(first, first.At)
+	must(t, s.SwapLink(c, first, time.Time{}))
+	contended(second, time.Time{})
+	must(t, s.SwapLink(c, second, first.At))
+	contended(first, first.At)
+	must(t, s.DeleteLink(c, "ams/r1"))
+	contended(first, second.At)
+	must(t, s.SwapLink(c, first, time.Time{}))
+	equal(t, "what is said", facts(t, s), map[unit.Location]store.LinkFacts{"ams/r1": {Record: &store.LinkRecord{Link: first}}})
 }
 
 // facts are what is known of links, of all without any.

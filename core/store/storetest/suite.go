@@ -59,6 +59,7 @@ func Run(t *testing.T, b Backend) {
 		{"LimitUpdatesAreTransactions", limitUpdatesAreTransactions},
 		{"Links", links},
 		{"LostLinksAreRestored", restoredLinks},
+		{"LinksAreSwapped", swappedLinks},
 		{"Readings", readings},
 		{"Claims", claims},
 		{"ControlsAreTold", controlsAreTold},

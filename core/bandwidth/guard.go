@@ -7,97 +7,6 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// What the guard does, as figures.
-const (
-	defaultTarget = 2 * time.Millisecond
-	leastTarget   = time.Millisecond
-	// frame is a full Ethernet frame, of which payload is TCP's; the target is at
-	// least targetFrames of them at the rate of the slowest link.
-	frame, payload unit.Bytes = 1514, 1448
-	targetFrames   unit.Bytes = 4
-	// leastRate is that of any connection: two frames in a second and a half.
-	leastRate unit.Rate = 2 << 10
-	// round is the least time in which a change of the rate shows in a sample.
-	round = 50 * time.Millisecond
-	// drainFor is the time in which a decrease is to let the queue drain.
-	drainFor = 50 * time.Millisecond
-	// leastCut and mostCut bound the part by which one decrease lowers the rate.
-	leastCut, mostCut = 0.15, 0.7
-	// rampGain is by what part the rate grows in a round until the first sign of
-	// delay, and growGain after it at most.
-	rampGain, growGain = 0.25, 0.125
-	// mostRounds is for how many rounds without a sample the rate grows by steps.
-	mostRounds = 20
-	// nearFull is how near below the rate at which the way was last full, as a part
-	// of it, the rate grows by equal steps only, which is what makes it fair: that
-	// part of the floor or of the slowest link, whatever is more. Above that rate each
-	// step is longer than the one before by as much.
-	nearFull = 0.05
-	// Where a ceiling is known steps are a part of that, too, so that a share of a link
-	// is filled in 2 s however many have one.
-	floorStep, linkStep, ceilingStep = 0.25, 0.005, 0.02
-	// ceilingFloor is the part of a known ceiling that a connection is left with: with all
-	// others' it has to fit into what a site leaves that takes nearly all.
-	ceilingFloor Part = 0.04
-	// wider is by what factor the ceilings of all have to rise for the rate to ramp up.
-	wider = 1.25
-	// forgets is what is left after a round of the highest rate of delivery: blocks come
-	// with pauses between them.
-	forgets = 0.8
-	// lossPart is the part of the data sent again from which loss counts as delay.
-	lossPart = 0.01
-	// slowEvery and slowFor are how often, and for how long, the rate is halved, so
-	// that a queue of our own drains and the base delay shows.
-	slowEvery, slowFor = 10 * time.Second, 200 * time.Millisecond
-	// A queue of longQueue times the target that lasts for longTime is not ours alone
-	// where a budget is known, as that leaves room. For yieldFor, until a measurement can
-	// tell who came, a connection keeps to yieldTo of what it got through the queue: they
-	// may need what was left free, too.
-	longQueue         = 3
-	longTime          = 150 * time.Millisecond
-	yieldFor          = 2 * time.Second
-	yieldTo   float64 = 0.35
-	// guardIdle is from when on a connection that has nothing to move knows nothing of
-	// its way any more.
-	guardIdle = time.Second
-)
-
-// GuardConfig is what a Guard is made from.
-type GuardConfig struct {
-	// Floor is the rate that all connections over the slowest link together are
-	// left with, more than 0, where there is no Ceiling; where there is one it is a
-	// twenty-fifth of that. Steps of increase follow from it, so guards that share a link
-	// should have the same.
-	Floor unit.Rate
-	// Connections are those that share Floor, and the steps of increase; 0 is one. Each
-	// has 2 KiB/s in any case. Ceiling and Start are this one's alone.
-	Connections int
-	// Ceiling is the rate that it never goes above, such as the budget of the
-	// slowest link; unit.Unlimited if there is none.
-	Ceiling unit.Rate
-	// Start is the rate that it begins with, and begins with again when it had nothing
-	// to move for a second: what is known to be free. Floor counts if that is more.
-	Start unit.Rate
-	// Target is the queueing delay that it aims at; 0 is 2 ms.
-	Target time.Duration
-	// Link is the capacity of the slowest known link on the way, which is a ceiling
-	// as well; 0 if none is known.
-	Link unit.Rate
-}
-
-// Sample is what the kernel says of a connection at one time (TCP_INFO).
-type Sample struct {
-	At     unit.Time
-	RTT    time.Duration // smoothed, as data is acknowledged now
-	MinRTT time.Duration // the least in the kernel's own window, 0 if not known
-	// Delivery is the kernel's last measurement of the rate of delivery, 0 if none.
-	Delivery unit.Rate
-	// Acked and Retransmitted are sums since the connection began, in bytes.
-	Acked, Retransmitted unit.Bytes
-	// Waiting: something is to be sent, or was and is not acknowledged yet.
-	Waiting bool
-}
-
 // Guard keeps the queue short that a connection's data waits in on its way: it
 // tells a pacing rate from samples of the round-trip time, about every 20 ms. It
 // takes up ideas of LEDBAT (RFC 6817): the delay above the least one of the last
@@ -105,8 +14,8 @@ type Sample struct {
 // longer there has been no delay; above it in two samples after each other it
 // falls by a part.
 //
-// Invariant: the rate lies between the part of Floor and Ceiling, or is Ceiling if that is
-// less than Floor.
+// Invariant: the rate lies between the connection's floor (see GuardConfig.Floor) and
+// Ceiling, or is Ceiling if that is less.
 //
 // A Guard is owned by one goroutine; it reads no clock.
 type Guard struct {
@@ -116,7 +25,7 @@ type Guard struct {
 	last   Sample
 	any    bool
 
-	counted  Sample    // from which the rate of delivery is reckoned
+	counted  Sample    // the one from which the rate of delivery is reckoned
 	got      unit.Rate // that rate, of a round at least
 	reached  float64   // the highest one of late
 	full     float64   // the rate at which the way was last full, bytes per second
@@ -160,9 +69,6 @@ func (g *Guard) Configure(c GuardConfig) {
 	g.config = c
 	g.rate = g.bounded(float64(g.rate))
 }
-
-// all is what all connections together may move at most.
-func (c GuardConfig) all() float64 { return float64(c.Ceiling) * float64(c.Connections) }
 
 // Rate is the pacing rate now, in bytes per second.
 func (g *Guard) Rate() unit.Rate { return g.rate }
@@ -383,51 +289,4 @@ func (g *Guard) ceiling() unit.Rate {
 		return g.config.Ceiling
 	}
 	return min(g.config.Ceiling, max((Part(payload)/Part(frame)).of(g.config.Link), 1))
-}
-
-// basePeriod is how long one entry of the history of base delays is for, and
-// basePeriods how many there are.
-const (
-	basePeriod  = 10 * time.Second
-	basePeriods = 4
-)
-
-// baseDelay remembers the least round-trip times of the last periods, so that a
-// way that became longer is learned after a while. The kernel's least one counts
-// when it is news: it may be minutes old otherwise.
-type baseDelay struct {
-	periods [basePeriods]time.Duration // 0 is none; the present one is the first
-	began   unit.Time
-	kernel  time.Duration
-}
-
-func (b *baseDelay) observe(s Sample) {
-	if b.periods[0] == 0 {
-		b.began = s.At
-	}
-	for n := 0; s.At.Sub(b.began) >= basePeriod && n < basePeriods; n++ {
-		copy(b.periods[1:], b.periods[:])
-		b.periods[0] = 0
-		b.began = b.began.Add(basePeriod)
-	}
-	if s.At.Sub(b.began) >= basePeriod {
-		b.began = s.At
-	}
-	seen := s.RTT
-	if s.MinRTT > 0 && s.MinRTT != b.kernel {
-		seen, b.kernel = min(seen, s.MinRTT), s.MinRTT
-	}
-	if b.periods[0] == 0 || seen < b.periods[0] {
-		b.periods[0] = seen
-	}
-}
-
-// least is the base delay; false if there is none yet.
-func (b *baseDelay) least() (least time.Duration, ok bool) {
-	for _, d := range b.periods {
-		if d > 0 && (!ok || d < least) {
-			least, ok = d, true
-		}
-	}
-	return least, ok
 }

@@ -41,16 +41,16 @@ type flow struct {
 	least   time.Duration
 }
 
-// lookEvery is how often a guard is told of its connection.
 const (
-	tick      = 200 * time.Microsecond
-	lookEvery = 20 * time.Millisecond
+	tick = 200 * time.Microsecond
+	// sampleEvery is how often a guard is told of its connection, as the transport does.
+	sampleEvery = 20 * time.Millisecond
 )
 
 func (b *bottleneck) run(until time.Duration) {
 	for ; b.now < until; b.now += tick {
 		b.step()
-		if b.now%lookEvery == 0 {
+		if b.now%sampleEvery == 0 {
 			for _, f := range b.flows {
 				f.sample(b)
 			}

@@ -24,7 +24,7 @@ const (
 	usedMost   = 10 * time.Second
 	someBlocks = 256 * unit.KiB
 	// quietAfter is for how long nothing is moved until that says something: two
-	// exchanges, as their timers are.
+	// exchanges, less a fifth of one, so that the second counts also if it is early.
 	quietAfter = 2*ClaimEvery - ClaimEvery/5
 	// growth is the part of a use that is left to grow.
 	growth unit.Rate = 8
@@ -96,11 +96,13 @@ func (u *User) Observe(now unit.Time, rank Rank, wants bool, moved unit.Bytes) {
 	}
 }
 
-// end forgets what was moved: it is over, and no mean of the past is of use to anybody.
+// end forgets what was moved but for the sum: a mean of what is over would keep a claim
+// alive that nobody uses.
 func (x *rankUse) end() { x.moved, x.flows, x.stalled = x.moved[len(x.moved)-1:], false, false }
 
-// stalls reports whether a rank that wants something, and had begun to move it, moves
-// nothing any more, though its share had room for some blocks meanwhile.
+// stalls notes and reports whether a rank that wants something, and had begun to move
+// it, has moved nothing for quietAfter, though its share had room for some blocks. That
+// lasts until something is moved again.
 func (x *rankUse) stalls(now unit.Time, share unit.Rate) bool {
 	quiet := now.Sub(x.flowed)
 	x.stalled = x.stalled || x.wants && x.flows && quiet >= quietAfter && share.In(quiet) >= someBlocks

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -38,8 +37,8 @@ func (s *Scenario) followed(r *Report, o Observed) error {
 	if err != nil {
 		return err
 	}
-	all := map[topo.Hop]history{}
-	for loc := range o.Links {
+	all, locations := map[topo.Hop]history{}, slices.Sorted(maps.Keys(o.Links))
+	for _, loc := range locations {
 		for _, up := range []bool{true, false} {
 			hop := topo.Hop{Location: loc, Up: up}
 			if links[hop] == nil {
@@ -48,135 +47,16 @@ func (s *Scenario) followed(r *Report, o Observed) error {
 			all[hop] = history{links[hop], s.reserve(), uses(o.Links[loc], up)}
 		}
 	}
-	demand := demand{all, s.served(o)}
-	for _, loc := range slices.Sorted(maps.Keys(o.Links)) {
+	wanted := demand{all, s.served(o)}
+	for _, loc := range locations {
 		up, down := topo.Hop{Location: loc, Up: true}, topo.Hop{Location: loc}
 		r.Links[loc] = LinkReport{Up: all[up].report(), Down: all[down].report()}
 		if s.Bandwidth != nil {
-			r.Steps = append(append(r.Steps, demand.steps(up)...), demand.steps(down)...)
+			r.Steps = append(append(r.Steps, wanted.steps(up)...), wanted.steps(down)...)
 		}
 	}
 	slices.SortFunc(r.Steps, compareSteps)
 	return nil
-}
-
-// served is until when receivers of a location wanted something: for ever if one did
-// not finish, or nothing is known of it.
-func (s *Scenario) served(o Observed) map[unit.Location]time.Duration {
-	until := map[unit.Location]time.Duration{}
-	for _, h := range s.Hosts {
-		if !slices.Contains(s.Receivers, h.Node) {
-			continue
-		}
-		finish := time.Duration(math.MaxInt64)
-		if n, ok := o.Nodes[h.Node]; ok && n.Finished {
-			finish = n.Finish
-		}
-		for _, l := range h.Location.Path() {
-			until[l] = max(until[l], finish)
-		}
-	}
-	return until
-}
-
-// demand tells when more is waited for than a direction of a link lets pass.
-type demand struct {
-	links  map[topo.Hop]history
-	served map[unit.Location]time.Duration // until when a location wanted something
-}
-
-// waits reports whether in interval i of a direction somebody waits for more: into a
-// location while it wants something, out of one while another wants something whose own
-// link has room for it.
-func (d demand) waits(h topo.Hop, i int) bool {
-	from := d.links[h].used[i].from
-	if !h.Up {
-		return from < d.served[h.Location]
-	}
-	for other, link := range d.links {
-		if other.Up || other.Location.Contains(h.Location) || h.Location.Contains(other.Location) || from >= d.served[other.Location] {
-			continue
-		}
-		if i < len(link.used) && !link.enough(link.used[i]) {
-			return true
-		}
-	}
-	return false
-}
-
-// use is what passed a direction of a link from one time to another, in bytes per
-// second.
-type use struct {
-	from, to    time.Duration
-	ours, total float64
-}
-
-// uses are the intervals that have a length.
-func uses(all []LinkInterval, up bool) []use {
-	var list []use
-	var last time.Duration
-	for _, i := range all {
-		ours, total := i.Ours.Down, i.All.Down
-		if up {
-			ours, total = i.Ours.Up, i.All.Up
-		}
-		if seconds := (i.End - last).Seconds(); seconds > 0 {
-			list = append(list, use{last, i.End, float64(ours) / seconds, float64(total) / seconds})
-		}
-		last = i.End
-	}
-	return list
-}
-
-// history is what a direction of a link had, and what was used of it.
-type history struct {
-	*link
-	reserve float64
-	used    []use
-}
-
-func (h history) report() DirectionReport {
-	d := DirectionReport{Capacity: []Point{}, Limit: []Point{}, Use: make([]UsePoint, len(h.used)), Over: h.over().Seconds()}
-	for _, step := range h.capacity {
-		if step.Rate != unit.Unlimited {
-			at, bits := step.From.Seconds(), 8*float64(step.Rate)
-			d.Capacity = append(d.Capacity, Point{at, bits})
-			d.Limit = append(d.Limit, Point{at, bits * (1 - h.reserve)})
-		}
-	}
-	for i, u := range h.used {
-		d.Use[i] = UsePoint{u.to.Seconds(), 8 * u.ours, 8 * max(u.total-u.ours, 0)}
-	}
-	return d
-}
-
-// overSlack is by how much, as a share, a limit may be passed before it counts:
-// intervals are short, and packets come in groups.
-const overSlack = 0.02
-
-// over is the longest time without a break in which only we used the link, and it
-// was above capacity less reserve.
-func (h history) over() (longest time.Duration) {
-	var now time.Duration
-	for _, u := range h.used {
-		limit := min(h.capacityAt(u.from), h.capacityAt(u.to))
-		if h.takenAt(u.from) || h.takenAt(u.to) || limit == unit.Unlimited || u.total <= (1-h.reserve)*float64(limit)*(1+overSlack) {
-			now = 0
-			continue
-		}
-		now += u.to - u.from
-		longest = max(longest, now)
-	}
-	return longest
-}
-
-// left is what was left for us at a time, at least the floor.
-func (h history) left(at time.Duration) unit.Rate {
-	capacity := h.capacityAt(at)
-	if capacity == unit.Unlimited {
-		return capacity
-	}
-	return max(floor(capacity), h.at(at, h.reserve))
 }
 
 // Shares of what is left: followed is a use up to withinLimit of less, or from
@@ -216,8 +96,8 @@ func (d demand) steps(hop topo.Hop) []StepReport {
 	return all
 }
 
-// wasLimited reports whether we used what we had in the second before a time. What had
-// less than the floor is taken to have been limited by others' use.
+// wasLimited reports whether we used what we had in the second before a time. Who had
+// no more than the floor is taken to have been limited by others' use.
 func (h history) wasLimited(at time.Duration, had unit.Rate) bool {
 	if had <= floor(h.capacityAt(at-1)) {
 		return true
@@ -231,9 +111,10 @@ func (h history) wasLimited(at time.Duration, had unit.Rate) bool {
 	return seconds > 0 && bytes/seconds >= wasLimited*float64(had)
 }
 
-// follow returns how long it took from at until two intervals in a row were as they
-// should be: within what is left, if that is less than before, or else using it, or all
-// that anybody wants. It is false if none were until end.
+// follow returns how long it took from at until the first of two intervals in a row that
+// were as they should be: within what is left, if that is less than before, or else
+// using it, or all that anybody wants. It is false, and all the time until end, if none
+// were.
 func (d demand) follow(hop topo.Hop, at, end time.Duration) (time.Duration, bool) {
 	h := d.links[hop]
 	left, more := h.left(at), h.left(at) > h.left(at-1)

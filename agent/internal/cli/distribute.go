@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -142,39 +140,6 @@ func (r *run) distribute(ctx context.Context, d api.Distribution, f distributeFl
 			fmt.Fprintln(w, clean("Not on "+few(refusing)+": the path is inside no allowed root there. See: rackswarm status "+d.Name))
 		}
 	})
-}
-
-// refusingNodes are the known nodes that a distribution selects and whose roots do not
-// hold its path. It is an error if that is all of them.
-func refusingNodes(ctx context.Context, c *client.Client, d api.Distribution) (names []string, err error) {
-	if !path.IsAbs(d.Path) {
-		return nil, nil // the agent says what is wrong
-	}
-	nodes, err := c.Nodes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	targets := 0
-	var roots []string
-	for _, n := range nodes {
-		if !d.Selector.Matches(n) {
-			continue
-		}
-		if targets++; len(n.Roots) > 0 && !slices.ContainsFunc(n.Roots, func(root string) bool { return inside(d.Path, root) }) {
-			names, roots = append(names, n.Name), append(roots, n.Roots...)
-		}
-	}
-	if targets == 0 || len(names) < targets {
-		return names, nil
-	}
-	slices.Sort(roots)
-	return nil, &api.Error{Code: api.CodeOutsideRoots, Subject: d.Path, Message: fmt.Sprintf("the path is inside no allowed root of %s; allowed: %s", few(names), few(slices.Compact(roots))),
-		Fix: "choose a path below one of these, or add a root to roots in agent.yaml of these nodes and restart their agents"}
-}
-
-// inside reports whether a path lies below root, and is not root itself.
-func inside(p, root string) bool {
-	return path.Clean(p) != root && strings.HasPrefix(path.Clean(p)+"/", strings.TrimSuffix(root, "/")+"/")
 }
 
 // ceilingOf reads a flag that is a ceiling; "" is none.

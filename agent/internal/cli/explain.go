@@ -90,7 +90,7 @@ func writeExplanation(w io.Writer, e api.Explanation) {
 	}
 }
 
-// sendsOnly reports whether reasons are all of what a node sends.
+// sendsOnly reports whether all reasons are why a node sends less than it could.
 func sendsOnly(all []api.Reason) bool {
 	return !slices.ContainsFunc(all, func(r api.Reason) bool { return r.Code != api.ReasonSenderLimit && r.Code != api.ReasonPriority })
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
-// What the library that reads command lines says of flags, and what that means.
+// flagFaults are what cobra says of flags, and what that means.
 var flagFaults = []struct {
-	says          *regexp.Regexp // the first group are the flags
+	says          *regexp.Regexp // the first group is the names of the flags
 	message, wish string
 }{
 	{regexp.MustCompile(`^required flag\(s\) (.*) not set$`), "has to be given", "give it"},
@@ -20,9 +20,9 @@ var flagFaults = []struct {
 	{regexp.MustCompile(`^if any flags in the group \[(.*)\] are set none of the others can be;.*$`), "only one of these can be given", "leave out the others"},
 }
 
-// misused is an error in the command line of a command, such as "rackswarm rm", of
-// which there is only the library's text: with the flags as its subject, if it is
-// about flags.
+// misused is cobra's error, which is a text alone, as ours: what is wrong in the command
+// line of a command, such as "rackswarm rm". Its subject is the flags that it is about,
+// if any.
 func misused(command, text string) *api.Error {
 	e := &api.Error{Code: api.CodeInvalid, Message: text, Fix: "see: " + command + " --help"}
 	for _, fault := range flagFaults {

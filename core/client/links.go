@@ -31,8 +31,8 @@ func (c *Client) putLink(ctx context.Context, l api.Link, query url.Values) (out
 	return out, err
 }
 
-// SwapLink is PutLink if was is still what is said of the link, with a zero time for
-// nothing. If others have changed it the error's code is api.CodeConflict.
+// SwapLink is PutLink if was is still what is said of the link; a was without At is that
+// nothing is said. If others have changed it the error's code is api.CodeConflict.
 func (c *Client) SwapLink(ctx context.Context, l, was api.Link) (api.Link, error) {
 	said := "nothing"
 	if !was.At.IsZero() {

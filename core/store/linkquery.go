@@ -35,7 +35,8 @@ type LinkAnswer struct {
 	// Claims are sorted by node, and younger than a minute. One that does not decode is
 	// left out.
 	Claims map[unit.Location][]LinkClaim
-	// Troubles says of which links the claims could not be had, and why.
+	// Troubles are the errors of links whose claims could not be had. Each is part of the
+	// error of AskLinks, too.
 	Troubles map[unit.Location]error
 }
 
@@ -153,6 +154,7 @@ func unreadable(place string) *LinkRecord {
 	return &LinkRecord{Link: api.Link{Location: place}, Unreadable: true}
 }
 
+// decodeReading returns nil for no reading, and for what is no link's.
 func decodeReading(ctx context.Context, now, place, text string) *LinkReading {
 	if text == "" {
 		return nil

@@ -12,8 +12,9 @@ import (
 	"github.com/rackswarm/rackswarm/core/api"
 )
 
-// SwapLink is PutLink for who has read what operators say of the link, which was said at
-// was, zero for nothing. If they say something else by now it is ErrContended.
+// SwapLink is PutLink for a caller who has read what operators say of the link: was is
+// when that was said, by its At, zero if they said nothing. If they say something else by
+// now the error is ErrContended, and nothing changes.
 func (s *Store) SwapLink(ctx context.Context, l api.Link, was time.Time) error {
 	record, err := json.Marshal(LinkRecord{Link: l})
 	if err != nil {

@@ -44,8 +44,8 @@ func (s *Server) putLink(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// storeLink records what is said of a link; if the caller names what it has read of it,
-// by its time, only in place of that.
+// storeLink records what is said of a link. If the query's was names what the caller has
+// read of it, by its time or as nothing, it replaces that only.
 func (s *Server) storeLink(r *http.Request, l api.Link) error {
 	text := r.URL.Query().Get("was")
 	if text == "" {

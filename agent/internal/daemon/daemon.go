@@ -216,8 +216,8 @@ func (d *daemon) openTransport(context.Context) (err error) {
 	return err
 }
 
-// rootNames are roots as they are configured and as they are without symbolic links:
-// destinations are accepted in both.
+// rootNames are roots as they are configured and as they are without symbolic links,
+// sorted: destinations are accepted in both.
 func rootNames(roots []string) (names []string) {
 	for _, root := range roots {
 		names = append(names, filepath.Clean(root))

@@ -82,8 +82,9 @@ func New(c Config) (*Load, error) {
 }
 
 // Run looks at the host once a second until ctx ends. What cannot be read is logged
-// when it begins, when it changes, and once in a while. It does not limit, but for others' use of a
-// link that limits: the longer that is not known, the less is left, down to the floor.
+// when it begins, when it changes, and once in a while. It does not limit, but for
+// others' use of a link that limits: the longer that is not known, the less is left, down
+// to the floor.
 func (l *Load) Run(ctx context.Context) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -180,7 +181,7 @@ func (l *Load) heldBack(over time.Duration) (most bandwidth.Part, err error) {
 	return min(most, 1), err
 }
 
-// report logs what cannot be read, each thing once in a while: which it is may change
+// report logs what cannot be read, each thing once in once.Again: which it is may change
 // every second, as when the process has no descriptors left.
 func (l *Load) report(now unit.Time, err error) {
 	if err == nil {

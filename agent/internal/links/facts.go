@@ -28,7 +28,7 @@ type facts struct {
 	lost     bool               // the store does not have what operators said any more
 	// unreadable: operators said something last that this version cannot read.
 	unreadable bool
-	damaged    bool // that is what was kept of it, and the store has not answered yet
+	damaged    bool // what was kept of it is unreadable, and the store has not answered yet
 }
 
 // known reports whether anybody declared the link.

@@ -97,7 +97,7 @@ func (p *keeper) load() (k kept, err error) {
 	k.Declared = slices.DeleteFunc(k.Declared, func(l api.Link) bool { return l.Validate() != nil })
 	k.Sources = slices.DeleteFunc(k.Sources, func(r store.LinkReading) bool { return min(r.UpCapacity, r.DownCapacity) < 0 })
 	if err == nil && len(k.Declared)+len(k.Sources) < before {
-		err = errors.New("some of it cannot be")
+		err = errors.New("it says what no link can be")
 	}
 	if err != nil {
 		return k, fmt.Errorf("read what was known of links: %w", err)

@@ -60,8 +60,9 @@ func (s stored) learned(now unit.Time, f store.LinkFacts) stored {
 	return s
 }
 
-// recall begins with what was known before a restart. If that is damaged anything may have
-// been said of the links of path: they have the floor until the store answers.
+// recall begins with what was known before a restart. If that is damaged, anything may
+// have been said of the links of path, the uplinks of this node: they have the floor
+// until the store answers.
 func (k *knowledge) recall(path []unit.Location) {
 	before, err := k.keeper.load()
 	k.links = before.stored(k.clock())
@@ -78,6 +79,7 @@ func (k *knowledge) recall(path []unit.Location) {
 		"error", err, "file", k.keeper.file, "links", path, "fix", "bring the store back; the file is then written anew")
 }
 
+// unreadable is the record of a link of which something was said that cannot be read.
 func unreadable(l unit.Location) *store.LinkRecord {
 	return &store.LinkRecord{Link: api.Link{Location: string(l)}, Unreadable: true}
 }

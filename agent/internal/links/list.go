@@ -42,7 +42,7 @@ func (m *Manager) List(ctx context.Context) (api.LinkList, error) {
 	return list, nil
 }
 
-// askClaims reads the claims on all links that are known.
+// askClaims reads the claims on all links that are known, as far as the store says them.
 func (m *Manager) askClaims(ctx context.Context) store.LinkAnswer {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
@@ -50,7 +50,7 @@ func (m *Manager) askClaims(ctx context.Context) store.LinkAnswer {
 	return answer
 }
 
-// unanswered warns that the store cannot say all of a link.
+// unanswered warns of why the store cannot say all of a link.
 func unanswered(err error) api.LinkWarning {
 	return api.LinkWarning{Fault: string(bandwidth.FaultSilent),
 		Message: err.Error() + ": what was known last counts, or the floor. A key of the store that is of another type than it should be is not rackswarm's: delete it, and agents write it anew"}
@@ -112,7 +112,7 @@ func missing(f facts, now unit.Time) (all []api.LinkWarning) {
 	case f.reading == nil && f.sensor:
 		warn(bandwidth.FaultSilent, "nobody has measured it yet: "+fix)
 	case f.reading != nil && len(f.reading.Warnings) == 0 && f.age(now) > silentFor:
-		warn(bandwidth.FaultSilent, fmt.Sprintf("nobody has measured it for %v: %s", f.age(now).Round(time.Second), fix)+given(f, now))
+		warn(bandwidth.FaultSilent, fmt.Sprintf("nobody has measured it for %v: %s", f.age(now).Round(time.Second), fix)+howToGiveUp(f, now))
 	case f.reading == nil && f.carried() && !f.unreadable:
 		for _, up := range []bool{true, false} {
 			if f.capacity(up) == 0 {
@@ -123,13 +123,14 @@ func missing(f facts, now unit.Time) (all []api.LinkWarning) {
 	return all
 }
 
-// forgotten is after what time it is said how a link is no more known as one that
-// somebody measures.
-const forgotten = time.Hour
+// abandonedAfter is after what time without a measurement it is said how to give a link
+// up.
+const abandonedAfter = time.Hour
 
-// given is how to give a link up that was measured once.
-func given(f facts, now unit.Time) string {
-	if f.age(now) < forgotten {
+// howToGiveUp says how to have a link that was measured once known no more; "" if it may
+// still be measured again.
+func howToGiveUp(f facts, now unit.Time) string {
+	if f.age(now) < abandonedAfter {
 		return ""
 	}
 	return " If nobody is to measure it any more: rackswarm links clear " + string(f.location)

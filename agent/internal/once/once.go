@@ -18,7 +18,7 @@ type saying struct {
 }
 
 // News reports whether text is to be said of a subject at now: if something else was said
-// of it last, or nothing for Again. Whoever asks says it.
+// of it last, or nothing for Again. If so it counts as said.
 func (s *Said) News(now time.Time, subject, text string) bool {
 	maps.DeleteFunc(s.last, func(_ string, l saying) bool { return now.Sub(l.at) >= Again })
 	if l, ok := s.last[subject]; ok && l.text == text {

@@ -43,8 +43,8 @@ func (r *Reconciler) reasons(x *dist, t *transfer, stats *swarmapi.Stats) []api.
 	return all
 }
 
-// before is the distribution that fetches to this node what x wants, too, nil if there
-// is none.
+// before is the other distribution that fetches to this node what x wants, too, nil if
+// there is none.
 func (r *Reconciler) before(x *dist) *dist {
 	d, ok := needs(x.task)
 	if first := r.fetcher(d); ok && first != x {

@@ -13,8 +13,8 @@ import (
 const (
 	// deadPeer is how long a peer's kernel may be silent about data or probes.
 	deadPeer = 15 * time.Second
-	// lowerEffort has networks that know classes put us after all others: 000001 in the
-	// six bits for it (RFC 8622). What other BitTorrent clients send has it, too.
+	// lowerEffort is the class of the data port, which networks that know classes send
+	// last: DSCP 000001 in the upper six bits (RFC 8622), as of other BitTorrent clients.
 	lowerEffort = 0b000001 << 2
 )
 
@@ -51,7 +51,8 @@ func setOptions(tcp *net.TCPConn) error {
 	return errors.Join(err, options)
 }
 
-// setClass sets the class of a socket's packets. One of IPv6 may be connected by IPv4.
+// setClass sets the traffic class of a socket's packets, all eight bits. A socket of IPv6
+// may be connected by IPv4, so it gets both.
 func setClass(fd, class int) error {
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	if err == nil && domain == unix.AF_INET6 {

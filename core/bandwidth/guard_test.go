@@ -363,8 +363,9 @@ func TestGuardsOfSendersThatMeet(t *testing.T) {
 	}
 }
 
-// Where a ceiling is known a full queue leaves a part of that, otherwise the floor.
-func TestGuardFloor(t *testing.T) {
+// A connection in a full queue is left with a part of its ceiling, or with the floor where
+// there is none.
+func TestGuardKeepsAPartOfItsCeilingInAFullQueue(t *testing.T) {
 	for _, test := range []struct {
 		ceiling, want unit.Rate
 	}{{unit.Unlimited, 1e5}, {10e6, 4e5}, {1e4, leastRate}, {1000, 1000}} {
@@ -379,7 +380,7 @@ func TestGuardFloor(t *testing.T) {
 
 // What a measurement says that there is now is taken in a moment, also by one that yields;
 // not what connections have each as they are fewer.
-func TestGuardTakesMeasuredRoom(t *testing.T) {
+func TestGuardTakesRoomThatWasMeasuredAtOnce(t *testing.T) {
 	for connections, takes := range map[int]bool{4: true, 1: false} {
 		c := GuardConfig{Floor: 1e5, Connections: 4, Ceiling: 2e6, Start: 2e6}
 		g := NewGuard(c)
@@ -389,7 +390,7 @@ func TestGuardTakesMeasuredRoom(t *testing.T) {
 		c.Ceiling, c.Connections = 4*c.Ceiling, connections
 		g.Configure(c)
 		samples(g, s, slices.Repeat([]time.Duration{10 * ms}, 16)...)
-		if r := g.Rate(); r == c.Ceiling != takes {
+		if r := g.Rate(); (r == c.Ceiling) != takes {
 			t.Errorf("%d connections: after %v it has %d of %d", connections, 16*round, r, c.Ceiling)
 		}
 	}

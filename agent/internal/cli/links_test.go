@@ -62,8 +62,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// newFleetOfLinks is a fleet whose agent lists what is declared, and calls read each time
-// that it has read it.
+// newFleetOfLinks is a fleet whose agent lists what is declared in the store, and nothing
+// else, and calls read before it answers.
 func newFleetOfLinks(t *testing.T, read func()) (f *fleet) {
 	t.Helper()
 	return newFleet(t, atNoon, func(c *control.Config) {

@@ -50,6 +50,23 @@ func TestWhatIsLeftIsReturnedWithinASecond(t *testing.T) {
 	}
 }
 
+// What is urgent and waits for a moment gets on where it was: its share does not go to
+// what may wait.
+func TestUrgentKeepsItsShareWhileItWaits(t *testing.T) {
+	const whole = 10e6
+	c := newCompany(2, whole)
+	urgent, other := c.users[0], c.users[1]
+	urgent.rank, urgent.wants, other.wants = Urgent, 10*whole, 10*whole
+	c.run(5*time.Second, nil)
+	urgent.stuck = true
+	c.run(time.Second, nil)
+	urgent.stuck = false
+	c.run(2*interval, nil)
+	if w := wire(urgent.rate); w < whole*95/100 {
+		t.Errorf("after a second of waiting what is urgent has %v of %v", w, unit.Rate(whole))
+	}
+}
+
 // Who wants nothing for a moment again and again, between two blocks, keeps a share
 // and is no newcomer each time.
 func TestShortPausesKeepAShare(t *testing.T) {

@@ -169,7 +169,9 @@ func (u *User) Claims(now unit.Time, capacity unit.Rate) (all []Claim) {
 		own, floor := x.onWire(), FloorOf(capacity)
 		share := max(u.share-(used-own), 0)
 		x.demand = x.appetite.Demand(now, x.wish(own), own, share, floor)
-		if x.stalls(now, share) {
+		// What is urgent keeps what it may need again: less would have what it asks for next
+		// wait behind what others asked for meanwhile.
+		if rank := Rank(i) + Background; rank < Urgent && x.stalls(now, share) {
 			x.demand = min(x.demand, floor)
 		}
 		if x.demand > 0 {

@@ -53,15 +53,12 @@ func NewGuard(c GuardConfig) *Guard {
 // Configure changes what the guard is made from, such as when a budget changes.
 func (g *Guard) Configure(c GuardConfig) {
 	c.Connections = max(c.Connections, 1)
-	c.Floor = max(c.Floor/unit.Rate(c.Connections), leastRate)
-	if c.Ceiling < unit.Unlimited {
-		c.Floor = max(ceilingFloor.of(c.Ceiling), leastRate)
-	}
+	c.Floor = c.floor()
 	if c.Target <= 0 {
 		c.Target = defaultTarget
 	}
 	switch {
-	case g.any && g.above == 0 && c.all() > wider*g.config.all():
+	case g.any && g.above == 0 && c.frees(g.config):
 		g.ramping, g.yieldsTo = true, g.last.At // a measurement says that there is room
 	case g.ramping && !g.any:
 		g.rate = max(g.rate, c.Start)

@@ -38,7 +38,7 @@ const (
 	// ceilingFloor is the part of a known ceiling that a connection is left with: with all
 	// others' it has to fit into what a site leaves that takes nearly all.
 	ceilingFloor Part = 0.04
-	// wider is by what factor the ceilings of all have to rise for the rate to ramp up.
+	// wider is by what factor the budget of all has to rise for the rate to ramp up.
 	wider = 1.25
 	// forgets is what is left after a round of the highest rate of delivery: blocks come
 	// with pauses between them.

@@ -223,7 +223,8 @@ func TestGuardStaysWithinItsBounds(t *testing.T) {
 		config := func() GuardConfig {
 			return GuardConfig{
 				Floor: unit.Rate(rapid.Int64Range(-1, 1<<30).Draw(t, "floor")), Ceiling: unit.Rate(rates.Draw(t, "ceiling")),
-				Link: unit.Rate(rates.Draw(t, "link")), Connections: rapid.IntRange(-1, 100).Draw(t, "connections"), Target: time.Duration(rapid.Int64Range(-1, int64(sec)).Draw(t, "target")),
+				Link: unit.Rate(rates.Draw(t, "link")), Connections: rapid.IntRange(-1, 100).Draw(t, "connections"),
+				Shared: rapid.Bool().Draw(t, "shared"), Budget: unit.Rate(rates.Draw(t, "budget")), Target: time.Duration(rapid.Int64Range(-1, int64(sec)).Draw(t, "target")),
 			}
 		}
 		c := config()
@@ -247,7 +248,11 @@ func TestGuardStaysWithinItsBounds(t *testing.T) {
 			}
 			low := max(c.Floor/unit.Rate(max(c.Connections, 1)), leastRate)
 			if c.Ceiling < unit.Unlimited {
-				low = max(ceilingFloor.of(c.Ceiling), leastRate)
+				low = ceilingFloor.of(c.Ceiling)
+				if !c.Shared {
+					low = min(low, FloorOf(c.Link))
+				}
+				low = max(low, leastRate)
 			}
 			low = min(low, high-high/10-1)
 			if r < low || r > high || r != g.Rate() {
@@ -364,34 +369,59 @@ func TestGuardsOfSendersThatMeet(t *testing.T) {
 }
 
 // A connection in a full queue is left with a part of its ceiling, or with the floor where
-// there is none.
+// there is none. Where others may have the same ceiling it is the link's floor at most.
 func TestGuardKeepsAPartOfItsCeilingInAFullQueue(t *testing.T) {
 	for _, test := range []struct {
-		ceiling, want unit.Rate
-	}{{unit.Unlimited, 1e5}, {10e6, 4e5}, {1e4, leastRate}, {1000, 1000}} {
-		g := NewGuard(GuardConfig{Floor: 1e6, Connections: 10, Ceiling: test.ceiling, Start: min(test.ceiling, 1e7)})
+		ceiling unit.Rate
+		shared  bool
+		link    unit.Rate
+		want    unit.Rate
+	}{
+		{unit.Unlimited, true, 0, 1e5},
+		{10e6, true, 10e6, 4e5},
+		{1e4, true, 0, leastRate},
+		{1000, true, 0, 1000},
+		{10e6, false, 10e6, 2e5},
+		{100e6, false, 0, FloorOf(0)},
+		{2e6, false, 10e6, 8e4},
+	} {
+		g := NewGuard(GuardConfig{Floor: 1e6, Connections: 10, Ceiling: test.ceiling, Shared: test.shared, Link: test.link, Start: min(test.ceiling, 1e7)})
 		s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 20)...)
 		samples(g, s, slices.Repeat([]time.Duration{300 * ms}, 100)...)
 		if g.Rate() != test.want || g.Floor() != test.want {
-			t.Errorf("below a ceiling of %d a full queue leaves %d of a floor of %d, want %d", test.ceiling, g.Rate(), g.Floor(), test.want)
+			t.Errorf("%+v: a full queue leaves %d of a floor of %d", test, g.Rate(), g.Floor())
 		}
 	}
 }
 
 // What a measurement says that there is now is taken in a moment, also by one that yields;
-// not what connections have each as they are fewer.
+// not what changes as others join or leave, whatever that does to ceilings.
 func TestGuardTakesRoomThatWasMeasuredAtOnce(t *testing.T) {
-	for connections, takes := range map[int]bool{4: true, 1: false} {
-		c := GuardConfig{Floor: 1e5, Connections: 4, Ceiling: 2e6, Start: 2e6}
+	for name, test := range map[string]struct {
+		budget      [2]unit.Rate
+		ceiling     unit.Rate
+		connections int
+		takes       bool
+	}{
+		"measured":                               {[2]unit.Rate{8e6, 32e6}, 8e6, 4, true},
+		"measured after nothing was":             {[2]unit.Rate{0, 32e6}, 8e6, 4, true},
+		"measured, and less than a quarter more": {[2]unit.Rate{8e6, 9.9e6}, 8e6, 4, false},
+		"others leave":                           {[2]unit.Rate{8e6, 8e6}, 8e6, 1, false},
+		"somebody joins":                         {[2]unit.Rate{8e6, 8e6}, 3e6, 8, false},
+		"one more has no ceiling":                {[2]unit.Rate{unit.Unlimited, unit.Unlimited}, unit.Unlimited, 8, false},
+		"the link has no limit any more":         {[2]unit.Rate{8e6, unit.Unlimited}, 8e6, 4, false},
+	} {
+		c := GuardConfig{Floor: 1e5, Connections: 4, Ceiling: 2e6, Shared: true, Start: 2e6, Budget: test.budget[0]}
 		g := NewGuard(c)
 		s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 5)...)
 		s = samples(g, s, slices.Repeat([]time.Duration{40 * ms}, 10)...)
 		s = samples(g, s, 10*ms)
-		c.Ceiling, c.Connections = 4*c.Ceiling, connections
+		held := g.Rate()
+		c.Ceiling, c.Connections, c.Budget = test.ceiling, test.connections, test.budget[1]
 		g.Configure(c)
 		samples(g, s, slices.Repeat([]time.Duration{10 * ms}, 16)...)
-		if r := g.Rate(); (r == c.Ceiling) != takes {
-			t.Errorf("%d connections: after %v it has %d of %d", connections, 16*round, r, c.Ceiling)
+		if r := g.Rate(); r > 2*max(held, g.Floor()) != test.takes {
+			t.Errorf("%s: after %v it has %d of %d, before %d", name, 16*round, r, c.Ceiling, held)
 		}
 	}
 }

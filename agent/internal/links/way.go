@@ -69,7 +69,8 @@ func (m *Manager) locate(ctx context.Context) {
 }
 
 // ahead is how far above this node's share of a link a connection's pace may go, so
-// that it is the share that counts and not the pace, and the share is used.
+// that it is the share that counts and not the pace, and the share is used; and above its
+// part of this host's link, so that a fast neighbour uses what slow ones leave.
 const ahead = 1.5
 
 // Way is what is known of the links that data to a peer cross: the slowest of those
@@ -82,7 +83,7 @@ func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.Guard
 	if !known {
 		place = unit.Root
 	}
-	guard.Ceiling = unit.Unlimited
+	guard.Ceiling, guard.Budget, guard.Shared = unit.Unlimited, unit.Unlimited, true
 	for i, h := range crossed(m.cfg.Location, place) {
 		f := m.known.look(h.Location)
 		if !f.limited(h.Up) {
@@ -94,8 +95,10 @@ func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.Guard
 		}
 		ok = true
 		b := f.budget(m.now(), m.cfg.Policy, h.Up).Payload()
-		guard.Ceiling = min(guard.Ceiling, b.Rate)
-		if share := m.share(i, h); share.Rate < unit.Unlimited {
+		guard.Ceiling, guard.Budget = min(guard.Ceiling, b.Rate), min(guard.Budget, b.Rate)
+		share := m.share(i, h)
+		guard.Shared = guard.Shared && share.Rate < unit.Unlimited
+		if share.Rate < unit.Unlimited {
 			guard.Ceiling = min(guard.Ceiling, unit.Rate(float64(share.Rate)*ahead))
 			guard.Connections = max(guard.Connections, share.Binding.Users)
 		}
@@ -103,7 +106,8 @@ func (m *Manager) Way(peer unit.NodeID) (slowest topo.Hop, guard bandwidth.Guard
 	if !ok {
 		slowest, ok = topo.Hop{Location: m.cfg.Location, Node: m.cfg.Self, Up: true}, m.anyKnown()
 		if own := m.hostUp(); own.Rate < unit.Unlimited {
-			guard.Link, guard.Ceiling = own.Binding.Capacity, own.Rate
+			guard.Link, guard.Budget, guard.Shared = own.Binding.Capacity, own.Rate, false
+			guard.Ceiling = unit.Rate(float64(own.Rate) * ahead)
 		}
 	}
 	guard.Floor = bandwidth.FloorOf(guard.Link)

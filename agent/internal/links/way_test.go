@@ -54,11 +54,14 @@ func TestWay(t *testing.T) {
 		t.Errorf("to another datacenter: %+v, %+v, %v", slowest, guard, ok)
 	}
 	share := m.share(0, topo.Hop{Location: "ams/r1", Up: true})
+	if guard.Shared || guard.Budget >= 8*mbit || guard.Budget <= 5*mbit {
+		t.Errorf("where the peer's link has no share: %+v", guard)
+	}
 	if want := unit.Rate(float64(share.Rate) * ahead); share.Rate >= 8*mbit || guard.Ceiling != want || guard.Start != want {
 		t.Errorf("at a share of %v the ceiling is %v and the start %v", share.Rate, guard.Ceiling, guard.Start)
 	}
 	slowest, guard, ok = m.Way("near")
-	if !ok || slowest.Node != "n" || guard.Link != 0 || guard.Ceiling != unit.Unlimited || guard.Floor != bandwidth.FloorOf(0) {
+	if !ok || slowest.Node != "n" || guard.Link != 0 || guard.Ceiling != unit.Unlimited || guard.Budget != unit.Unlimited || guard.Floor != bandwidth.FloorOf(0) {
 		t.Errorf("within the rack: %+v, %+v, %v", slowest, guard, ok)
 	}
 }
@@ -85,7 +88,7 @@ func TestWayWithinTheRack(t *testing.T) {
 		guard = g
 		return slowest.Node == "n"
 	})
-	if guard.Link != 50*mbit || guard.Ceiling != 40*mbit || guard.Start != guard.Ceiling || guard.Floor != bandwidth.FloorOf(50*mbit) {
+	if guard.Link != 50*mbit || guard.Ceiling != 60*mbit || guard.Budget != 40*mbit || guard.Shared || guard.Start != guard.Ceiling || guard.Floor != bandwidth.FloorOf(50*mbit) {
 		t.Errorf("%+v", guard)
 	}
 }

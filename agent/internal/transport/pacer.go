@@ -181,12 +181,16 @@ func (p *pacer) look() {
 }
 
 // share divides what there is for all connections over the link among those that use
-// it. What comes at once from all of them is then not more than the link carries.
+// it, of whom none gets more than the link's budget. What comes at once from all of them
+// is then not more than the way's Ceiling.
 func (w *Way) share(connections int) {
 	n := max(connections, 1)
 	w.Guard.Connections = max(w.Guard.Connections, 1) * n
 	if w.Guard.Ceiling < unit.Unlimited {
 		w.Guard.Ceiling /= unit.Rate(n)
+		if w.Guard.Budget > 0 {
+			w.Guard.Ceiling = min(w.Guard.Ceiling, w.Guard.Budget)
+		}
 		w.Guard.Start = min(w.Guard.Start, w.Guard.Ceiling)
 	}
 }

@@ -117,6 +117,17 @@ func TestConnectionsShareALink(t *testing.T) {
 	}
 }
 
+// A connection may be faster than its part of the ceiling's link, but not than the link's
+// budget.
+func TestPaceOfAConnectionIsWithinTheBudget(t *testing.T) {
+	for connections, want := range map[int]unit.Rate{0: 10e6, 1: 10e6, 2: 7.5e6, 3: 5e6} {
+		w := Way{Guard: bandwidth.GuardConfig{Ceiling: 15e6, Start: 15e6, Budget: 10e6}}
+		if w.share(connections); w.Guard.Ceiling != want || w.Guard.Start != want {
+			t.Errorf("each of %d connections: %+v, want %d", connections, w.Guard, want)
+		}
+	}
+}
+
 // A connection that sends nothing is left alone, and the goroutine ends; with the
 // next block both are back.
 func TestIdleConnectionsAreLeftAlone(t *testing.T) {

@@ -25,6 +25,8 @@ type Guard struct {
 	last   Sample
 	any    bool
 
+	judged   Sample    // the one from which what was lost is counted
+	lossy    bool      // the round until then lost too much
 	counted  Sample    // the one from which the rate of delivery is reckoned
 	got      unit.Rate // that rate, of a round at least
 	reached  float64   // the highest one of late
@@ -105,7 +107,7 @@ func (g *Guard) Sample(s Sample) unit.Rate {
 	}
 	last, any := g.last, g.any
 	if !any {
-		g.last, g.any, g.counted = s, true, s
+		g.last, g.any, g.counted, g.judged = s, true, s, s
 		g.slow = s.At.Add(slowEvery)
 		g.base.observe(s)
 		return g.rate
@@ -128,15 +130,20 @@ func (g *Guard) Sample(s Sample) unit.Rate {
 func (g *Guard) rest(now unit.Time) {
 	g.rate, g.resume = g.bounded(float64(g.config.Start)), 0
 	g.above, g.last.At, g.counted.At, g.yieldsTo = 0, now, now, now
+	g.judged.At, g.lossy = now, false
 }
 
 // control changes the rate after what was seen between two samples.
 func (g *Guard) control(s, last Sample) {
 	over := s.At.Sub(last.At)
 	delivered := g.delivered(s)
-	lost := float64(max(s.Retransmitted-last.Retransmitted, 0)) > lossPart*float64(s.Acked-last.Acked)
+	judged := g.judge(s)
 	target := g.Target()
-	if g.delay <= target && !lost {
+	switch {
+	case g.delay > target || judged && g.lossy:
+	case g.lossy:
+		return // the next round tells whether that goes on
+	default:
 		g.above = 0
 		g.below(s.At, target, over, delivered)
 		return
@@ -153,6 +160,17 @@ func (g *Guard) control(s, last Sample) {
 	if g.above >= 2 && s.At >= g.quietTo {
 		g.decrease(s)
 	}
+}
+
+// judge notes at the end of a round whether it lost too much, and reports whether that
+// is now. A single segment is more than lossPart of what one sample tells of.
+func (g *Guard) judge(s Sample) bool {
+	if s.At.Sub(g.judged.At) < max(round, s.RTT) {
+		return false
+	}
+	lost, acked := s.Retransmitted-g.judged.Retransmitted, s.Acked-g.judged.Acked
+	g.judged, g.lossy = s, float64(max(lost, 0)) > lossPart*float64(acked)
+	return true
 }
 
 // delivered is the rate at which data arrives, of the last round: what is acknowledged
@@ -178,7 +196,7 @@ func (g *Guard) decrease(s Sample) {
 		cut = min(max(g.delay.Seconds()/drainFor.Seconds(), leastCut), mostCut)
 	}
 	g.rate = g.bounded(min(float64(g.rate), g.reached) * (1 - cut))
-	if s.At.Sub(g.since) >= longTime && g.delay > longQueue*g.Target() && g.config.Ceiling < unit.Unlimited {
+	if s.At.Sub(g.since) >= longTime && g.above >= longSamples && g.delay > longQueue*g.Target() && g.config.Ceiling < unit.Unlimited {
 		g.yield(s.At)
 	}
 	g.quietTo = s.At.Add(max(s.RTT, round))

@@ -43,19 +43,20 @@ const (
 	// forgets is what is left after a round of the highest rate of delivery: blocks come
 	// with pauses between them.
 	forgets = 0.8
-	// lossPart is the part of the data sent again from which loss counts as delay.
+	// lossPart is the part of a round's data sent again from which loss counts as delay.
 	lossPart = 0.01
 	// slowEvery and slowFor are how often, and for how long, the rate is halved, so
 	// that a queue of our own drains and the base delay shows.
 	slowEvery, slowFor = 10 * time.Second, 200 * time.Millisecond
-	// A queue of longQueue times the target that lasts for longTime is not ours alone
+	// A queue of longQueue times the target that lasts for longTime and longSamples is not ours alone
 	// where a budget is known, as that leaves room. For yieldFor, until a measurement can
 	// tell who came, a connection keeps to yieldTo of what it got through the queue: they
 	// may need what was left free, too.
-	longQueue         = 3
-	longTime          = 150 * time.Millisecond
-	yieldFor          = 2 * time.Second
-	yieldTo   float64 = 0.35
+	longQueue           = 3
+	longTime            = 150 * time.Millisecond
+	longSamples         = 4
+	yieldFor            = 2 * time.Second
+	yieldTo     float64 = 0.35
 	// guardIdle is from when on a connection that has nothing to move knows nothing of
 	// its way any more.
 	guardIdle = time.Second

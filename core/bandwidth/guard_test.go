@@ -520,3 +520,47 @@ func TestGuardYieldsUntilOthersAreMeasured(t *testing.T) {
 		}
 	}
 }
+
+// A segment lost here and there, also in two samples after each other, is no sign of a full
+// queue; what is lost in each round is.
+func TestGuardJudgesLossByRounds(t *testing.T) {
+	const segment, rate = 1448, 5e6
+	for name, test := range map[string]struct {
+		every, lost int // samples, of which that many after each other lose a segment
+		cuts        bool
+	}{
+		"none":              {1, 0, false},
+		"one in a thousand": {28, 2, false},
+		"two in a hundred":  {1, 1, true},
+	} {
+		g := NewGuard(GuardConfig{Floor: 1e5, Ceiling: rate, Start: rate, Shared: true})
+		s, least := Sample{}, g.Rate()
+		for i := range 400 {
+			s.At, s.RTT = s.At.Add(sampleEvery), ms
+			s.Acked += g.Rate().In(sampleEvery)
+			if i%test.every < test.lost {
+				s.Retransmitted += segment
+			}
+			least = min(least, g.Sample(s))
+		}
+		if least < rate != test.cuts {
+			t.Errorf("%s: it falls to %d", name, least)
+		}
+	}
+}
+
+// Two samples that are far apart tell of no long queue.
+func TestGuardYieldsToWhatManySamplesShow(t *testing.T) {
+	for every, yields := range map[time.Duration]bool{50 * ms: true, 160 * ms: false} {
+		g := NewGuard(GuardConfig{Floor: 1e5, Ceiling: 10e6, Start: 10e6, Shared: true})
+		s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 5)...)
+		for elapsed := time.Duration(0); elapsed < 210*ms; elapsed += every {
+			s.At, s.RTT = s.At.Add(every), 25*ms
+			s.Acked += g.Rate().In(every)
+			g.Sample(s)
+		}
+		if g.yieldsTo > s.At != yields {
+			t.Errorf("with a sample each %v: it yields until %v, at %v", every, g.yieldsTo, s.At)
+		}
+	}
+}

@@ -203,11 +203,11 @@ func decodeAged[T any](ctx context.Context, kind string, reply []string, name fu
 	return all
 }
 
-// apart is the time between two times in ms.
+// apart is the time between two times in ms, 146 years at most: ages are added to it.
 func apart(a, b int64) time.Duration {
-	const most = math.MaxInt64 / int64(time.Millisecond)
-	if d := max(a, b) - min(a, b); d >= 0 && d < most {
+	const most = math.MaxInt64 / 2
+	if d := max(a, b) - min(a, b); d >= 0 && d < most/int64(time.Millisecond) {
 		return time.Duration(d) * time.Millisecond
 	}
-	return math.MaxInt64
+	return most
 }

@@ -91,13 +91,14 @@ func (s *Store) PutLink(ctx context.Context, l api.Link) error {
 }
 
 // DeleteLink has what an operator said of a link count no more, and forgets what was
-// read of it last. It returns ErrNotFound if there is neither. Watchers hear of it.
-func (s *Store) DeleteLink(ctx context.Context, location unit.Location) error {
+// read of it last. Without anyway it returns ErrNotFound if there is neither: nodes may
+// know of a link what a store that lost its data does not. Watchers hear of it.
+func (s *Store) DeleteLink(ctx context.Context, location unit.Location, anyway bool) error {
 	cleared, err := json.Marshal(LinkRecord{Link: api.Link{Location: string(location)}, Cleared: true})
 	if err != nil {
 		return fmt.Errorf("encode the link of %s: %w", location, err)
 	}
-	was, err := s.run(ctx, linkClear, s.keys.linkFacts(), string(location), cleared).Bool()
+	was, err := s.run(ctx, linkClear, s.keys.linkFacts(), string(location), cleared, anyway).Bool()
 	if err != nil {
 		return s.wrap(err, "delete the link of %s", location)
 	}

@@ -25,7 +25,7 @@ func refusingNodes(ctx context.Context, c *client.Client, d api.Distribution) (n
 	targets := 0
 	var roots []string
 	for _, n := range nodes {
-		if !d.Selector.Matches(n) {
+		if !n.Alive || !d.Selector.Matches(n) {
 			continue
 		}
 		if targets++; len(n.Roots) > 0 && !slices.ContainsFunc(n.Roots, func(root string) bool { return inside(d.Path, root) }) {

@@ -1,10 +1,14 @@
 package control
 
 import (
+	"context"
+	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/store"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -71,10 +75,26 @@ func said(n *int64) string {
 
 func (s *Server) deleteLink(w http.ResponseWriter, r *http.Request) error {
 	location := unit.Location(r.PathValue("location"))
-	if err := s.cfg.Store.DeleteLink(r.Context(), location); err != nil {
+	err := s.cfg.Store.DeleteLink(r.Context(), location, false)
+	if errors.Is(err, store.ErrNotFound) && s.measured(r.Context(), location) {
+		err = s.cfg.Store.DeleteLink(r.Context(), location, true)
+	}
+	if err != nil {
 		return err
 	}
 	s.audit(r, "link not declared any more", "link", location)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// measured reports whether the asked agent knows what was measured of a link once: the
+// store may have lost that, and agents go by it until it is taken back.
+func (s *Server) measured(ctx context.Context, location unit.Location) bool {
+	if s.cfg.Links == nil {
+		return false
+	}
+	list, err := s.cfg.Links(ctx)
+	return err == nil && slices.ContainsFunc(list.Links, func(l api.LinkStatus) bool {
+		return l.Location == string(location) && l.Source != ""
+	})
 }

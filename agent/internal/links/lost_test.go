@@ -1,6 +1,7 @@
 package links
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -75,7 +76,7 @@ func TestAFlushOfTheStore(t *testing.T) {
 	if opened.Load() {
 		t.Error("a link had no limit for a while")
 	}
-	if err := s.DeleteLink(t.Context(), "ams"); err != nil {
+	if err := s.DeleteLink(t.Context(), "ams", false); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "no limit", func() bool { return m.binding(2).Reason == bandwidth.Open && late.binding(2).Reason == bandwidth.Open })
@@ -85,6 +86,33 @@ func TestAFlushOfTheStore(t *testing.T) {
 	if b := m.binding(2); b.Reason != bandwidth.Open {
 		t.Errorf("what was taken back counts: %v", b)
 	}
+}
+
+// TestMeasuredOnceIsTakenBack: what the store has lost, and nobody measures any more, is
+// taken back for good all the same.
+func TestMeasuredOnceIsTakenBack(t *testing.T) {
+	t.Parallel()
+	r, open := openStore(t)
+	s := open()
+	raw := redis.NewClient(&redis.Options{Addr: r.Addr})
+	t.Cleanup(func() { raw.Close() })
+	put := store.LinkReading{Location: "ams", Source: "switch", Measured: true, UpCapacity: 10 * mbit, DownCapacity: 10 * mbit}
+	if err := s.PutReadings(t.Context(), put); err != nil {
+		t.Fatal(err)
+	}
+	m := &mover{}
+	start(t, open(), "n", m, nil)
+	eventually(t, "a limit", func() bool { return m.binding(2).Reason != bandwidth.Open })
+	if err := raw.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteLink(t.Context(), "ams", false); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("the store knows of it: %v", err)
+	}
+	if err := s.DeleteLink(t.Context(), "ams", true); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "no limit", func() bool { return m.binding(2).Reason == bandwidth.Open })
 }
 
 // TestWhatTheStoreSays: what it does not have any more it has lost, unless that was

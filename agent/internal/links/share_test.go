@@ -117,7 +117,7 @@ func TestAnUndeclaredLinkHasNoBudget(t *testing.T) {
 	if b := m.binding(1); b.Reason != bandwidth.Open {
 		t.Errorf("the link that nobody declared has the budget %v", b)
 	}
-	if err := s.DeleteLink(t.Context(), "ams"); err != nil {
+	if err := s.DeleteLink(t.Context(), "ams", false); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "no budget any more", func() bool { return m.binding(2).Reason == bandwidth.Open })

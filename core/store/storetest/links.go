@@ -22,11 +22,13 @@ func links(t *testing.T, b Backend) {
 	said := func(l api.Link) store.LinkFacts { return store.LinkFacts{Record: &store.LinkRecord{Link: l}} }
 	equal(t, "all", facts(t, s), map[unit.Location]store.LinkFacts{"ams": said(site), "ams/r1": said(rack)})
 	equal(t, "some", facts(t, s, "ams/r1", "esy"), map[unit.Location]store.LinkFacts{"ams/r1": said(rack), "esy": {}})
-	must(t, s.DeleteLink(c, "ams/r1"))
-	wantNotFound(t, s.DeleteLink(c, "ams/r1"), "ams/r1")
-	wantNotFound(t, s.DeleteLink(c, "esy"), "esy")
+	must(t, s.DeleteLink(c, "ams/r1", false))
+	wantNotFound(t, s.DeleteLink(c, "ams/r1", false), "ams/r1")
+	wantNotFound(t, s.DeleteLink(c, "esy", false), "esy")
 	cleared := store.LinkRecord{Link: api.Link{Location: "ams/r1"}, Cleared: true}
 	equal(t, "what is left", facts(t, s), map[unit.Location]store.LinkFacts{"ams": said(site), "ams/r1": {Record: &cleared}})
+	must(t, s.DeleteLink(c, "esy", true))
+	equal(t, "what only nodes knew", facts(t, s, "esy"), map[unit.Location]store.LinkFacts{"esy": {Record: &store.LinkRecord{Link: api.Link{Location: "esy"}, Cleared: true}}})
 	must(t, s.PutLink(c, rack))
 	equal(t, "declared again", facts(t, s, "ams/r1"), map[unit.Location]store.LinkFacts{"ams/r1": said(rack)})
 	v.await("all changes", func(v *viewer) bool { return v.links > 0 && v.turns == 0 })
@@ -49,7 +51,7 @@ func swappedLinks(t *testing.T, b Backend) {
 	contended(second, time.Time{})
 	must(t, s.SwapLink(c, second, first.At))
 	contended(first, first.At)
-	must(t, s.DeleteLink(c, "ams/r1"))
+	must(t, s.DeleteLink(c, "ams/r1", false))
 	contended(first, second.At)
 	must(t, s.SwapLink(c, first, time.Time{}))
 	equal(t, "what is said", facts(t, s), map[unit.Location]store.LinkFacts{"ams/r1": {Record: &store.LinkRecord{Link: first}}})
@@ -72,7 +74,7 @@ func restoredLinks(t *testing.T, b Backend) {
 	}
 	must(t, s.PutLink(c, record("ams", &slow).Link))
 	must(t, s.PutLink(c, record("ams/r1", &slow).Link))
-	must(t, s.DeleteLink(c, "ams/r1"))
+	must(t, s.DeleteLink(c, "ams/r1", false))
 	put, err := s.RestoreLinks(c, []store.LinkRecord{record("ams", &fast), record("ams/r1", &fast), record("ams/r2", &fast), record("ams/r3", nil)})
 	must(t, err)
 	equal(t, "put", put, []unit.Location{"ams/r2", "ams/r3"})
@@ -106,7 +108,7 @@ func readings(t *testing.T, b Backend) {
 		t.Errorf("a reading that cannot be is %+v", got)
 	}
 	equal(t, "what can be believed", all["ams/r1"], store.LinkFacts{Reading: &r})
-	must(t, s.DeleteLink(c, "ams/r1"))
+	must(t, s.DeleteLink(c, "ams/r1", false))
 	if f := facts(t, s, "ams/r1")["ams/r1"]; f.Reading != nil {
 		t.Errorf("what is left: %+v", f.Reading)
 	}

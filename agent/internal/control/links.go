@@ -87,14 +87,14 @@ func (s *Server) deleteLink(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// measured reports whether the asked agent knows what was measured of a link once: the
-// store may have lost that, and agents go by it until it is taken back.
+// measured reports whether the asked agent goes by what was measured of a link once, or
+// has to warn of it: the store may have lost that, and it counts until it is taken back.
 func (s *Server) measured(ctx context.Context, location unit.Location) bool {
 	if s.cfg.Links == nil {
 		return false
 	}
 	list, err := s.cfg.Links(ctx)
 	return err == nil && slices.ContainsFunc(list.Links, func(l api.LinkStatus) bool {
-		return l.Location == string(location) && l.Source != ""
+		return l.Location == string(location) && (l.Source != "" || len(l.Warnings) > 0)
 	})
 }

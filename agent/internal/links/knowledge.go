@@ -40,23 +40,27 @@ type stored struct {
 }
 
 // learned is s after the store has said f at now. A store without a record of what was
-// said has lost it, and maybe the reading with it: both stay in force. What was taken
-// back has a record.
+// said has lost it, and maybe the reading with it: both stay in force, also a record that
+// only another version can read. What was taken back has a record. One beside a reading is
+// not brought back into a store that has lost both: others would take it to be of later.
 func (s stored) learned(now unit.Time, f store.LinkFacts) stored {
-	switch known := s.record != nil && !s.record.Unreadable; {
-	case f.Record == nil && !known:
+	said := s.record != nil && !s.damaged
+	switch known := said && !s.record.Unreadable; {
+	case f.Record == nil && !said:
 		s.record = nil
 	case f.Record != nil && !(f.Record.Unreadable && known):
 		s.record = f.Record
 	}
-	s.unreadable, s.damaged = f.Record != nil && f.Record.Unreadable, false
-	s.lost = s.record != nil && f.Record == nil
-	switch taken := s.record != nil && s.record.Cleared && !s.lost; {
+	gone := s.record != nil && f.Record == nil
+	s.unreadable = f.Record != nil && f.Record.Unreadable || gone && s.record.Unreadable
+	s.damaged = false
+	switch {
 	case f.Reading != nil && !(f.Reading.Unreadable && s.reading != nil):
 		s.reading, s.read = f.Reading, now
-	case f.Reading == nil && taken:
+	case f.Reading == nil && f.Record != nil && f.Record.Cleared:
 		s.reading = nil
 	}
+	s.lost = gone && !s.record.Unreadable && !(s.record.Cleared && s.reading != nil)
 	return s
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
@@ -52,8 +53,11 @@ func (m *Manager) askClaims(ctx context.Context) store.LinkAnswer {
 
 // unanswered warns of why the store cannot say all of a link.
 func unanswered(err error) api.LinkWarning {
-	return api.LinkWarning{Fault: string(bandwidth.FaultSilent),
-		Message: err.Error() + ": what was known last counts, or the floor. A key of the store that is of another type than it should be is not rackswarm's: delete it, and agents write it anew"}
+	message := err.Error() + ": what was known last counts, or the floor"
+	if strings.Contains(err.Error(), "WRONGTYPE") {
+		message += ". A key of the store that is of another type than it should be is not rackswarm's: delete it, and agents write it anew"
+	}
+	return api.LinkWarning{Fault: string(bandwidth.FaultSilent), Message: message}
 }
 
 // status is what is known of a link at now, and what nodes claim of it.

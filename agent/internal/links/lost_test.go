@@ -121,6 +121,7 @@ func TestWhatTheStoreSays(t *testing.T) {
 	t.Parallel()
 	declared := &store.LinkRecord{Link: link("ams", 5, 5)}
 	cleared := &store.LinkRecord{Link: api.Link{Location: "ams"}, Cleared: true}
+	foreign := unreadable("ams")
 	garbage := &store.LinkReading{Location: "ams", Unreadable: true}
 	measured := &store.LinkReading{Location: "ams", Measured: true, Age: time.Second}
 	for _, test := range []struct {
@@ -137,7 +138,10 @@ func TestWhatTheStoreSays(t *testing.T) {
 		{"the record is back", stored{record: declared, lost: true}, store.LinkFacts{Record: declared}, 5, stored{record: declared}},
 		{"it is taken back", stored{record: declared, reading: measured}, store.LinkFacts{Record: cleared}, 5, stored{record: cleared}},
 		{"it is taken back and measured", stored{record: declared}, store.LinkFacts{Record: cleared, Reading: measured}, 5, stored{record: cleared, reading: measured, read: 5}},
-		{"what was taken back is lost", stored{record: cleared, reading: measured}, store.LinkFacts{}, 5, stored{record: cleared, reading: measured, lost: true}},
+		{"what was taken back is lost", stored{record: cleared}, store.LinkFacts{}, 5, stored{record: cleared, lost: true}},
+		{"it is lost with what was measured since", stored{record: cleared, reading: measured}, store.LinkFacts{}, 5, stored{record: cleared, reading: measured}},
+		{"what another version said is lost", stored{record: foreign, unreadable: true}, store.LinkFacts{}, 5, stored{record: foreign, unreadable: true}},
+		{"what was kept was damaged, and nothing was said", stored{record: foreign, unreadable: true, damaged: true}, store.LinkFacts{}, 5, stored{}},
 		{"a reading cannot be read", stored{}, store.LinkFacts{Reading: garbage}, 5, stored{reading: garbage, read: 5}},
 		{"it cannot be read any more", stored{record: cleared, reading: measured}, store.LinkFacts{Record: cleared, Reading: garbage}, 5, stored{record: cleared, reading: measured}},
 		{"a reading is lost", stored{reading: measured}, store.LinkFacts{}, 5, stored{reading: measured}},

@@ -38,7 +38,7 @@ func (l Link) Validate() error {
 		return invalid("location", "the root has no link: nothing is above it", "name a location below it, such as ams1")
 	case string(loc) != l.Location:
 		return invalid("location", fmt.Sprintf("%q is not how the location is written", l.Location), "write "+string(loc))
-	case !l.SaysWhatItCarries() && l.MaxUp == nil && l.MaxDown == nil:
+	case l.SaysNothing():
 		return invalid("up", "nothing is said of the link", "set up, down, reserve, max_up or max_down, or delete the link")
 	case l.Reserve != nil && !(*l.Reserve >= 0 && *l.Reserve < 1):
 		return invalid("reserve", fmt.Sprintf("%v is not a part of the capacity", *l.Reserve), "write a number from 0 to less than 1, such as 0.2")
@@ -54,6 +54,12 @@ func (l Link) Validate() error {
 // SaysWhatItCarries reports whether l says anything of the link itself, and not only
 // what the fleet may move over it.
 func (l Link) SaysWhatItCarries() bool { return l.Up != nil || l.Down != nil || l.Reserve != nil }
+
+// SaysNothing reports whether l says neither what the link carries, nor what the fleet
+// may move over it.
+func (l Link) SaysNothing() bool {
+	return !l.SaysWhatItCarries() && l.MaxUp == nil && l.MaxDown == nil
+}
 
 // checkLinkRate refuses a rate that is no more than nothing.
 func checkLinkRate(field string, n *int64, wrong, fix string) error {

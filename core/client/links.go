@@ -16,29 +16,20 @@ func (c *Client) Links(ctx context.Context) (api.LinkList, error) {
 	return out, err
 }
 
-// PutLink says what the link l.Location carries, in place of what was said before,
-// and returns that with what the server set.
-func (c *Client) PutLink(ctx context.Context, l api.Link) (api.Link, error) {
-	return c.putLink(ctx, l, nil)
-}
-
-func (c *Client) putLink(ctx context.Context, l api.Link, query url.Values) (out api.Link, err error) {
+// SwapLink says what the link l.Location carries, if was is still what is said of it; a
+// was without At is that nothing is said. It returns l with what the server set. If
+// others have changed the link the error's code is api.CodeConflict.
+func (c *Client) SwapLink(ctx context.Context, l, was api.Link) (out api.Link, err error) {
 	path, err := object(pathLinks, l.Location)
 	if err != nil {
 		return out, err
 	}
-	err = c.roundTrip(ctx, "put the link of "+l.Location, http.MethodPut, path, query, l, &out)
-	return out, err
-}
-
-// SwapLink is PutLink if was is still what is said of the link; a was without At is that
-// nothing is said. If others have changed it the error's code is api.CodeConflict.
-func (c *Client) SwapLink(ctx context.Context, l, was api.Link) (api.Link, error) {
 	said := "nothing"
 	if !was.At.IsZero() {
 		said = was.At.Format(time.RFC3339Nano)
 	}
-	return c.putLink(ctx, l, url.Values{"was": {said}})
+	err = c.roundTrip(ctx, "put the link of "+l.Location, http.MethodPut, path, url.Values{"was": {said}}, l, &out)
+	return out, err
 }
 
 // DeleteLink forgets what was said of a location's link, and what was measured.

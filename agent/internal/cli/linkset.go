@@ -50,7 +50,7 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 	if err := f.say(&said); err != nil {
 		return err
 	}
-	if said.SaysWhatItCarries() || said.MaxUp != nil || said.MaxDown != nil { // or a ceiling is only taken away
+	if !said.SaysNothing() { // or a ceiling is only taken away
 		if err := said.Validate(); err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 	if err != nil {
 		return err
 	}
-	if !l.SaysWhatItCarries() && l.MaxUp == nil && l.MaxDown == nil {
+	if l.SaysNothing() {
 		return r.clearLink(ctx, c, location)
 	}
 	nodes, err := c.Nodes(ctx)
@@ -94,7 +94,7 @@ func changeLink(ctx context.Context, c *client.Client, location string, f linkFl
 			return l, err
 		}
 		l = was
-		if err := f.say(&l); err != nil || !l.SaysWhatItCarries() && l.MaxUp == nil && l.MaxDown == nil {
+		if err := f.say(&l); err != nil || l.SaysNothing() {
 			return l, err
 		}
 		l, err = c.SwapLink(ctx, l, was)

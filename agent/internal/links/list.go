@@ -20,11 +20,11 @@ func (m *Manager) List(ctx context.Context) (api.LinkList, error) {
 	list := api.LinkList{Links: []api.LinkStatus{}}
 	errFacts := m.query(ctx, store.LinkQuery{All: true}, nil)
 	var answer store.LinkAnswer
-	if !errors.Is(errFacts, store.ErrUnreachable) {
+	if list.StoreDown = errors.Is(errFacts, store.ErrUnreachable); !list.StoreDown {
 		answer = m.askClaims(ctx)
 	}
 	all := m.known.all()
-	if errFacts != nil && len(all) == 0 && !errors.Is(errFacts, store.ErrUnreachable) {
+	if errFacts != nil && len(all) == 0 && !list.StoreDown {
 		return list, errFacts // there is no link to say it of
 	}
 	for _, l := range all {
@@ -39,7 +39,6 @@ func (m *Manager) List(ctx context.Context) (api.LinkList, error) {
 		}
 		list.Links = append(list.Links, s)
 	}
-	list.StoreDown = list.StoreDown || errFacts != nil && len(all) == 0
 	return list, nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rackswarm/rackswarm/core/paths"
 )
 
 // arrow says which packages of this module those in dir, and below it, may
@@ -22,6 +24,7 @@ var decisions = []string{"core/unit", "core/artifact", "core/topo"}
 // arrows is read in order; the first that fits a package counts.
 var arrows = []arrow{
 	{"core/unit", nil},
+	{"core/paths", nil},
 	{"core/artifact", []string{"core/unit"}},
 	{"core/topo", []string{"core/unit"}},
 	{"core/wire", decisions},
@@ -45,7 +48,7 @@ var arrows = []arrow{
 	{"core/pluginhost", []string{"core/pluginapi"}},
 	{"core", []string{"core"}},
 	{"agent", []string{"agent", "core"}},
-	{"provider", []string{"provider", "core/client", "core/api", "core/unit"}},
+	{"provider", []string{"provider", "core/client", "core/api", "core/unit", "core/paths"}},
 	{"ansible-module", []string{"ansible-module", "core/client", "core/api", "core/unit"}},
 	{"acceptance", []string{"acceptance", "core"}},
 	{"scripts", []string{"scripts"}},
@@ -56,24 +59,22 @@ var arrows = []arrow{
 // against lists the imports of s, a file of the package in dir, that point
 // against an arrow.
 func against(dir string, s *source) []string {
-	i := slices.IndexFunc(arrows, func(a arrow) bool { return inside(dir, a.dir) })
+	i := slices.IndexFunc(arrows, func(a arrow) bool { return paths.Inside(a.dir, dir) })
 	if i < 0 {
 		return []string{fmt.Sprintf("%s: package %s has no place in the architecture", s.name, dir)}
 	}
 	var found []string
 	for _, importPath := range s.paths {
 		target, ours := strings.CutPrefix(importPath, module)
-		if !ours || inside(target, arrows[i].dir) {
+		if !ours || paths.Inside(arrows[i].dir, target) {
 			continue
 		}
-		if !slices.ContainsFunc(arrows[i].allowed, func(a string) bool { return inside(target, a) }) {
+		if !slices.ContainsFunc(arrows[i].allowed, func(a string) bool { return paths.Inside(a, target) }) {
 			found = append(found, fmt.Sprintf("%s: %s must not import %s", s.name, dir, target))
 		}
 	}
 	return found
 }
-
-func inside(dir, of string) bool { return dir == of || strings.HasPrefix(dir, of+"/") }
 
 func TestImportsFollowTheArrows(t *testing.T) {
 	files := 0

@@ -14,7 +14,7 @@ import (
 var pure = []string{
 	"core/unit", "core/artifact", "core/topo", "core/wire", "core/trace",
 	"core/overlay", "core/bandwidth", "core/swarm", "core/node", "core/restore",
-	"core/scenario", "core/sim", "core/yamlnode",
+	"core/scenario", "core/sim", "core/yamlnode", "core/paths",
 }
 
 // impureImports are import paths, with all below them, that a pure package has

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/client"
+	"github.com/rackswarm/rackswarm/core/paths"
 )
 
 // refusingNodes are the names of the known nodes that a distribution selects and whose
@@ -28,7 +28,7 @@ func refusingNodes(ctx context.Context, c *client.Client, d api.Distribution) (n
 		if !n.Alive || !d.Selector.Matches(n) {
 			continue
 		}
-		if targets++; len(n.Roots) > 0 && !slices.ContainsFunc(n.Roots, func(root string) bool { return inside(d.Path, root) }) {
+		if targets++; len(n.Roots) > 0 && !slices.ContainsFunc(n.Roots, func(root string) bool { return below(d.Path, root) }) {
 			names, roots = append(names, n.Name), append(roots, n.Roots...)
 		}
 	}
@@ -41,7 +41,5 @@ func refusingNodes(ctx context.Context, c *client.Client, d api.Distribution) (n
 		Fix:     "choose a path below one of these, or add a root to roots in agent.yaml of these nodes and restart their agents"}
 }
 
-// inside reports whether a path lies below root, and is not root itself.
-func inside(p, root string) bool {
-	return path.Clean(p) != root && strings.HasPrefix(path.Clean(p)+"/", strings.TrimSuffix(root, "/")+"/")
-}
+// below reports whether a path lies inside a root, and is not the root itself.
+func below(p, root string) bool { return paths.Inside(root, p) && !paths.Inside(p, root) }

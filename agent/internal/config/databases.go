@@ -13,6 +13,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/rackswarm/rackswarm/core/paths"
 	"github.com/rackswarm/rackswarm/core/pluginhost"
 	"github.com/rackswarm/rackswarm/core/yamlnode"
 )
@@ -206,7 +207,7 @@ func (v *validator) data(name, dir string) {
 	switch {
 	case slices.Contains(v.c.Roots, dir):
 		fail("name a directory inside it", "%s is one of roots, which cannot be exchanged", dir)
-	case !slices.ContainsFunc(v.c.Roots, func(root string) bool { return within(parent, root) }):
+	case !slices.ContainsFunc(v.c.Roots, func(root string) bool { return paths.Inside(root, parent) }):
 		fail("add "+parent+" to roots", "%s, where copies are made, lies in none of roots", parent)
 	case errors.Is(err, fs.ErrNotExist):
 		fail("create it with: mkdir -p "+parent, "%s does not exist", parent)
@@ -215,10 +216,6 @@ func (v *validator) data(name, dir string) {
 	case !info.IsDir():
 		fail("name a directory", "%s is not a directory", parent)
 	}
-}
-
-func within(path, root string) bool {
-	return path == root || root == "/" || strings.HasPrefix(path, root+"/")
 }
 
 func (v *validator) command(name, what string, argv []string) {

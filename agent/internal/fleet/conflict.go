@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/paths"
 )
 
 // findConflict returns an error if another distribution claims d's path, one
@@ -49,9 +49,9 @@ func related(q, p string) string {
 	switch {
 	case p == q:
 		return "is also"
-	case strings.HasPrefix(p, q+"/"):
+	case paths.Inside(q, p):
 		return "lies inside"
-	case strings.HasPrefix(q, p+"/"):
+	case paths.Inside(p, q):
 		return "contains"
 	}
 	return ""

@@ -3,11 +3,10 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/paths"
 )
 
 // Holds reports whether a distribution has something at a path on this node, above
@@ -16,16 +15,16 @@ import (
 // wants the path. It may be called from any goroutine and waits for Run, as long
 // as ctx lasts.
 func (r *Reconciler) Holds(ctx context.Context, p string) (bool, error) {
-	held, err := ask(ctx, r, func() (bool, error) { return r.touches(path.Clean(p)), nil })
+	held, err := ask(ctx, r, func() (bool, error) { return r.touches(p), nil })
 	if err != nil {
 		return false, fmt.Errorf("ask who holds %s: %w", p, err)
 	}
 	return held, nil
 }
 
-// touches reports whether a distribution is about a clean path here.
+// touches reports whether a distribution is about a path here.
 func (r *Reconciler) touches(at string) bool {
-	touches := func(p string) bool { return overlap(at, path.Clean(p)) }
+	touches := func(p string) bool { return paths.Overlap(at, p) }
 	for _, x := range r.dists {
 		if slices.ContainsFunc(x.paths(), touches) {
 			return true
@@ -48,13 +47,4 @@ func (x *dist) paths() []string {
 		all = append(all, w.rec.paths()...)
 	}
 	return slices.DeleteFunc(all, func(p string) bool { return p == "" })
-}
-
-// overlap reports whether two clean paths are the same or one contains the other.
-func overlap(a, b string) bool {
-	return a == b || below(a, b) || below(b, a)
-}
-
-func below(p, dir string) bool {
-	return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/rackswarm/rackswarm/agent/internal/hook"
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/paths"
 )
 
 var (
@@ -448,7 +449,7 @@ func checkPlan(t *rapid.T, w World, plan map[string]Task) {
 	}
 	for i, a := range holders {
 		for _, b := range holders[:i] {
-			if a.Path == b.Path || inside(a.Path, b.Path) || inside(b.Path, a.Path) {
+			if paths.Overlap(a.Path, b.Path) {
 				t.Fatalf("%s and %s both hold %s and %s", a.Name, b.Name, a.Path, b.Path)
 			}
 		}
@@ -458,9 +459,4 @@ func checkPlan(t *rapid.T, w World, plan map[string]Task) {
 			t.Fatalf("%s is recorded (%+v) and has no task", name, rec)
 		}
 	}
-}
-
-// inside reports whether b lies in the directory a.
-func inside(a, b string) bool {
-	return len(b) > len(a) && b[:len(a)] == a && b[len(a)] == '/'
 }

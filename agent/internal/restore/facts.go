@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/paths"
 	"github.com/rackswarm/rackswarm/core/pluginapi"
 	decide "github.com/rackswarm/rackswarm/core/restore"
 )
@@ -105,10 +105,10 @@ func (j *job) openParent() (*os.File, error) {
 // inRoots asks where what is open lies: the database's user may have put a link in
 // its place, and takes it away again.
 func (j *job) inRoots(dir *os.File) bool {
-	real, err := os.Readlink(procPath(dir))
+	at, err := os.Readlink(procPath(dir))
 	return err == nil && slices.ContainsFunc(j.w.cfg.Roots, func(root string) bool {
 		top, err := filepath.EvalSymlinks(root)
-		return err == nil && (real == top || strings.HasPrefix(real, strings.TrimSuffix(top, "/")+"/"))
+		return err == nil && paths.Inside(top, at)
 	})
 }
 

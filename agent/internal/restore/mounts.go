@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/rackswarm/rackswarm/core/paths"
 )
 
 // mountsIn tells whether a filesystem is mounted on a path, and where below it.
@@ -35,7 +37,7 @@ func pointsIn(table, path string) (points []string) {
 		if len(fields) < 5 {
 			continue
 		}
-		if at := unescape(fields[4]); at == path || strings.HasPrefix(at, strings.TrimSuffix(path, "/")+"/") {
+		if at := unescape(fields[4]); paths.Inside(path, at) {
 			points = append(points, at)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
 	"github.com/rackswarm/rackswarm/core/atomicfile"
+	"github.com/rackswarm/rackswarm/core/paths"
 )
 
 // Options say where a Manager works.
@@ -154,7 +155,7 @@ func (m *Manager) claimed(path, except string) (id string, ok bool) {
 	defer m.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(m.claims)) {
 		c := m.claims[id]
-		if id != except && (within(c.real, real) || within(real, c.real)) {
+		if id != except && paths.Overlap(c.real, real) {
 			return id, true
 		}
 	}

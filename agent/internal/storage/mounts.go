@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/paths"
 )
 
 // checkMounts refuses a destination that is a mount point, which cannot be
@@ -22,7 +23,7 @@ func (d destination) checkMounts() error {
 		switch {
 		case at == real:
 			return &api.Error{Code: api.CodeInvalid, Subject: d.path, Message: "the destination is a mount point, which cannot be replaced (EBUSY)", Fix: "choose a path below it"}
-		case within(at, real):
+		case paths.Inside(real, at):
 			return &api.Error{Code: api.CodeInvalid, Subject: d.path, Message: "a filesystem is mounted inside the destination, at " + at, Fix: "unmount it, or choose another path"}
 		}
 	}

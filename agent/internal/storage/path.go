@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/paths"
 )
 
 // root is a directory that destinations may lie in.
@@ -77,7 +78,7 @@ func (m *Manager) resolve(path string) (destination, error) {
 func (m *Manager) rootOf(path string) (best root, rel string, ok bool) {
 	for _, r := range m.roots {
 		for _, top := range []string{r.path, r.real} {
-			if within(path, top) && (!ok || len(r.real) > len(best.real)) {
+			if paths.Inside(top, path) && (!ok || len(r.real) > len(best.real)) {
 				best, ok = r, true
 				rel, _ = filepath.Rel(top, path)
 			}
@@ -95,11 +96,6 @@ func (m *Manager) outside(path, message string) error {
 	return &api.Error{Code: api.CodeOutsideRoots, Subject: path,
 		Message: fmt.Sprintf("%s; allowed: %s", message, list),
 		Fix:     "choose a path below " + list + ", or add a root to the agent's configuration"}
-}
-
-// within reports whether path is top or lies below it; both are clean.
-func within(path, top string) bool {
-	return path == top || top == "/" || strings.HasPrefix(path, top+"/")
 }
 
 // realPath resolves the symbolic links of the part of path that exists, the

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/artifact"
+	"github.com/rackswarm/rackswarm/core/paths"
 )
 
 // Request says what belongs where.
@@ -119,7 +120,7 @@ func (p *Placement) checkDestination() error {
 // itself does not exist.
 func (p *Placement) checkAncestors() error {
 	d := p.dest
-	if real := realPath(d.root.real + "/" + d.parent + "/" + d.base); !within(real, d.root.real) {
+	if real := realPath(d.root.real + "/" + d.parent + "/" + d.base); !paths.Inside(d.root.real, real) {
 		return p.m.outside(d.path, "a symbolic link on the way leads out of the allowed root "+d.root.path)
 	}
 	return nil

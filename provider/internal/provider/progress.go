@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/paths"
 )
 
 // logInterval is the least time between two lines of progress. Terraform shows
@@ -70,10 +71,10 @@ func (l *distributionLog) showHolds(ctx context.Context, st api.Status) {
 	tflog.Warn(ctx, "the distribution is held; waiting goes on while it is paused", map[string]any{"distribution": st.Distribution.Name, "held": strings.TrimSpace(held)})
 }
 
-// within reports whether path is dir or below it.
+// within reports whether an absolute path is dir, which may be a relative one, or below it.
 func within(path, dir string) bool {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
 	}
-	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+	return paths.Inside(dir, path)
 }

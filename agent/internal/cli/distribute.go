@@ -93,23 +93,9 @@ func (r *run) distributeCommand() *cobra.Command {
 }
 
 func (r *run) distribute(ctx context.Context, d api.Distribution, f distributeFlags) error {
-	if f.minSuccess < 1 || f.minSuccess > 100 {
-		return usage("--min-success", fmt.Sprintf("%d is not a percentage", f.minSuccess), "write 1 to 100")
-	}
-	var err error
-	if d.Selector.Labels, err = parseLabels(f.labels); err != nil {
+	d, err := f.read(d)
+	if err != nil {
 		return err
-	}
-	if d.MaxDownload, err = ceilingOf("--max-download", f.download); err != nil {
-		return err
-	}
-	if d.MaxUpload, err = ceilingOf("--max-upload", f.upload); err != nil {
-		return err
-	}
-	if f.source != "" {
-		if err := checkAhead(d); err != nil {
-			return trafficFlag(d, err)
-		}
 	}
 	c, err := r.connect()
 	if err != nil {
@@ -130,16 +116,40 @@ func (r *run) distribute(ctx context.Context, d api.Distribution, f distributeFl
 	if err != nil {
 		return trafficFlag(d, err)
 	}
-	d = stated
 	if f.wait {
-		return r.await(ctx, c, d.Name, installed(d.Generation, f.minSuccess))
+		return r.await(ctx, c, stated.Name, installed(stated.Generation, f.minSuccess))
 	}
-	return r.print(d, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: %s belongs at %s. Watch it with: rackswarm watch %s\n", d.Name, d.Digest, d.Path, d.Name)
-		if len(refusing) > 0 {
-			fmt.Fprintln(w, clean("Not on "+few(refusing)+": the path is inside no allowed root there. See: rackswarm status "+d.Name))
-		}
-	})
+	return r.print(stated, func(w io.Writer) { writeStated(w, stated, refusing) })
+}
+
+// read returns d with what the flags say of it. What is to be published first is checked
+// as far as that goes without its digest: hashing it may take long.
+func (f distributeFlags) read(d api.Distribution) (api.Distribution, error) {
+	if f.minSuccess < 1 || f.minSuccess > 100 {
+		return d, usage("--min-success", fmt.Sprintf("%d is not a percentage", f.minSuccess), "write 1 to 100")
+	}
+	var err error
+	if d.Selector.Labels, err = parseLabels(f.labels); err != nil {
+		return d, err
+	}
+	if d.MaxDownload, err = ceilingOf("--max-download", f.download); err != nil {
+		return d, err
+	}
+	if d.MaxUpload, err = ceilingOf("--max-upload", f.upload); err != nil {
+		return d, err
+	}
+	if f.source != "" {
+		err = checkAhead(d)
+	}
+	return d, trafficFlag(d, err)
+}
+
+// writeStated says where a distribution belongs now, and which nodes will refuse it.
+func writeStated(w io.Writer, d api.Distribution, refusing []string) {
+	fmt.Fprintf(w, "%s: %s belongs at %s. Watch it with: rackswarm watch %s\n", d.Name, d.Digest, d.Path, d.Name)
+	if len(refusing) > 0 {
+		fmt.Fprintln(w, clean("Not on "+few(refusing)+": the path is inside no allowed root there. See: rackswarm status "+d.Name))
+	}
 }
 
 // ceilingOf reads a flag that is a ceiling; "" is none.
@@ -173,8 +183,7 @@ func trafficFlag(d api.Distribution, err error) error {
 	return usage(flag, e.Message, e.Fix)
 }
 
-// checkAhead finds mistakes in all but the digest before a source is hashed,
-// which may take long.
+// checkAhead finds mistakes in all but the digest, which is not known yet.
 func checkAhead(d api.Distribution) error {
 	d.Digest = "sha256:" + strings.Repeat("0", 64)
 	return d.Validate()

@@ -23,25 +23,25 @@ type Guard struct {
 	rate   unit.Rate
 	base   baseDelay
 	last   Sample
-	any    bool
+	begun  bool // there was a sample, and last is one
 
-	judged   Sample    // the one from which what was lost is counted
-	lossy    bool      // the round until then lost too much
-	counted  Sample    // the one from which the rate of delivery is reckoned
-	got      unit.Rate // that rate, of a round at least
-	reached  float64   // the highest one of late
-	full     float64   // the rate at which the way was last full, bytes per second
-	beyond   float64   // rounds since the rate grew beyond full
-	ramping  bool      // no sign of delay yet
-	above    int       // samples above the target after each other
-	since    unit.Time // when the first of them was
-	delay    time.Duration
-	yields   float64 // the most that the rate may be until yieldsTo
-	yieldsTo unit.Time
-	quietTo  unit.Time     // no decrease before it: the last one has still to show
-	slow     unit.Time     // when the next slowdown begins
-	resume   unit.Rate     // after a slowdown, 0 outside of one
-	before   time.Duration // the base delay when a slowdown was looked at last
+	judged       Sample    // the one from which what was lost is counted
+	lossy        bool      // the round until then lost too much
+	counted      Sample    // the one from which the rate of delivery is reckoned
+	delivery     unit.Rate // that rate, of a round at least
+	peakDelivery float64   // the highest one of late, which fades, bytes per second
+	full         float64   // the rate at which the way was last full, bytes per second
+	beyond       float64   // rounds since the rate grew beyond full
+	ramping      bool      // no sign of delay yet
+	signs        int       // samples after each other that tell of delay or loss
+	firstSign    unit.Time // when the first of them was
+	delay        time.Duration
+	yields       float64 // the most that the rate may be until yieldsTo
+	yieldsTo     unit.Time
+	quietTo      unit.Time     // no decrease before it: the last one has still to show
+	slow         unit.Time     // when the next slowdown begins
+	resume       unit.Rate     // after a slowdown, 0 outside of one
+	before       time.Duration // the base delay when a slowdown was looked at last
 }
 
 // NewGuard returns a guard that begins with Start.
@@ -60,9 +60,9 @@ func (g *Guard) Configure(c GuardConfig) {
 		c.Target = defaultTarget
 	}
 	switch {
-	case g.any && g.above == 0 && c.frees(g.config):
+	case g.begun && g.signs == 0 && c.frees(g.config):
 		g.ramping, g.yieldsTo = true, g.last.At // a measurement says that there is room
-	case g.ramping && !g.any:
+	case g.ramping && !g.begun:
 		g.rate = max(g.rate, c.Start)
 	}
 	g.config = c
@@ -102,12 +102,12 @@ func (g *Guard) Target() time.Duration {
 // without a round-trip time, and one that is not later than the last one, change
 // nothing.
 func (g *Guard) Sample(s Sample) unit.Rate {
-	if s.RTT <= 0 || g.any && s.At <= g.last.At {
+	if s.RTT <= 0 || g.begun && s.At <= g.last.At {
 		return g.rate
 	}
-	last, any := g.last, g.any
-	if !any {
-		g.last, g.any, g.counted, g.judged = s, true, s, s
+	last := g.last
+	if !g.begun {
+		g.last, g.begun, g.counted, g.judged = s, true, s, s
 		g.slow = s.At.Add(slowEvery)
 		g.base.observe(s)
 		return g.rate
@@ -129,7 +129,7 @@ func (g *Guard) Sample(s Sample) unit.Rate {
 // rest forgets what was seen of the way before there was nothing to move.
 func (g *Guard) rest(now unit.Time) {
 	g.rate, g.resume = g.bounded(float64(g.config.Start)), 0
-	g.above, g.last.At, g.counted.At, g.yieldsTo = 0, now, now, now
+	g.signs, g.last.At, g.counted.At, g.yieldsTo = 0, now, now, now
 	g.judged.At, g.lossy = now, false
 }
 
@@ -144,20 +144,20 @@ func (g *Guard) control(s, last Sample) {
 	case g.lossy:
 		return // the next round tells whether that goes on
 	default:
-		g.above = 0
-		g.below(s.At, target, over, delivered)
+		g.signs = 0
+		g.raise(s.At, target, over, delivered)
 		return
 	}
-	g.above++
-	if g.above == 1 {
-		g.since = s.At
+	g.signs++
+	if g.signs == 1 {
+		g.firstSign = s.At
 		g.fills(delivered)
 	}
 	g.endSlowdown()
-	if g.above == 1 && g.delay > 2*target {
-		g.rate = g.bounded(min(float64(g.rate), g.reached)) // so that the queue does not grow by us until the next one
+	if g.signs == 1 && g.delay > 2*target {
+		g.rate = g.bounded(min(float64(g.rate), g.peakDelivery)) // so that the queue does not grow by us until the next one
 	}
-	if g.above >= 2 && s.At >= g.quietTo {
+	if g.signs >= 2 && s.At >= g.quietTo {
 		g.decrease(s)
 	}
 }
@@ -177,13 +177,13 @@ func (g *Guard) judge(s Sample) bool {
 // comes in groups.
 func (g *Guard) delivered(s Sample) unit.Rate {
 	over := s.At.Sub(g.counted.At)
-	if over < round && g.got > 0 {
-		return max(g.got, s.Delivery)
+	if over < round && g.delivery > 0 {
+		return max(g.delivery, s.Delivery)
 	}
-	g.got = (s.Acked - g.counted.Acked).Per(over)
+	g.delivery = (s.Acked - g.counted.Acked).Per(over)
 	g.counted = s
-	delivered := max(g.got, s.Delivery)
-	g.reached = max(float64(delivered), math.Pow(forgets, over.Seconds()/round.Seconds())*g.reached)
+	delivered := max(g.delivery, s.Delivery)
+	g.peakDelivery = max(float64(delivered), math.Pow(forgets, over.Seconds()/round.Seconds())*g.peakDelivery)
 	return delivered
 }
 
@@ -192,11 +192,11 @@ func (g *Guard) delivered(s Sample) unit.Rate {
 // the longer the queue is.
 func (g *Guard) decrease(s Sample) {
 	cut := leastCut
-	if g.above > 2 {
+	if g.signs > 2 {
 		cut = min(max(g.delay.Seconds()/drainFor.Seconds(), leastCut), mostCut)
 	}
-	g.rate = g.bounded(min(float64(g.rate), g.reached) * (1 - cut))
-	if s.At.Sub(g.since) >= longTime && g.above >= longSamples && g.delay > longQueue*g.Target() && g.config.Ceiling < unit.Unlimited {
+	g.rate = g.bounded(min(float64(g.rate), g.peakDelivery) * (1 - cut))
+	if s.At.Sub(g.firstSign) >= longTime && g.signs >= longSamples && g.delay > longQueue*g.Target() && g.config.Ceiling < unit.Unlimited {
 		g.yield(s.At)
 	}
 	g.quietTo = s.At.Add(max(s.RTT, round))
@@ -207,7 +207,7 @@ func (g *Guard) decrease(s Sample) {
 
 // yield makes room for who came.
 func (g *Guard) yield(now unit.Time) {
-	most := yieldTo * g.reached
+	most := yieldTo * g.peakDelivery
 	if now < g.yieldsTo {
 		most = min(most, g.yields)
 	}
@@ -215,9 +215,9 @@ func (g *Guard) yield(now unit.Time) {
 	g.rate = g.bounded(min(float64(g.rate), most))
 }
 
-// below raises the rate while the delay is below the target, unless the
+// raise has the rate grow while the delay is below the target, unless the
 // connection does not use the rate that it has.
-func (g *Guard) below(now unit.Time, target, over time.Duration, delivered unit.Rate) {
+func (g *Guard) raise(now unit.Time, target, over time.Duration, delivered unit.Rate) {
 	if g.slowdown(now) {
 		return
 	}

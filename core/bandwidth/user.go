@@ -61,7 +61,7 @@ type rankUse struct {
 	active   unit.Time // when something was wanted or moved last
 	flowed   unit.Time // when something was moved last
 	flows    bool      // it was, since something is wanted
-	stalled  bool      // and is not any more
+	stalled  bool      // and is not any more, see noteStall
 }
 
 // tally is payload that was moved until a time.
@@ -100,13 +100,13 @@ func (u *User) Observe(now unit.Time, rank Rank, wants bool, moved unit.Bytes) {
 // alive that nobody uses.
 func (x *rankUse) end() { x.moved, x.flows, x.stalled = x.moved[len(x.moved)-1:], false, false }
 
-// stalls notes and reports whether a rank that wants something, and had begun to move
-// it, has moved nothing for quietAfter, though its share had room for some blocks. That
-// lasts until something is moved again.
-func (x *rankUse) stalls(now unit.Time, share unit.Rate) bool {
-	quiet := now.Sub(x.flowed)
-	x.stalled = x.stalled || x.wants && x.flows && quiet >= quietAfter && share.In(quiet) >= someBlocks
-	return x.stalled
+// noteStall notes that a rank that wants something, and had begun to move it, has moved
+// nothing for quietAfter, though its share had room for some blocks. It is stalled until
+// something is moved again.
+func (x *rankUse) noteStall(now unit.Time, share unit.Rate) {
+	if quiet := now.Sub(x.flowed); x.wants && x.flows && quiet >= quietAfter && share.In(quiet) >= someBlocks {
+		x.stalled = true
+	}
 }
 
 // Active reports whether something is wanted or was moved lately.
@@ -169,9 +169,10 @@ func (u *User) Claims(now unit.Time, capacity unit.Rate) (all []Claim) {
 		own, floor := x.onWire(), FloorOf(capacity)
 		share := max(u.share-(used-own), 0)
 		x.demand = x.appetite.Demand(now, x.wish(own), own, share, floor)
+		x.noteStall(now, share)
 		// What is urgent keeps what it may need again: less would have what it asks for next
 		// wait behind what others asked for meanwhile.
-		if rank := Rank(i) + Background; rank < Urgent && x.stalls(now, share) {
+		if rank := Rank(i) + Background; rank < Urgent && x.stalled {
 			x.demand = min(x.demand, floor)
 		}
 		if x.demand > 0 {

@@ -1,6 +1,7 @@
 package bandwidth
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -146,3 +147,80 @@ func (b *bottleneck) all(from, to time.Duration) (sum float64) {
 	}
 	return sum
 }
+
+func constantly(d time.Duration) func(time.Duration) time.Duration {
+	return func(time.Duration) time.Duration { return d }
+}
+
+// background is a part of the capacity that changes at some times.
+type background []struct {
+	from time.Duration
+	part float64
+}
+
+func (b background) at(t time.Duration) (part float64) {
+	for _, s := range b {
+		if t >= s.from {
+			part = s.part
+		}
+	}
+	return part
+}
+
+// newBottleneck is a link that n guarded connections share, one starting after
+// the other.
+func newBottleneck(capacity unit.Rate, n int, rtt time.Duration, known bool) *bottleneck {
+	b := &bottleneck{capacity: float64(capacity), limit: 50 * time.Millisecond, background: background(nil).at}
+	for i := range n {
+		c := GuardConfig{Floor: FloorOf(capacity), Connections: n, Ceiling: unit.Unlimited}
+		if known {
+			c.Link = capacity
+		}
+		b.flows = append(b.flows, &flow{
+			guard: NewGuard(c), base: constantly(rtt), noise: unit.NewRand(uint64(i)),
+			start: time.Duration(i) * 5 * time.Second / time.Duration(n),
+		})
+	}
+	return b
+}
+
+func quantile(d []float64, q float64) float64 {
+	s := slices.Sorted(slices.Values(d))
+	return s[min(int(q*float64(len(s))), len(s)-1)]
+}
+
+func jain(b *bottleneck, from, to time.Duration) float64 {
+	sum, squares := 0., 0.
+	for _, f := range b.flows {
+		u := b.used(f, from, to)
+		sum, squares = sum+u, squares+u*u
+	}
+	return sum * sum / squares / float64(len(b.flows))
+}
+
+// within is how long after from the connections together first send no more than
+// a part of the capacity.
+func (b *bottleneck) within(from time.Duration, part float64) time.Duration {
+	for d := time.Duration(0); ; d += tick {
+		sum := 0.
+		for _, f := range b.flows {
+			sum += f.rates[(from+d)/tick]
+		}
+		if sum <= part*b.capacity {
+			return d
+		}
+	}
+}
+
+// uses is how long after from the connections together begin to use a part of the
+// capacity, in the mean of half a second.
+func (b *bottleneck) uses(from time.Duration, part float64) time.Duration {
+	const mean = 500 * time.Millisecond
+	for d := time.Duration(0); ; d += 50 * time.Millisecond {
+		if from+d+mean > b.now || b.all(from+d, from+d+mean) >= part {
+			return d
+		}
+	}
+}
+
+const sec = time.Second

@@ -118,7 +118,18 @@ func openStore(t testing.TB) (*storetest.Redis, func() *store.Store) {
 	}
 }
 
-// start runs a manager of a node at ams/r1 until the test ends.
+// newManager is that of a node at ams/r1 that has no limits of its own, and does not run.
+// change, if it is not nil, changes what it is made from.
+func newManager(s *store.Store, name unit.NodeID, swarm Swarm, change func(*Config)) *Manager {
+	c := Config{Self: name, Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(),
+		Download: unit.Unlimited, Upload: unit.Unlimited, Logger: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&c)
+	}
+	return New(c)
+}
+
+// start runs a manager as newManager makes it until the test ends.
 func start(t testing.TB, s *store.Store, name unit.NodeID, swarm Swarm, change func(*Config)) *Manager {
 	t.Helper()
 	return startWith(t.Context(), t, s, name, swarm, change)
@@ -127,16 +138,20 @@ func start(t testing.TB, s *store.Store, name unit.NodeID, swarm Swarm, change f
 // startWith is start until ctx ends.
 func startWith(ctx context.Context, t testing.TB, s *store.Store, name unit.NodeID, swarm Swarm, change func(*Config)) *Manager {
 	t.Helper()
-	c := Config{Self: name, Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(),
-		Download: unit.Unlimited, Upload: unit.Unlimited, Logger: slog.New(slog.DiscardHandler)}
-	if change != nil {
-		change(&c)
-	}
-	m := New(c)
+	m := newManager(s, name, swarm, change)
 	var running sync.WaitGroup
 	running.Go(func() { m.Run(ctx) })
 	t.Cleanup(running.Wait)
 	return m
+}
+
+// wantFloor fails the test unless a budget is what the floor of a link of that capacity
+// leaves, 0 if the capacity is not known.
+func wantFloor(t testing.TB, what string, b bandwidth.Budget, capacity unit.Rate) {
+	t.Helper()
+	if floor := bandwidth.FloorOf(capacity); b.Rate == 0 || b.Rate > floor {
+		t.Errorf("%s: %v, and the floor is %v", what, b.Binding, floor)
+	}
 }
 
 // eventually waits until a condition holds, and returns how long that took.

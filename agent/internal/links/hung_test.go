@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/store"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -64,9 +63,10 @@ func TestAHungStoreIsLeft(t *testing.T) {
 	t.Cleanup(s.Close)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	m := New(Config{Self: "n", Location: "ams/r1", Store: s, Swarm: &mover{}, Download: unit.Unlimited, Upload: unit.Unlimited,
-		Links:   map[unit.Location]Link{"ams/r1": {Up: mbit, Down: mbit}},
-		Sources: []Source{{Name: "device x", Links: []unit.Location{"ams/r1"}, Run: func(ctx context.Context, _ Asking) { <-ctx.Done() }}}})
+	m := newManager(s, "n", &mover{}, func(c *Config) {
+		c.Links = map[unit.Location]Link{"ams/r1": {Up: mbit, Down: mbit}}
+		c.Sources = []Source{{Name: "device x", Links: []unit.Location{"ams/r1"}, Run: func(ctx context.Context, _ Asking) { <-ctx.Done() }}}
+	})
 	before := h.sent.Load() // when it was opened
 	var running sync.WaitGroup
 	running.Go(func() { m.Run(ctx) })
@@ -88,11 +88,7 @@ func TestTheFirstBudgets(t *testing.T) {
 	}
 	t.Cleanup(s.Close)
 	swarm := &mover{}
-	New(Config{Self: "n", Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(),
-		Download: unit.Unlimited, Upload: unit.Unlimited, Links: map[unit.Location]Link{"ams/r1": {Up: 100 * mbit, Down: 100 * mbit}}})
-	for _, b := range []bandwidth.Budget{swarm.budget(1), swarm.up[1]} {
-		if floor := bandwidth.FloorOf(100 * mbit); b.Rate == 0 || b.Rate > floor {
-			t.Errorf("of a floor of %v: %v", floor, b.Binding)
-		}
-	}
+	newManager(s, "n", swarm, func(c *Config) { c.Links = map[unit.Location]Link{"ams/r1": {Up: 100 * mbit, Down: 100 * mbit}} })
+	wantFloor(t, "down", swarm.budget(1), 100*mbit)
+	wantFloor(t, "up", swarm.up[1], 100*mbit)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rackswarm/rackswarm/core/api"
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/store"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
@@ -31,22 +30,16 @@ func TestARestartWithoutTheStore(t *testing.T) {
 	if err := s.PutReadings(t.Context(), store.LinkReading{Location: "ams/r1", Measured: true, UpCapacity: 100 * mbit, DownCapacity: 10 * mbit}); err != nil {
 		t.Fatal(err)
 	}
-	config := func(swarm Swarm) Config {
-		return Config{Self: "n", Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(),
-			Download: unit.Unlimited, Upload: unit.Unlimited, File: file}
-	}
-	m := New(config(&mover{}))
+	keeps := func(c *Config) { c.File = file }
+	m := newManager(s, "n", &mover{}, keeps)
 	if err := m.query(t.Context(), store.LinkQuery{All: true}, nil); err != nil {
 		t.Fatal(err)
 	}
 	r.Kill()
 	swarm := &mover{}
-	New(config(swarm))
-	for hop, capacity := range map[int]unit.Rate{1: 10 * mbit, 2: 100 * mbit} {
-		if b := swarm.budget(hop); b.Rate == 0 || b.Rate > bandwidth.FloorOf(capacity) {
-			t.Errorf("hop %d: %v", hop, b.Binding)
-		}
-	}
+	newManager(s, "n", swarm, keeps)
+	wantFloor(t, "ams/r1", swarm.budget(1), 10*mbit)
+	wantFloor(t, "ams", swarm.budget(2), 100*mbit)
 }
 
 // TestWhatIsKeptOfLinks is no more than what can be, and written when it changes.
@@ -97,13 +90,9 @@ func TestADamagedFileAndNoStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			swarm, logged := &mover{}, &bytes.Buffer{}
-			m := New(Config{Self: "n", Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(), File: file,
-				Download: unit.Unlimited, Upload: unit.Unlimited, Logger: slog.New(slog.NewTextHandler(logged, nil))})
-			for _, hop := range []int{1, 2} {
-				if b := swarm.budget(hop); b.Rate == 0 || b.Rate > bandwidth.FloorOf(0) {
-					t.Errorf("hop %d: %v", hop, b.Binding)
-				}
-			}
+			m := newManager(s, "n", swarm, func(c *Config) { c.File, c.Logger = file, slog.New(slog.NewTextHandler(logged, nil)) })
+			wantFloor(t, "ams/r1", swarm.budget(1), 0)
+			wantFloor(t, "ams", swarm.budget(2), 0)
 			if text := logged.String(); !hasPart(text, file) || !hasPart(text, "ams/r1") || !hasPart(text, "fix=") {
 				t.Errorf("logged: %s", text)
 			}
@@ -138,18 +127,15 @@ func TestALinkWhoseDeviceIsSilentForDays(t *testing.T) {
 		}
 	}
 	swarm := &mover{}
-	m := New(Config{Self: "n", Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(), Download: unit.Unlimited, Upload: unit.Unlimited})
+	m := newManager(s, "n", swarm, nil)
 	list, err := m.List(t.Context())
 	if err != nil || len(list.Links) != 3 {
 		t.Fatalf("%+v, %v", list, err)
 	}
 	m.decide(m.now())
 	m.apply()
-	for hop, capacity := range map[int]unit.Rate{1: 100 * mbit, 2: 0} {
-		if b := swarm.budget(hop); b.Rate == 0 || b.Rate > bandwidth.FloorOf(capacity) {
-			t.Errorf("hop %d: %v", hop, b.Binding)
-		}
-	}
+	wantFloor(t, "ams/r1", swarm.budget(1), 100*mbit)
+	wantFloor(t, "ams", swarm.budget(2), 0)
 	for _, l := range list.Links {
 		if len(l.Warnings) == 0 || !hasPart(l.Warnings[0].Message, "rackswarm links clear "+l.Location) {
 			t.Errorf("%s: %+v", l.Location, l.Warnings)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -18,8 +17,9 @@ func TestOneLinksTroubleIsItsOwn(t *testing.T) {
 	s := open()
 	raw := redis.NewClient(&redis.Options{Addr: r.Addr})
 	t.Cleanup(func() { raw.Close() })
-	m := New(Config{Self: "n", Location: "ams/r1", Store: s, Swarm: &mover{}, Policy: bandwidth.DefaultPolicy(),
-		Download: unit.Unlimited, Upload: unit.Unlimited, Links: map[unit.Location]Link{"ams": {Up: mbit, Down: mbit}, "ams/r1": {Up: mbit, Down: mbit}}})
+	m := newManager(s, "n", &mover{}, func(c *Config) {
+		c.Links = map[unit.Location]Link{"ams": {Up: mbit, Down: mbit}, "ams/r1": {Up: mbit, Down: mbit}}
+	})
 	warnings := func() (counts []int) {
 		t.Helper()
 		list, err := m.List(t.Context())

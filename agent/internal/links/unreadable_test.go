@@ -9,7 +9,6 @@ import (
 
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/store"
-	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // TestARecordThatCannotBeRead: a link of which a later version, or somebody else, says
@@ -26,8 +25,7 @@ func TestARecordThatCannotBeRead(t *testing.T) {
 			defer raw.Close()
 			manager := func(file string) (*Manager, *mover) {
 				swarm := &mover{}
-				return New(Config{Self: "n", Location: "ams/r1", Store: s, Swarm: swarm, Policy: bandwidth.DefaultPolicy(),
-					Download: unit.Unlimited, Upload: unit.Unlimited, File: file}), swarm
+				return newManager(s, "n", swarm, func(c *Config) { c.File = file }), swarm
 			}
 			knew, _ := manager(filepath.Join(t.TempDir(), "links.json"))
 			if err := s.PutLink(t.Context(), link("ams", int64(100*mbit), int64(100*mbit))); err != nil {
@@ -52,9 +50,7 @@ func TestARecordThatCannotBeRead(t *testing.T) {
 			ask(anew)
 			r.Kill()
 			restarted, swarm := manager(file)
-			if b := swarm.budget(2); b.Rate == 0 || b.Rate > bandwidth.FloorOf(0) {
-				t.Errorf("after a restart: %v", b.Binding)
-			}
+			wantFloor(t, "after a restart", swarm.budget(2), 0)
 			for _, m := range []*Manager{anew, restarted} {
 				f := m.known.of("ams")
 				if b := f.budget(m.now(), m.cfg.Policy, true); b.Rate != bandwidth.FloorOf(0) || len(missing(f, m.now())) != 1 || len(m.known.all()) != 1 {

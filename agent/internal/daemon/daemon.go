@@ -221,8 +221,8 @@ func (d *daemon) openTransport(context.Context) (err error) {
 func rootNames(roots []string) (names []string) {
 	for _, root := range roots {
 		names = append(names, filepath.Clean(root))
-		if real, err := filepath.EvalSymlinks(root); err == nil {
-			names = append(names, real)
+		if resolved, err := filepath.EvalSymlinks(root); err == nil {
+			names = append(names, resolved)
 		}
 	}
 	slices.Sort(names)

@@ -131,6 +131,7 @@ func decodeFacts(ctx context.Context, asked []unit.Location, reply []string) map
 	return all
 }
 
+// decodeRecord returns nil for no record, and for what is no link's.
 func decodeRecord(ctx context.Context, place, text string) *LinkRecord {
 	if text == "" {
 		return nil
@@ -139,19 +140,13 @@ func decodeRecord(ctx context.Context, place, text string) *LinkRecord {
 	if err != nil {
 		slog.DebugContext(ctx, "record cannot be read", "error", err)
 	}
-	if err != nil || !r.sound() {
-		return unreadable(place)
+	switch {
+	case err == nil && r.sound():
+		return &r
+	case isLink(place):
+		return &LinkRecord{Link: api.Link{Location: place}, Unreadable: true}
 	}
-	return &r
-}
-
-// unreadable is the record of a link of which something is said, nil for what is no
-// link.
-func unreadable(place string) *LinkRecord {
-	if l, err := unit.ParseLocation(place); err != nil || l == unit.Root || string(l) != place {
-		return nil
-	}
-	return &LinkRecord{Link: api.Link{Location: place}, Unreadable: true}
+	return nil
 }
 
 // decodeReading returns nil for no reading, and for what is no link's.
@@ -165,7 +160,7 @@ func decodeReading(ctx context.Context, now, place, text string) *LinkReading {
 			return &r
 		}
 	}
-	if unreadable(place) == nil {
+	if !isLink(place) {
 		return nil
 	}
 	return &LinkReading{Location: unit.Location(place), Unreadable: true}

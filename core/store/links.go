@@ -25,11 +25,17 @@ type LinkRecord struct {
 
 // sound reports whether what is said can be.
 func (r LinkRecord) sound() bool {
-	l, err := unit.ParseLocation(r.Location)
 	if r.Cleared {
-		return err == nil && l != unit.Root && string(l) == r.Location
+		return isLink(r.Location)
 	}
 	return r.Validate() == nil
+}
+
+// isLink reports whether what a record or a reading is kept under is a location that has
+// an uplink: any but the root.
+func isLink(place string) bool {
+	l, err := unit.ParseLocation(place)
+	return err == nil && l != unit.Root
 }
 
 // LinkReading is what is known of how much of a location's uplink is used, in bytes

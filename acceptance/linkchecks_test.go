@@ -9,9 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rackswarm/rackswarm/acceptance/hosts"
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/unit"
 )
 
 // linkOn is the uplink of a host's rack, as its agent tells it.
@@ -33,6 +35,22 @@ func wireBytes(t *testing.T, h *hosts.Host) int64 {
 	n, err := strconv.ParseInt(strings.TrimSpace(onHost(t, h, "awk '/eth0:/ {print $2}' /proc/net/dev")), 10, 64)
 	must(t, err)
 	return n
+}
+
+// intake is how many bytes had come in over the wire of a host at a time.
+type intake struct {
+	bytes int64
+	at    time.Time
+}
+
+func intakeOf(t *testing.T, h *hosts.Host) intake {
+	t.Helper()
+	return intake{wireBytes(t, h), time.Now()}
+}
+
+// rateSince is how fast bytes came in since before, on the mean.
+func (i intake) rateSince(before intake) unit.Rate {
+	return unit.Bytes(i.bytes - before.bytes).Per(i.at.Sub(before.at))
 }
 
 // distributeFrom distributes a file of a size to all hosts, and returns its SHA-256.

@@ -54,7 +54,9 @@ var rateUnits = []struct {
 }
 
 // ParseRate reads a speed such as "2Gbit" (10⁹ bits per second), "100MiB/s" or
-// "1MB". The "/s" may be left out. "unlimited" is Unlimited.
+// "1MB". The "/s" may be left out. "unlimited" is Unlimited. A number alone is bytes
+// per second, as in scenarios; who reads what people type of agents asks WithoutUnit,
+// and refuses it.
 func ParseRate(s string) (Rate, error) {
 	if strings.EqualFold(strings.TrimSpace(s), "unlimited") {
 		return Unlimited, nil

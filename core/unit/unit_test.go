@@ -40,15 +40,20 @@ func TestParseRate(t *testing.T) {
 }
 
 func FuzzParseQuantities(f *testing.F) {
-	for _, s := range []string{"16MiB", "2Gbit", "unlimited", "1e3kb", "-0", "١"} {
+	for _, s := range []string{"16MiB", "2Gbit", "unlimited", "1e3kb", "-0", "١", "20", "20 /s", "1e3/s", "0x1p4", ".5"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if b, err := ParseBytes(s); err == nil && b < 0 {
 			t.Errorf("ParseBytes(%q) = %d", s, b)
 		}
-		if r, err := ParseRate(s); err == nil && r < 0 {
+		r, err := ParseRate(s)
+		if err == nil && r < 0 {
 			t.Errorf("ParseRate(%q) = %d", s, r)
+		}
+		// All units have a b in them.
+		if bare := err == nil && r > 0 && r < Unlimited && !strings.ContainsAny(s, "bB"); bare && !WithoutUnit(s) {
+			t.Errorf("%q is a rate of %d, and has no unit", s, r)
 		}
 	})
 }

@@ -100,18 +100,31 @@ func (s *Store) PutLink(ctx context.Context, l api.Link) error {
 // read of it last. Without anyway it returns ErrNotFound if there is neither: nodes may
 // know of a link what a store that lost its data does not. Watchers hear of it.
 func (s *Store) DeleteLink(ctx context.Context, location unit.Location, anyway bool) error {
-	cleared, err := json.Marshal(LinkRecord{Link: api.Link{Location: string(location)}, Cleared: true})
+	cleared, err := clearedLink(location)
 	if err != nil {
-		return fmt.Errorf("encode the link of %s: %w", location, err)
+		return err
 	}
 	was, err := s.run(ctx, linkClear, s.keys.linkFacts(), string(location), cleared, anyway).Bool()
 	if err != nil {
 		return s.wrap(err, "delete the link of %s", location)
 	}
 	if !was {
-		return notFound("delete link", string(location), "no operator said anything of this link, and nothing was measured", "what agents' files say of it stays: change links or devices of agent.yaml")
+		return unknownLink(location)
 	}
 	return s.tellLinks(ctx)
+}
+
+// clearedLink is the record of a link of which was taken back what was said.
+func clearedLink(location unit.Location) ([]byte, error) {
+	record, err := json.Marshal(LinkRecord{Link: api.Link{Location: string(location)}, Cleared: true})
+	if err != nil {
+		return nil, fmt.Errorf("encode the link of %s: %w", location, err)
+	}
+	return record, nil
+}
+
+func unknownLink(location unit.Location) error {
+	return notFound("delete link", string(location), "no operator said anything of this link, and nothing was measured", "what agents' files say of it stays: change links or devices of agent.yaml")
 }
 
 // RestoreLinks puts records of links of which the store has none, as it lost its data,

@@ -88,6 +88,10 @@ func (r *run) clearLink(ctx context.Context, c *client.Client, location string) 
 	if err := c.DeleteLink(ctx, location); err != nil {
 		return err
 	}
+	return r.linkForgotten(location)
+}
+
+func (r *run) linkForgotten(location string) error {
 	return r.print(struct{}{}, func(w io.Writer) {
 		fmt.Fprintln(w, clean("The link of "+location+" is forgotten; what agents' files say of it counts"))
 	})

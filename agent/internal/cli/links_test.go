@@ -111,6 +111,32 @@ func TestTwoOperatorsAtOneLink(t *testing.T) {
 	}
 }
 
+// TestTheLastCeilingIsTakenBackBesideAnother: what one says of the link while the other takes
+// the last thing back stays.
+func TestTheLastCeilingIsTakenBackBesideAnother(t *testing.T) {
+	var f *fleet
+	rate, reads := int64(125e6), 0
+	f = newFleetOfLinks(t, func() {
+		if reads++; reads != 2 { // the first is of the one who declares
+			return
+		}
+		if err := f.store.PutLink(t.Context(), api.Link{Location: "ams1/r1", Up: &rate, MaxUp: &rate, At: noon.Add(time.Minute)}); err != nil {
+			t.Error(err)
+		}
+	})
+	f.ok("links", "set", "ams1/r1", "--max-up", "200Mbit")
+	if out := f.ok("links", "set", "ams1/r1", "--max-up", "unlimited"); strings.Contains(out, "is forgotten") {
+		t.Errorf("one who did not take all back reads: %s", out)
+	}
+	answer, err := f.store.AskLinks(t.Context(), store.LinkQuery{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := answer.Facts["ams1/r1"].Record; l == nil || l.Cleared || l.Up == nil || l.MaxUp != nil {
+		t.Errorf("what is left: %+v", l)
+	}
+}
+
 func TestLinksAreDeclared(t *testing.T) {
 	f := newFleetOfLinks(t, func() {})
 	if out := f.ok("links", "set", "ams1/r1", "--up", "1Gbit", "--down", "100Mbit"); !strings.Contains(out, "No node that is known is in ams1/r1") {

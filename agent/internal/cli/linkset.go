@@ -64,7 +64,7 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 		return err
 	}
 	if l.SaysNothing() {
-		return r.clearLink(ctx, c, location)
+		return r.linkForgotten(location)
 	}
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 const changeTries = 10
 
 // changeLink adds what the flags say of a link to what operators said of it, stores that
-// and returns all of it. If nothing is left it returns that, and stores nothing.
+// and returns all of it. If nothing is left that is stored.
 func changeLink(ctx context.Context, c *client.Client, location string, f linkFlags) (l api.Link, err error) {
 	for range changeTries {
 		was, err := declaredLink(ctx, c, location)
@@ -94,10 +94,14 @@ func changeLink(ctx context.Context, c *client.Client, location string, f linkFl
 			return l, err
 		}
 		l = was
-		if err := f.say(&l); err != nil || l.SaysNothing() {
+		if err := f.say(&l); err != nil {
 			return l, err
 		}
-		l, err = c.SwapLink(ctx, l, was)
+		if l.SaysNothing() {
+			err = c.SwapDeleteLink(ctx, was)
+		} else {
+			l, err = c.SwapLink(ctx, l, was)
+		}
 		var conflict *api.Error
 		if !errors.As(err, &conflict) || conflict.Code != api.CodeConflict {
 			return l, err

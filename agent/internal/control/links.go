@@ -48,21 +48,33 @@ func (s *Server) putLink(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// storeLink records what is said of a link. If the query's was names what the caller has
-// read of it, by its time or as nothing, it replaces that only.
+// storeLink records what is said of a link, in place of what the caller has read of it if
+// the query names that.
 func (s *Server) storeLink(r *http.Request, l api.Link) error {
-	text := r.URL.Query().Get("was")
-	if text == "" {
-		return s.cfg.Store.PutLink(r.Context(), l)
+	was, swap, err := readBefore(r)
+	switch {
+	case err != nil:
+		return err
+	case swap:
+		return s.cfg.Store.SwapLink(r.Context(), l, was)
 	}
-	var was time.Time
-	if text != "nothing" {
-		var err error
+	return s.cfg.Store.PutLink(r.Context(), l)
+}
+
+// readBefore returns what the caller has read of a link, by its time or zero for nothing,
+// if the query's was names it.
+func readBefore(r *http.Request) (was time.Time, named bool, err error) {
+	switch text := r.URL.Query().Get("was"); text {
+	case "":
+		return was, false, nil
+	case "nothing":
+		return was, true, nil
+	default:
 		if was, err = time.Parse(time.RFC3339Nano, text); err != nil {
-			return badBody("was", text+" is no time", "write what the link's declared.at says, or nothing")
+			return was, false, badBody("was", text+" is no time", "write what the link's declared.at says, or nothing")
 		}
+		return was, true, nil
 	}
-	return s.cfg.Store.SwapLink(r.Context(), l, was)
 }
 
 // said is what a declaration says of a rate.
@@ -75,9 +87,19 @@ func said(n *int64) string {
 
 func (s *Server) deleteLink(w http.ResponseWriter, r *http.Request) error {
 	location := unit.Location(r.PathValue("location"))
-	err := s.cfg.Store.DeleteLink(r.Context(), location, false)
+	was, swap, err := readBefore(r)
+	if err != nil {
+		return err
+	}
+	forget := func(anyway bool) error {
+		if swap {
+			return s.cfg.Store.SwapDeleteLink(r.Context(), location, was, anyway)
+		}
+		return s.cfg.Store.DeleteLink(r.Context(), location, anyway)
+	}
+	err = forget(false)
 	if errors.Is(err, store.ErrNotFound) && s.measured(r.Context(), location) {
-		err = s.cfg.Store.DeleteLink(r.Context(), location, true)
+		err = forget(true)
 	}
 	if err != nil {
 		return err

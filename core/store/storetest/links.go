@@ -51,8 +51,19 @@ func swappedLinks(t *testing.T, b Backend) {
 	contended(second, time.Time{})
 	must(t, s.SwapLink(c, second, first.At))
 	contended(first, first.At)
-	must(t, s.DeleteLink(c, "ams/r1", false))
+	for _, was := range []time.Time{first.At, {}} {
+		if err := s.SwapDeleteLink(c, "ams/r1", was, true); !errors.Is(err, store.ErrContended) {
+			t.Errorf("taken back what was said at %v: %v", was, err)
+		}
+	}
+	equal(t, "what nobody has read stays", facts(t, s), map[unit.Location]store.LinkFacts{"ams/r1": {Record: &store.LinkRecord{Link: second}}})
+	must(t, s.PutReadings(c, store.LinkReading{Location: "ams/r1"}))
+	must(t, s.SwapDeleteLink(c, "ams/r1", second.At, false))
+	equal(t, "what is left", facts(t, s), map[unit.Location]store.LinkFacts{"ams/r1": {Record: &store.LinkRecord{Link: api.Link{Location: "ams/r1"}, Cleared: true}}})
+	wantNotFound(t, s.SwapDeleteLink(c, "ams/r1", time.Time{}, false), "ams/r1")
 	contended(first, second.At)
+	must(t, s.SwapLink(c, first, time.Time{}))
+	must(t, s.SwapDeleteLink(c, "ams/r1", first.At, true))
 	must(t, s.SwapLink(c, first, time.Time{}))
 	equal(t, "what is said", facts(t, s), map[unit.Location]store.LinkFacts{"ams/r1": {Record: &store.LinkRecord{Link: first}}})
 }

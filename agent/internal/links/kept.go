@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/atomicfile"
@@ -26,12 +27,21 @@ type kept struct {
 	Sources  []store.LinkReading `json:"sources"`           // what they carry, not how much of it is used
 	// Unreadable are those of which something is said that could not be read.
 	Unreadable []unit.Location `json:"unreadable,omitempty"`
+	// Missed is since when the store does not say all of it; of others it did last.
+	Missed map[unit.Location]time.Time `json:"missed,omitempty"`
 }
 
-func keptOf(links map[unit.Location]stored) kept {
+// keptOf is what to keep of links, whose times began at epoch.
+func keptOf(links map[unit.Location]stored, epoch time.Time) kept {
 	k := kept{Declared: []api.Link{}}
 	for _, l := range slices.Sorted(maps.Keys(links)) {
 		s := links[l]
+		if s.missed != nil {
+			if k.Missed == nil {
+				k.Missed = map[unit.Location]time.Time{}
+			}
+			k.Missed[l] = epoch.Add(time.Duration(*s.missed)).UTC().Truncate(time.Second)
+		}
 		switch {
 		case s.record == nil:
 		case s.record.Unreadable:
@@ -48,8 +58,9 @@ func keptOf(links map[unit.Location]stored) kept {
 	return k
 }
 
-// stored is what was kept as if the store had said it at now.
-func (k kept) stored(now unit.Time) map[unit.Location]stored {
+// stored is what was kept as if the store had said it at now, in times that began at
+// epoch. What the store had not said for a while it has not said since then.
+func (k kept) stored(now unit.Time, epoch time.Time) map[unit.Location]stored {
 	links := map[unit.Location]stored{}
 	for _, l := range k.Declared {
 		links[unit.Location(l.Location)] = stored{record: &store.LinkRecord{Link: l}}
@@ -64,6 +75,13 @@ func (k kept) stored(now unit.Time) map[unit.Location]stored {
 		s := links[r.Location]
 		s.reading, s.read = &r, now
 		links[r.Location] = s
+	}
+	for l, at := range k.Missed {
+		if s, ok := links[l]; ok {
+			ago := epoch.Add(time.Duration(now)).Sub(at)
+			s.missed = new(now.Add(-min(max(ago, 0), forgetAfter))) // the clock may have been set back
+			links[l] = s
+		}
 	}
 	return links
 }

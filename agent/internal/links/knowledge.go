@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/rackswarm/rackswarm/core/api"
 	"github.com/rackswarm/rackswarm/core/store"
@@ -14,6 +15,8 @@ import (
 // knowledge is what is known of all links. It is safe for concurrent use.
 type knowledge struct {
 	clock   func() unit.Time
+	epoch   time.Time              // when clock began
+	own     map[unit.Location]bool // the links on the node's own way to the root
 	files   map[unit.Location]Link
 	sensors map[unit.Location]bool
 	keeper  keeper
@@ -37,6 +40,36 @@ type stored struct {
 	unreadable bool
 	// damaged: it is not the store that has such a record, but what was kept of it.
 	damaged bool
+	// missed is since when the store does not say all of this, nil if it does.
+	missed *unit.Time
+}
+
+// forgetAfter is after what time without a word of the store what was known of the link
+// of another location is forgotten: nodes that stand there keep it.
+const forgetAfter = 24 * time.Hour
+
+// remembered is s after the store has said f at now, without what it has not said for
+// forgetAfter of a link that is not the node's own.
+func (s stored) remembered(now unit.Time, f store.LinkFacts, own bool) stored {
+	noRecord, noReading := s.record != nil && f.Record == nil, s.reading != nil && f.Reading == nil
+	switch {
+	case !noRecord && !noReading:
+		s.missed = nil
+		return s
+	case s.missed == nil:
+		s.missed = &now
+	}
+	if own || now.Sub(*s.missed) < forgetAfter {
+		return s
+	}
+	if noRecord {
+		s.record, s.lost, s.unreadable = nil, false, false
+	}
+	if noReading {
+		s.reading = nil
+	}
+	s.missed = nil
+	return s
 }
 
 // learned is s after the store has said f at now. A store without a record of what was
@@ -69,7 +102,7 @@ func (s stored) learned(now unit.Time, f store.LinkFacts) stored {
 // until the store answers.
 func (k *knowledge) recall(path []unit.Location) {
 	before, err := k.keeper.load()
-	k.links = before.stored(k.clock())
+	k.links = before.stored(k.clock(), k.epoch)
 	if err == nil {
 		return
 	}
@@ -97,12 +130,12 @@ func (k *knowledge) learn(all bool, facts map[unit.Location]store.LinkFacts) (lo
 	if all {
 		for l := range k.links {
 			if _, ok := facts[l]; !ok {
-				k.links[l] = k.links[l].learned(now, store.LinkFacts{})
+				k.told(now, l, store.LinkFacts{})
 			}
 		}
 	}
 	for l, f := range facts {
-		k.links[l] = k.links[l].learned(now, f)
+		k.told(now, l, f)
 	}
 	for _, l := range slices.Sorted(maps.Keys(k.links)) {
 		switch s := k.links[l]; {
@@ -113,6 +146,11 @@ func (k *knowledge) learn(all bool, facts map[unit.Location]store.LinkFacts) (lo
 		}
 	}
 	return lost
+}
+
+// told takes what the store has said of a link. The caller holds mu.
+func (k *knowledge) told(now unit.Time, l unit.Location, f store.LinkFacts) {
+	k.links[l] = k.links[l].learned(now, f).remembered(now, f, k.own[l])
 }
 
 // restored notes that the store has what it had lost.
@@ -130,7 +168,7 @@ func (k *knowledge) restored(records []store.LinkRecord) {
 // all was read, which is done now and then.
 func (k *knowledge) keep(all bool) {
 	k.mu.Lock()
-	kept := keptOf(k.links)
+	kept := keptOf(k.links, k.epoch)
 	k.mu.Unlock()
 	if err := k.keeper.save(kept, all); err != nil {
 		k.log.Error("links that are declared in the store are not known after a restart without it", "error", err)

@@ -76,7 +76,7 @@ func New(c Config) *Manager {
 		c.Host = func(b bandwidth.Budget) bandwidth.Budget { return b }
 	}
 	m := &Manager{cfg: c, log: c.Logger, epoch: time.Now(), budgets: map[topo.Hop]bandwidth.Budget{}, rates: [2]unit.Rate{c.Download, c.Upload}}
-	m.known = &knowledge{clock: m.now, files: c.Links, sensors: map[unit.Location]bool{}, keeper: keeper{file: c.File}, log: c.Logger,
+	m.known = &knowledge{clock: m.now, epoch: m.epoch, own: map[unit.Location]bool{}, files: c.Links, sensors: map[unit.Location]bool{}, keeper: keeper{file: c.File}, log: c.Logger,
 		looked: map[unit.Location]unit.Time{}}
 	for _, s := range c.Sources {
 		for _, l := range s.Links {
@@ -86,6 +86,7 @@ func New(c Config) *Manager {
 	for _, l := range c.Location.Path() {
 		if l != unit.Root {
 			m.uplinks, m.path = append(m.uplinks, newUplink(c.Self, l)), append(m.path, l)
+			m.known.own[l] = true
 		}
 	}
 	m.known.recall(m.path)

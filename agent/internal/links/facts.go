@@ -137,8 +137,19 @@ func (f facts) contradictions() (all []api.LinkWarning) {
 	for _, up := range []bool{true, false} {
 		if said, told := f.said(up), f.told(up); told > 0 && said > told && said < unit.Unlimited {
 			all = append(all, api.LinkWarning{Fault: string(bandwidth.FaultCapacity), Message: fmt.Sprintf(
-				"%s: %s are declared and %s says %s; the lower one counts", pick(up, "up", "down"), said, f.reading.Source, told)})
+				"%s: %s are declared and %s says %s; the lower one counts", pick(up, "up", "down"), said, shortened(f.reading.Source), told)})
 		}
 	}
 	return all
+}
+
+// maxShown is how many runes of what other nodes, or a source, call something are shown.
+const maxShown = 64
+
+// shortened is the beginning of a text, up to maxShown runes.
+func shortened(text string) string {
+	if runes := []rune(text); len(runes) > maxShown {
+		return string(runes[:maxShown-1]) + "…"
+	}
+	return text
 }

@@ -18,8 +18,6 @@ type watched struct {
 	reports []probe.Report
 	others  rates
 	of      unit.Time // what the others are of: the end of a use; 0 is none
-	// contradiction is what was logged of its capacity, "" for nothing.
-	contradiction string
 }
 
 // take keeps a report until it is published, and forgets those that will not be, as a

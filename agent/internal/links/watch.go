@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rackswarm/rackswarm/agent/internal/once"
 	"github.com/rackswarm/rackswarm/agent/internal/probe"
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -21,6 +22,7 @@ type watch struct {
 	mu    sync.Mutex // what follows, and what is in links, is guarded by it
 	links map[unit.Location]*watched
 	heard unit.Time // when the source answered last, 0 if it never did
+	said  once.Said // of which links contradictions were logged
 }
 
 // silence is for how long the source has not answered.
@@ -57,21 +59,20 @@ func (w *watch) report(r probe.Report) {
 		w.manager.log.Warn("how much of a link is used is not known for sure: its budget sinks to the floor while that lasts",
 			"link", r.Link, "source", w.source.Name, "fault", warning.Fault, "problem", warning.Message, "floor", w.manager.floor(r))
 	}
-	w.contradicted(r.Link, k)
+	w.contradicted(r.Link)
 }
 
-// contradicted logs that people and the source tell different capacities, when they
-// begin to.
-func (w *watch) contradicted(l unit.Location, k *watched) {
-	problem := ""
+// contradicted logs that people and the source tell different capacities, once in
+// once.Again: a source may tell another one each time. The caller holds mu.
+func (w *watch) contradicted(l unit.Location) {
+	var all []string
 	for _, warning := range w.manager.known.of(l).contradictions() {
-		problem = strings.TrimPrefix(problem+"; "+warning.Message, "; ")
+		all = append(all, warning.Message)
 	}
-	if problem != "" && problem != k.contradiction {
+	if len(all) > 0 && w.said.News(time.Now(), string(l), "") {
 		w.manager.log.Warn("what is said of a link contradicts itself: the lower capacity counts",
-			"link", l, "source", w.source.Name, "fault", bandwidth.FaultCapacity, "problem", problem)
+			"link", l, "source", shortened(w.source.Name), "fault", bandwidth.FaultCapacity, "problem", strings.Join(all, "; "))
 	}
-	k.contradiction = problem
 }
 
 // floor is what counts of a link that is not measured.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -122,7 +123,17 @@ func (n *Network) move(h *Host, to *Switch) error {
 	if err != nil {
 		return err
 	}
+	if err := n.goBy(ctx, h); err != nil {
+		return err
+	}
 	return h.link.waitUp(ctx)
+}
+
+// goBy tells a host which its switch is.
+func (n *Network) goBy(ctx context.Context, h *Host) error {
+	var todo script
+	todo.ip.WriteString(strings.ReplaceAll(n.gateways(h), deviceMark, h.link.lower.name))
+	return h.apply(ctx, &todo)
 }
 
 // unplug takes an interface out of a switch and into another's namespace. Its

@@ -34,15 +34,18 @@ type machine struct {
 // settings of every namespace, below /proc/sys/net: nothing but what programs send
 // crosses the links, and TCP has room for fast ones with a delay.
 var settings = map[string]string{
-	"ipv6/conf/default/disable_ipv6":  "1",
-	"ipv4/conf/all/rp_filter":         "0",
-	"ipv4/conf/default/rp_filter":     "0",
-	"ipv4/tcp_rmem":                   "4096 131072 33554432",
-	"ipv4/tcp_wmem":                   "4096 16384 33554432",
-	"ipv4/ip_local_port_range":        "32768 60999",
-	"bridge/bridge-nf-call-iptables":  "0",
-	"bridge/bridge-nf-call-ip6tables": "0",
-	"bridge/bridge-nf-call-arptables": "0",
+	"ipv6/conf/default/disable_ipv6":   "1",
+	"ipv4/ip_forward":                  "1", // see Network.gateways
+	"ipv4/conf/all/send_redirects":     "0",
+	"ipv4/conf/default/send_redirects": "0",
+	"ipv4/conf/all/rp_filter":          "0",
+	"ipv4/conf/default/rp_filter":      "0",
+	"ipv4/tcp_rmem":                    "4096 131072 33554432",
+	"ipv4/tcp_wmem":                    "4096 16384 33554432",
+	"ipv4/ip_local_port_range":         "32768 60999",
+	"bridge/bridge-nf-call-iptables":   "0",
+	"bridge/bridge-nf-call-ip6tables":  "0",
+	"bridge/bridge-nf-call-arptables":  "0",
 	// Packets of one connection are received on one processor: on several, they
 	// overtake each other.
 	"core/rps_default_mask": processors(runtime.NumCPU()),

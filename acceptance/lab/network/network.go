@@ -27,7 +27,8 @@ type Network struct {
 }
 
 // Switch is what joins the links of one location: a bridge that has an address of
-// its own, as the site's switches have for their management. The root has one, too.
+// its own, as the site's switches have for their management, and routes what its hosts
+// send: see Network.gateways. The root has one, too.
 type Switch struct {
 	machine
 	Location unit.Location
@@ -77,7 +78,7 @@ func (n *Network) make(ctx context.Context) error {
 		work.Go(func() error { return n.setUpSwitch(ctx, s, neighbours) })
 	}
 	for _, h := range n.allHosts() {
-		work.Go(func() error { return n.setUpHost(ctx, h, neighbours) })
+		work.Go(func() error { return n.setUpHost(ctx, h) })
 	}
 	if err := work.Wait(); err != nil {
 		return err

@@ -14,9 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rackswarm/rackswarm/acceptance/lab/network"
 	"github.com/rackswarm/rackswarm/acceptance/lab/network/networktest"
 	"github.com/rackswarm/rackswarm/acceptance/lab/system"
+	"github.com/rackswarm/rackswarm/acceptance/wait"
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -436,4 +439,50 @@ func roundTrips(t testing.TB, from, to *network.Host, count int) []time.Duration
 	}
 	slices.Sort(trips)
 	return trips
+}
+
+// What waits for a location's uplink is out of its sender's hands, as on any router: the
+// kernel sends all that the window allows, and does not stop at what its own interface
+// may hold.
+func TestAQueueOfAnUplinkIsNotTheSenders(t *testing.T) {
+	n := networktest.New(t, racks(2, 1, both(10*mbit), both(100*mbit)))
+	in, out := connect(t, n.Host("dc/r1/1"), n.Host("dc/r2/1"), 9000)
+	defer in.Close()
+	defer out.Close()
+	go io.Copy(io.Discard, in)
+	go io.Copy(out, zeros{})
+	err := wait.Until(t.Context(), time.Minute, "nearly all of the window is under way", func() error {
+		const looks = 50
+		all := 0
+		for range looks {
+			time.Sleep(20 * time.Millisecond)
+			// Packets that are out of a queue the kernel has heard of a moment later.
+			if info := tcpInfo(t, out); info.Unacked+info.Snd_cwnd/16 >= info.Snd_cwnd {
+				all++
+			}
+		}
+		if all < looks*3/4 {
+			return fmt.Errorf("it was at %d of %d looks", all, looks)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// tcpInfo is what the kernel says of a TCP connection.
+func tcpInfo(t *testing.T, c net.Conn) (info *unix.TCPInfo) {
+	t.Helper()
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) {
+		info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	}); err != nil || failed != nil {
+		t.Fatal(err, failed)
+	}
+	return info
 }

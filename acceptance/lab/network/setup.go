@@ -78,11 +78,11 @@ func (n *Network) whereAll(todo *script, s *Switch, port string) {
 	}
 }
 
-func (n *Network) setUpHost(ctx context.Context, h *Host, neighbours string) error {
+func (n *Network) setUpHost(ctx context.Context, h *Host) error {
 	var todo script
 	todo.ip.WriteString("link set lo up\n")
 	todo.lower(h.link)
-	n.own(&todo, &h.machine, h.link.lower.name, neighbours)
+	n.own(&todo, &h.machine, h.link.lower.name, n.gateways(h))
 	// There is nothing beyond, but a host knows its interface by its default route.
 	fmt.Fprintf(&todo.ip, "route add default dev %s\n", h.link.lower.name)
 	return h.apply(ctx, &todo)
@@ -91,19 +91,33 @@ func (n *Network) setUpHost(ctx context.Context, h *Host, neighbours string) err
 // own gives a machine its address, and those of all others: it need not ask for
 // them, which would cross every link. Its connections use cubic by their route: only
 // the first namespace of a kernel may choose any algorithm as the default.
-func (n *Network) own(todo *script, m *machine, device, neighbours string) {
+func (n *Network) own(todo *script, m *machine, device, addresses string) {
 	fmt.Fprintf(&todo.ip, "addr add %s/16 dev %s noprefixroute\nlink set dev %[2]s up\n", m.Address, device)
 	fmt.Fprintf(&todo.ip, "route add 10.77.0.0/16 dev %s src %s congctl cubic\n", device, m.Address)
-	todo.ip.WriteString(strings.ReplaceAll(neighbours, deviceMark, device))
+	todo.ip.WriteString(strings.ReplaceAll(addresses, deviceMark, device))
 }
 
 const deviceMark = "DEVICE"
 
-// neighbours are the lines for ip that tell a machine where all are.
+// neighbours are the lines for ip that tell a switch where all machines are.
 func (n *Network) neighbours() string {
+	return n.addresses(func(m *machine) *machine { return m })
+}
+
+// gateways are the lines for ip that tell a host that all machines are its switch. So
+// that switch routes what the host sends, and the others bridge it: to route a packet is
+// to part it from the socket that sent it. A bridge in the same kernel does not, and
+// the socket would hold back what comes behind (TCP small queues) while the packet waits
+// for a location's uplink, as if that were the host's own interface.
+func (n *Network) gateways(h *Host) string {
+	return n.addresses(func(*machine) *machine { return &h.at.machine })
+}
+
+// addresses are the lines for ip that say what a packet for each machine is sent to.
+func (n *Network) addresses(first func(*machine) *machine) string {
 	var b strings.Builder
 	for _, m := range n.machines() {
-		fmt.Fprintf(&b, "neigh replace %s lladdr %s dev %s nud permanent\n", m.Address, m.hardware(), deviceMark)
+		fmt.Fprintf(&b, "neigh replace %s lladdr %s dev %s nud permanent\n", m.Address, first(m).hardware(), deviceMark)
 	}
 	return b.String()
 }

@@ -22,5 +22,6 @@
 // change; an [Appetite] says what to claim. A [User] does so for a node and one
 // direction of an uplink. Inside a node [Nested] holds a [Bucket] for each hop on the
 // way to the root, and a [Lane] is one transfer's way through them. A [Guard] lowers
-// the rate of a connection when its data wait in a queue.
+// the rate of a connection when its data wait in a queue, a [Yield] those of the
+// connections that stay inside a location when the host's own link is full.
 package bandwidth

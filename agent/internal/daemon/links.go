@@ -41,7 +41,7 @@ func (d *daemon) openLinks(context.Context) error {
 	})
 	d.transport.SetWays(func(peer unit.NodeID) (transport.Way, bool) {
 		slowest, guard, ok := d.links.Way(peer)
-		return transport.Way{Link: slowest, Guard: guard}, ok
+		return transport.Way{Uplinks: d.links.Uplinks(peer), Link: slowest, Guard: guard}, ok
 	})
 	return nil
 }

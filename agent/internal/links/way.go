@@ -73,6 +73,13 @@ func (m *Manager) locate(ctx context.Context) {
 // part of this host's link, so that a fast neighbour uses what slow ones leave.
 const ahead = 1.5
 
+// Uplinks is how many uplinks of this node's locations data to a peer cross. A peer whose
+// place is not known is taken to be behind all of them.
+func (m *Manager) Uplinks(peer unit.NodeID) int {
+	place, _ := m.places.of(peer)
+	return m.cfg.Location.Uplinks(place)
+}
+
 // Way is what is known of the links that data to a peer cross: the slowest of those
 // that are declared, and what a guard of its queue is made from. If none is, but one
 // between here and the root, this host's own link is guarded: others notice a queue

@@ -29,6 +29,8 @@ const (
 
 // Way is what is known of the links that data to a peer cross.
 type Way struct {
+	// Uplinks is how many of them are uplinks of locations, also if none is declared.
+	Uplinks int
 	// Link is the slowest of them. Connections with the same one share its floor.
 	Link topo.Hop
 	// Guard is for all connections of this agent over Link together. Its Connections is
@@ -38,7 +40,7 @@ type Way struct {
 }
 
 // Ways tells the way to a peer; false if no link on it is declared, so that
-// nothing is to be guarded. It is called by any goroutine, some times a second for
+// nothing is to be guarded, and of the way only Uplinks counts. It is called by any goroutine, some times a second for
 // each connection that sends, and must not block.
 type Ways func(peer unit.NodeID) (Way, bool)
 
@@ -77,6 +79,7 @@ type pacer struct {
 	running bool           // the goroutine that looks after sending
 	work    sync.WaitGroup // and waits for it
 	failed  sync.Once      // what the kernel does not do is logged once
+	yield   bandwidth.Yield
 }
 
 // paced is what the pacer knows of a connection. The pacer's lock guards it.
@@ -85,10 +88,13 @@ type paced struct {
 	guard   *bandwidth.Guard // nil while there is nothing to guard
 	link    topo.Hop         // that guard is for
 	ceiling unit.Rate        // of the guard
+	uplinks int              // that the way crosses
+	most    unit.Rate        // so that others have room on the host's own link
 	set     unit.Rate        // what the kernel was told
 	kernel  sampler
 	moved   int64     // how much of it has arrived, or was sent
 	since   time.Time // when moved last grew
+	flow    flow
 }
 
 func newPacer(log *slog.Logger) *pacer {
@@ -118,7 +124,7 @@ func (p *pacer) enter(c *Conn) {
 		return
 	}
 	if c.paced == nil {
-		c.paced = &paced{conn: c, set: unit.Unlimited}
+		c.paced = &paced{conn: c, set: unit.Unlimited, most: unit.Unlimited}
 	}
 	c.paced.since = time.Now()
 	c.watched.Store(true)
@@ -146,6 +152,7 @@ func (p *pacer) round(now time.Time, look bool) bool {
 	if look {
 		p.look()
 	}
+	p.makeRoom(now)
 	for c, s := range p.sending {
 		if p.closed || c.ended() || !p.sample(s, now) {
 			delete(p.sending, c)
@@ -166,7 +173,9 @@ func (p *pacer) round(now time.Time, look bool) bool {
 func (p *pacer) look() {
 	ways, sharing := map[*paced]Way{}, map[topo.Hop]int{}
 	for c, s := range p.sending {
-		if way, ok := p.wayTo(c.peer); ok {
+		way, ok := p.wayTo(c.peer)
+		s.uplinks = way.Uplinks
+		if ok {
 			ways[s] = way
 			if time.Since(s.since) < movedLately {
 				sharing[way.Link]++
@@ -250,7 +259,7 @@ func (s *paced) grown(moved int64, now time.Time) {
 func (p *pacer) apply(s *paced) {
 	if s.guard == nil {
 		s.conn.setPace(nil)
-		p.tell(s, unit.Unlimited)
+		p.change(s, s.most)
 		return
 	}
 	rate, least := s.guard.Rate(), s.guard.Floor()
@@ -258,6 +267,11 @@ func (p *pacer) apply(s *paced) {
 		rate, least = controlPace, controlPace
 	}
 	s.conn.setPace(&Pace{Rate: rate, Delay: s.guard.Delay(), Held: s.guard.Held(), Least: least})
+	p.change(s, min(rate, s.most))
+}
+
+// change tells the kernel a rate that differs by more than a little.
+func (p *pacer) change(s *paced, rate unit.Rate) {
 	if d := rate - s.set; d > s.set/leastChange || -d > s.set/leastChange {
 		p.tell(s, rate)
 	}

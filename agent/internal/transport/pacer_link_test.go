@@ -65,8 +65,12 @@ func listenOn(t testing.TB, self unit.NodeID, address string) *Transport {
 	return tr
 }
 
-// stream sends blocks over a connection for ever, some ahead.
-func (x *crossing) stream(t testing.TB, from, to *Transport) {
+// stream sends blocks to n2 for ever.
+func (x *crossing) stream(t testing.TB, from, to *Transport) { x.streamTo(t, from, to, "n2", &x.moved) }
+
+// streamTo sends blocks over a connection for ever, some ahead, and counts those that
+// arrived.
+func (x *crossing) streamTo(t testing.TB, from, to *Transport, peer unit.NodeID, moved *atomic.Int64) {
 	accepted := make(chan *Conn, 1)
 	go func() {
 		c, _ := to.Accept(t.Context())
@@ -74,7 +78,7 @@ func (x *crossing) stream(t testing.TB, from, to *Transport) {
 	}()
 	var a *Conn
 	x.link.from.do(t, func() (err error) {
-		a, err = from.Dial(t.Context(), to.Addr().String(), "n2", someDigest)
+		a, err = from.Dial(t.Context(), to.Addr().String(), peer, someDigest)
 		return err
 	})
 	b := <-accepted
@@ -87,7 +91,7 @@ func (x *crossing) stream(t testing.TB, from, to *Transport) {
 	buf := make([]byte, size)
 	run(b, sink{
 		block: func(uint32) []byte { return buf },
-		done:  func(bool) { x.moved.Add(size); send() },
+		done:  func(bool) { moved.Add(size); send() },
 	})
 	for range ahead {
 		send()

@@ -1,0 +1,93 @@
+package transport
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rackswarm/rackswarm/core/bandwidth"
+	"github.com/rackswarm/rackswarm/core/unit"
+)
+
+// flow is the rate at which blocks are handed to a connection's kernel.
+type flow struct {
+	at    time.Time
+	bytes int64
+	rate  float64 // bytes per second, the mean of the last flowOver or so
+}
+
+// flowOver is a few blocks of a connection that moves something.
+const flowOver = 300 * time.Millisecond
+
+// look takes into account how many bytes were handed over until now.
+func (f *flow) look(now time.Time, bytes int64) {
+	passed := now.Sub(f.at)
+	if f.at.IsZero() || passed > 3*flowOver {
+		f.at, f.bytes = now, bytes
+		return
+	}
+	if passed < flowOver {
+		return
+	}
+	f.rate = (f.rate + float64(bytes-f.bytes)/passed.Seconds()) / 2
+	f.at, f.bytes = now, bytes
+}
+
+// makeRoom has the connections that stay inside this node's location leave room for
+// those that leave it, if this host's own link has none for all.
+func (p *pacer) makeRoom(now time.Time) {
+	look := bandwidth.YieldLook{At: unit.Time(now.Sub(p.epoch))}
+	var inside, outside []*paced
+	for _, s := range p.sending {
+		s.flow.look(now, s.conn.stats.payloadOut.Load())
+		if now.Sub(s.since) >= movedLately {
+			continue
+		}
+		look.Total += unit.Rate(s.flow.rate)
+		look.Connections++
+		if s.uplinks > 0 {
+			outside = append(outside, s)
+			continue
+		}
+		inside = append(inside, s)
+		look.Inside = max(look.Inside, unit.Rate(s.flow.rate))
+	}
+	if len(inside) > 0 {
+		look.Held = anyHeld(outside)
+	}
+	most := p.yield.Pace(look)
+	for _, s := range p.sending {
+		s.most = unit.Unlimited
+		if s.uplinks == 0 {
+			s.most = most
+		}
+	}
+}
+
+// anyHeld reports whether a connection stands in line at this host's own interface. Who
+// has a pace of its own does not: it is to wait.
+func anyHeld(connections []*paced) bool {
+	for _, s := range connections {
+		if s.set < unit.Unlimited {
+			continue
+		}
+		if info, err := s.conn.socket.info(); err == nil && stands(info) {
+			return true
+		}
+	}
+	return false
+}
+
+// stands reports whether the kernel has data for which the peer and the network have
+// room, and does not send them: it gives to an interface what that takes at once, of
+// each connection about a millisecond's worth (TCP small queues).
+func stands(info *unix.TCPInfo) bool {
+	if info.Ca_state != 0 || info.Notsent_bytes < 2*info.Snd_mss {
+		return false
+	}
+	window := info.Snd_cwnd
+	if info.Snd_wnd > 0 && info.Snd_mss > 0 { // since Linux 5.4
+		window = min(window, info.Snd_wnd/info.Snd_mss)
+	}
+	return info.Unacked < window-window/4
+}

@@ -104,7 +104,13 @@ func (r *run) limit(ctx context.Context, f limitFlags) error {
 }
 
 func (r *run) clearLimit(ctx context.Context, c *client.Client, name string) error {
-	if err := c.DeleteLimit(ctx, name); err != nil {
+	err := c.DeleteLimit(ctx, name)
+	if client.IsNotFound(err) {
+		return r.print(struct{}{}, func(w io.Writer) {
+			fmt.Fprintln(w, clean("There was no limit of "+name+". Those that stand: rackswarm limits"))
+		})
+	}
+	if err != nil {
 		return err
 	}
 	return r.noLimit(name)
@@ -147,7 +153,7 @@ func limitOf(n *int64) string {
 func (r *run) limitsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "limits",
-		Short: "List the limits that operators have set, and what is paused or stopped",
+		Short: "List the limits that operators have set, of nodes and of links, and what is paused or stopped",
 		Args:  cobra.NoArgs,
 		RunE: r.command(func(ctx context.Context, _ []string) error {
 			c, err := r.connect()
@@ -162,7 +168,11 @@ func (r *run) limitsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out := controlList{Limits: all, Holds: held.Holds}
+			links, err := c.Links(ctx)
+			if err != nil {
+				return err
+			}
+			out := controlList{Limits: all, Holds: held.Holds, Ceilings: ceilingsOf(links)}
 			return r.print(out, func(w io.Writer) { r.writeControls(w, out) })
 		}),
 	}
@@ -172,15 +182,36 @@ func (r *run) limitsCommand() *cobra.Command {
 type controlList struct {
 	Limits []api.Limit `json:"limits"`
 	Holds  []api.Hold  `json:"holds"`
+	// Ceilings are links of which operators said what the fleet may move over them.
+	Ceilings []api.Link `json:"ceilings"`
+}
+
+// ceilingsOf are the links of a list that have ceilings.
+func ceilingsOf(list api.LinkList) []api.Link {
+	all := []api.Link{}
+	for _, l := range list.Links {
+		if d := l.Declared; d != nil && (d.MaxUp != nil || d.MaxDown != nil) {
+			all = append(all, *d)
+		}
+	}
+	return all
 }
 
 func (r *run) writeControls(w io.Writer, c controlList) {
-	if len(c.Limits) == 0 {
+	if len(c.Limits)+len(c.Ceilings) == 0 {
 		fmt.Fprintln(w, "No limits but those of the agents' own configuration.")
-	} else {
+	}
+	if len(c.Limits) > 0 {
 		rows := [][]string{{"LIMIT, FOR EACH NODE", "DOWNLOAD", "UPLOAD", "BY", "FROM", "SET"}}
 		for _, l := range c.Limits {
 			rows = append(rows, []string{l.Name, limitOf(l.Download), limitOf(l.Upload), l.By, l.From, l.At.In(r.zone).Format(time.DateTime)})
+		}
+		table(w, rows)
+	}
+	if len(c.Ceilings) > 0 {
+		rows := [][]string{{"UPLINK, FOR ALL NODES TOGETHER", "DOWN", "UP", "BY", "FROM", "SET"}}
+		for _, l := range c.Ceilings {
+			rows = append(rows, []string{"location " + l.Location, limitOf(l.MaxDown), limitOf(l.MaxUp), l.By, l.From, l.At.In(r.zone).Format(time.DateTime)})
 		}
 		table(w, rows)
 	}

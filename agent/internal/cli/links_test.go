@@ -191,20 +191,33 @@ func TestLinksHaveCeilings(t *testing.T) {
 		}
 		return answer.Facts["ams1/r1"].Record
 	}
-	f.ok("links", "set", "ams1/r1", "--max-up", "200Mbit", "--max-down", "100Mbit")
+	says := func(want string, args ...string) {
+		t.Helper()
+		if out := f.ok(append([]string{"links", "set", "ams1/r1"}, args...)...); !strings.HasPrefix(out, want) {
+			t.Errorf("%v: %s", args, out)
+		}
+	}
+	says("The ceilings of the link of ams1/r1 are set.", "--max-up", "200Mbit", "--max-down", "100Mbit")
 	if l := said(); *l.MaxUp != 25e6 || *l.MaxDown != 12.5e6 || l.SaysWhatItCarries() {
 		t.Errorf("only ceilings: %+v", l)
 	}
 	if out := f.ok("links"); !strings.Contains(out, "Link of ams1/r1: at most 23.8 MiB/s up and 11.9 MiB/s down for the fleet, as ") {
 		t.Error(out)
 	}
-	f.ok("links", "set", "ams1/r1", "--up", "1Gbit", "--reserve", "30%")
-	f.ok("links", "set", "ams1/r1", "--max-down", "unlimited")
+	says("The link of ams1/r1 is declared.", "--up", "1Gbit", "--reserve", "30%")
+	says("A ceiling of the link of ams1/r1 is taken away.", "--max-down", "unlimited")
 	if l := said(); *l.MaxUp != 25e6 || l.MaxDown != nil || *l.Up != 125e6 || *l.Reserve != 0.3 {
 		t.Errorf("one ceiling beside what it carries: %+v", l)
 	}
 	f.ok("links", "clear", "ams1/r1")
-	f.ok("links", "set", "ams1/r1", "--max-up", "200Mbit")
+	says("The ceiling of the link of ams1/r1 is set.", "--max-up", "200Mbit")
+	out := f.ok("limits")
+	if strings.Contains(out, "No limits") || !strings.Contains(out, "location ams1/r1") || !strings.Contains(out, "unlimited  23.8 MiB/s") {
+		t.Errorf("beside the limits of nodes: %s", out)
+	}
+	if all := decode[controlList](f, f.ok("limits", "--json")).Ceilings; len(all) != 1 || *all[0].MaxUp != 25e6 {
+		t.Errorf("as JSON: %+v", all)
+	}
 	if out := f.ok("links", "set", "ams1/r1", "--max-up", "unlimited"); !strings.Contains(out, "is forgotten") || !said().Cleared {
 		t.Errorf("the last ceiling is taken away: %s", out)
 	}

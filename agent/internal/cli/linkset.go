@@ -71,7 +71,7 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 		return err
 	}
 	return r.print(l, func(w io.Writer) {
-		fmt.Fprintln(w, clean("The link of "+l.Location+" is declared. See: rackswarm links"))
+		fmt.Fprintln(w, clean(linkSaid(said, l)+" See: rackswarm links"))
 		for _, note := range idleCeilings(l) {
 			fmt.Fprintln(w, note)
 		}
@@ -79,6 +79,20 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 			fmt.Fprintln(w, clean(nobodyIn(l.Location)))
 		}
 	})
+}
+
+// linkSaid is a sentence on what flags said of the link l: what it carries, or only its
+// ceilings.
+func linkSaid(said, l api.Link) string {
+	switch {
+	case said.SaysWhatItCarries():
+		return "The link of " + l.Location + " is declared."
+	case said.SaysNothing():
+		return "A ceiling of the link of " + l.Location + " is taken away."
+	case said.MaxUp != nil && said.MaxDown != nil:
+		return "The ceilings of the link of " + l.Location + " are set."
+	}
+	return "The ceiling of the link of " + l.Location + " is set."
 }
 
 // changeTries bounds how often a change starts over because another operator changed

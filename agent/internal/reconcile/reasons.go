@@ -64,7 +64,7 @@ func (r *Reconciler) waitsFor(x *dist, t *transfer, stats *swarmapi.Stats) api.R
 	case stats.Peers == 0:
 		return api.Reason{Code: api.ReasonNoPeer, Message: "it is connected to no peer that takes part", Fix: seedsFix}
 	case x.rec.Status.Phase == api.PhaseManifest:
-		return api.Reason{Code: api.ReasonManifest, Message: fmt.Sprintf("it fetches the manifest from one of %d peers", stats.Peers)}
+		return api.Reason{Code: api.ReasonManifest, Message: "it fetches the manifest from one of " + peerCount(stats.Peers)}
 	case stats.Missing > 0 && stats.Unserved == stats.Missing:
 		return api.Reason{Code: api.ReasonUnserved, Message: fmt.Sprintf("no peer has %d of %d spans that it lacks", stats.Missing, stats.Spans), Fix: seedsFix}
 	case stats.DownBound != swarmapi.Unbound:
@@ -74,7 +74,14 @@ func (r *Reconciler) waitsFor(x *dist, t *transfer, stats *swarmapi.Stats) api.R
 	case len(stats.Top) > 0 && !slices.ContainsFunc(stats.Top, passesOn):
 		return api.Reason{Code: api.ReasonSeeds, Message: "only initial seeders give it anything now", Fix: "wait: other nodes pass on what they get; else raise the seeder's upload limit"}
 	}
-	return api.Reason{Code: api.ReasonFetching, Message: fmt.Sprintf("it fetches from %d peers, and no limit of ours binds", stats.Peers)}
+	return api.Reason{Code: api.ReasonFetching, Message: fmt.Sprintf("it fetches from %s, and no limit of ours binds", peerCount(stats.Peers))}
+}
+
+func peerCount(n int) string {
+	if n == 1 {
+		return "1 peer"
+	}
+	return fmt.Sprintf("%d peers", n)
 }
 
 // direction is what limitReason says of a node's traffic one way.

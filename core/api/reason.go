@@ -1,5 +1,7 @@
 package api
 
+import "time"
+
 // ReasonCode says what keeps a node from having what is wanted, or from having it
 // sooner. Its values are stable, for programs.
 type ReasonCode string
@@ -53,6 +55,8 @@ type NodeExplanation struct {
 	Rate      int64      `json:"rate"`    // bytes per second received
 	Reasons   []Reason   `json:"reasons"` // empty if the node has what is wanted
 	Top       []PeerRate `json:"top"`     // the peers that send most, fastest first
+	// ReportedAt is when the node said this last, by its clock; zero if it never did.
+	ReportedAt time.Time `json:"reported_at,omitzero"`
 }
 
 // Explanation answers GET /v1/distributions/{name}/explain. Without the store only

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +31,7 @@ func (r *run) explainCommand() *cobra.Command {
 		Short: "Say what each node waits for, and which limit binds",
 		Long: `Say for each node of a distribution, or for one, where it is, what it waits for,
 how fast it receives, which limit binds, which peers send it most, and what to do.
+What was changed a second or two ago may not be in a node's report yet: ask again.
 Without the store the agent that is asked answers for its own node.`,
 		Args: takesDistribution, ValidArgsFunction: r.completeExplain,
 		RunE: r.command(func(ctx context.Context, args []string) error {
@@ -48,7 +50,7 @@ Without the store the agent that is asked answers for its own node.`,
 						Fix: "see 'rackswarm status " + args[0] + "' for the nodes"}
 				}
 			}
-			return r.print(e, func(w io.Writer) { writeExplanation(w, e) })
+			return r.print(e, func(w io.Writer) { writeExplanation(w, e, r.now()) })
 		}),
 	}
 }
@@ -67,7 +69,7 @@ func (r *run) completeExplain(cmd *cobra.Command, args []string, begun string) (
 	return r.completeDistribution(cmd, args, begun)
 }
 
-func writeExplanation(w io.Writer, e api.Explanation) {
+func writeExplanation(w io.Writer, e api.Explanation, now time.Time) {
 	if e.StoreDown {
 		fmt.Fprintf(w, "This is what the agent that was asked knows of its own node.\n\n")
 	}
@@ -80,7 +82,10 @@ func writeExplanation(w io.Writer, e api.Explanation) {
 		if n.Phase == api.PhaseInstalled && sendsOnly(n.Reasons) {
 			slow++
 		}
-		writeNodeExplanation(w, n)
+		writeNodeExplanation(w, n, now)
+	}
+	if slices.ContainsFunc(e.Nodes, boundByLink) {
+		fmt.Fprintf(w, "What a link leaves is told in content; rackswarm links tells it on the wire, which is a little more.\n\n")
 	}
 	switch {
 	case slow > 0:
@@ -90,15 +95,23 @@ func writeExplanation(w io.Writer, e api.Explanation) {
 	}
 }
 
+// boundByLink reports whether the link of a location is what a node waits for.
+func boundByLink(n api.NodeExplanation) bool {
+	return slices.ContainsFunc(n.Reasons, func(r api.Reason) bool { return strings.HasPrefix(r.Subject, "uplink of ") })
+}
+
 // sendsOnly reports whether all reasons are why a node sends less than it could.
 func sendsOnly(all []api.Reason) bool {
 	return !slices.ContainsFunc(all, func(r api.Reason) bool { return r.Code != api.ReasonSenderLimit && r.Code != api.ReasonPriority })
 }
 
-func writeNodeExplanation(w io.Writer, n api.NodeExplanation) {
+func writeNodeExplanation(w io.Writer, n api.NodeExplanation, now time.Time) {
 	head := fmt.Sprintf("%s %s: %s, %s of %s", n.Node, place(n.Location), n.Phase, percent(n.BytesDone, n.Bytes), size(n.Bytes))
 	if n.Rate > 0 {
 		head += ", receives " + unit.Rate(n.Rate).String()
+	}
+	if !n.ReportedAt.IsZero() {
+		head += ", reported " + ago(now, n.ReportedAt)
 	}
 	fmt.Fprintln(w, clean(head))
 	for _, reason := range n.Reasons {

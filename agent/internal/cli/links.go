@@ -130,6 +130,7 @@ func writeLinks(w io.Writer, list api.LinkList) {
 			append([]string{"", "down"}, append(linkCells(l.Down, l.Measured), "", onNode(l.Node))...))
 	}
 	table(w, rows)
+	fmt.Fprintln(w, "Rates are on the wire; explain and limits of nodes tell those of content, which are a little lower.")
 	for _, l := range all {
 		if most := ceilings(l); most != "" {
 			fmt.Fprintln(w, clean(most))

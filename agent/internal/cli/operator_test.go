@@ -103,7 +103,7 @@ func TestLimits(t *testing.T) {
 func TestExplainWithoutStore(t *testing.T) {
 	var out strings.Builder
 	writeExplanation(&out, api.Explanation{StoreDown: true, Nodes: []api.NodeExplanation{{Node: "web1", Phase: api.PhaseFetching,
-		Reasons: []api.Reason{{Code: api.ReasonStoreDown, Message: "the store does not answer: timeout; what runs goes on, changes wait"}}}}})
+		Reasons: []api.Reason{{Code: api.ReasonStoreDown, Message: "the store does not answer: timeout; what runs goes on, changes wait"}}}}}, noon)
 	if text := strings.ToLower(out.String()); strings.Count(text, "does not answer") != 1 || !strings.Contains(text, "of its own node") {
 		t.Errorf("it says:\n%s", text)
 	}
@@ -134,10 +134,32 @@ func TestExplain(t *testing.T) {
 	if out := f.ok("explain", "site"); !strings.Contains(out, "2 of 3 nodes have what is wanted; 1 of these could send more to others, see above.") {
 		t.Errorf("of a node that is done, and sends less than it could: %s", out)
 	}
+	f.report("site", "db1", api.PhaseFetching, func(s *api.NodeStatus) {
+		s.Reasons, s.UpdatedAt = []api.Reason{{Code: api.ReasonLimit, Subject: "uplink of ams1/r2", Message: "what it receives is limited"}}, noon.Add(-3*time.Second)
+	})
+	if out := f.ok("explain", "site", "db1"); !strings.Contains(out, "reported 3s ago") || !strings.Contains(out, "What a link leaves is told in content") {
+		t.Errorf("of a node that a link keeps down: %s", out)
+	}
 	f.fails(exitUsage, []string{"NAME: a name is empty"}, "explain", "site", "")
 	f.fails(exitFailed, []string{"db9", "no target"}, "explain", "site", "db9")
 	f.fails(exitFailed, []string{"nothing"}, "explain", "nothing")
 	if out := f.ok("__complete", "explain", "site", ""); !strings.Contains(out, "web2") {
 		t.Errorf("completes %q", out)
+	}
+}
+
+// A node that is to fetch behind a closed window says until when; one that is done does not.
+func TestStatusBehindAClosedWindow(t *testing.T) {
+	t.Parallel()
+	st := api.Status{Distribution: api.Distribution{Name: "site", Windows: []string{"mon-sun 11:00-13:00 0"}},
+		Nodes: []api.NodeStatus{{Node: "a", Phase: api.PhaseFetching}, {Node: "b", Phase: api.PhaseInstalled}}}
+	for at, want := range map[time.Time]string{noon: "lets nothing pass until Fri 13:00 UTC", noon.Add(2 * time.Hour): ""} {
+		shown := atWindows(st, at)
+		if got := remarks(shown.Nodes[0]); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("at %v: %q, want %q", at, got, want)
+		}
+		if got := remarks(shown.Nodes[1]); got != "" || st.Nodes[0].Waiting != "" {
+			t.Errorf("at %v a node that is done: %q", at, got)
+		}
 	}
 }

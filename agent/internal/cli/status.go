@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,9 +31,30 @@ func (r *run) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return r.print(st, func(w io.Writer) { writeStatus(w, st) })
+			return r.print(st, func(w io.Writer) { writeStatus(w, atWindows(st, r.now())) })
 		}),
 	}
+}
+
+// atWindows is a status whose nodes that are to move something say so if the time windows of
+// the distribution let nothing pass at now, and until when.
+func atWindows(st api.Status, now time.Time) api.Status {
+	t, err := st.Distribution.Timetable()
+	if err != nil || !t.Any() || t.At(now, false).Rate > 0 {
+		return st // nodes say themselves what they cannot read
+	}
+	closed := fmt.Sprintf("the window %q lets nothing pass", t.At(now, false).Binding.Text)
+	if until := t.Until(now); until != "" {
+		closed += " until " + until
+	}
+	st.Nodes = slices.Clone(st.Nodes)
+	for i, n := range st.Nodes {
+		switch n.Phase {
+		case api.PhasePending, api.PhaseManifest, api.PhaseFetching:
+			st.Nodes[i].Waiting = closed
+		}
+	}
+	return st
 }
 
 // statusList is printed by status without a name.

@@ -34,6 +34,7 @@ func ExplainNode(n api.NodeStatus) api.NodeExplanation {
 	return api.NodeExplanation{
 		Node: n.Node, Location: n.Location, Phase: n.Phase, BytesDone: n.BytesDone, Bytes: n.BytesTotal, Rate: n.Rate,
 		Reasons: append([]api.Reason{}, n.Reasons...), Top: append([]api.PeerRate{}, n.Top...), // never null
+		ReportedAt: n.UpdatedAt,
 	}
 }
 

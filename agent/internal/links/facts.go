@@ -111,6 +111,12 @@ func (f facts) ceiling(up bool) unit.Rate {
 	return unit.Unlimited
 }
 
+// undeclared reports whether a direction has the floor only as nobody says what it carries,
+// and nobody is to measure that.
+func (f facts) undeclared(up bool) bool {
+	return f.carried() && !f.sensor && f.reading == nil && !f.unreadable && f.capacity(up) == 0
+}
+
 // limited reports whether anything limits a direction.
 func (f facts) limited(up bool) bool { return f.carried() || f.ceiling(up) < unit.Unlimited }
 

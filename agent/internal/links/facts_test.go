@@ -73,6 +73,21 @@ func TestFacts(t *testing.T) {
 	}
 }
 
+// TestWhyALinkHasTheFloor: one that nobody declared is not one that is to be measured.
+func TestWhyALinkHasTheFloor(t *testing.T) {
+	t.Parallel()
+	m := &Manager{cfg: Config{Policy: bandwidth.DefaultPolicy()}}
+	for want, f := range map[string]facts{
+		"uplink of ams, up: 976.6 KiB/s, the floor, as nobody says what it carries": {file: &Link{Down: mbit}},
+		"uplink of ams, up: 976.6 KiB/s, as its use is not known yet":               {file: &Link{Down: mbit}, sensor: true},
+	} {
+		f.location = "ams"
+		if got := m.status(0, f, nil).Up.Why; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // TestReadingsGrowOld here, too, while the store does not answer.
 func TestReadingsGrowOld(t *testing.T) {
 	t.Parallel()

@@ -85,6 +85,9 @@ func (m *Manager) statusOf(now unit.Time, f facts, up bool, used unit.Rate) api.
 	b := f.budget(now, m.cfg.Policy, up)
 	d := api.LinkDirection{Capacity: int64(f.capacity(up)), Ours: int64(used), Budget: api.BudgetOf(b.Rate),
 		Reason: string(b.Binding.Reason), Why: b.Binding.String()}
+	if b.Binding.Reason == bandwidth.Unmeasured && f.undeclared(up) {
+		d.Why = fmt.Sprintf("uplink of %s, %s: %s, the floor, as nobody says what it carries", f.location, b.Binding.Direction(), b.Rate)
+	}
 	if f.reading != nil {
 		d.Others = int64(pick(up, f.reading.UpOthers, f.reading.DownOthers))
 	}
@@ -116,9 +119,9 @@ func missing(f facts, now unit.Time) (all []api.LinkWarning) {
 		warn(bandwidth.FaultSilent, "nobody has measured it yet: "+fix)
 	case f.reading != nil && len(f.reading.Warnings) == 0 && f.age(now) > silentFor:
 		warn(bandwidth.FaultSilent, fmt.Sprintf("nobody has measured it for %v: %s", f.age(now).Round(time.Second), fix)+howToGiveUp(f, now))
-	case f.reading == nil && f.carried() && !f.unreadable:
+	case f.reading == nil:
 		for _, up := range []bool{true, false} {
-			if f.capacity(up) == 0 {
+			if f.undeclared(up) {
 				warn(bandwidth.FaultCapacity, "nobody says what it carries "+pick(up, "up", "down")+": do so in links of agent.yaml, or with rackswarm links set")
 			}
 		}

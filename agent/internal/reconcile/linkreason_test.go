@@ -52,3 +52,11 @@ func TestReasonsOfLinks(t *testing.T) {
 		}
 	}
 }
+
+func TestPeersAreCounted(t *testing.T) {
+	for n, want := range map[int]string{1: "1 peer", 2: "2 peers"} {
+		if got := peerCount(n); got != want {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+}

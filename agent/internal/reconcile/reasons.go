@@ -155,7 +155,7 @@ func linkReason(b bandwidth.Binding, d direction) api.Reason {
 		reason.Fix = outerFix
 	}
 	if ofUplink(b) && (unmeasured(b.Reason) || unmeasured(b.By)) {
-		reason.Fix = "have the link measured again: what is wrong with that says rackswarm links"
+		reason.Fix = "have the link measured again, or say what it carries if nobody does: what is missing says rackswarm links"
 	}
 	if ofUplink(b) && (b.Reason == bandwidth.Group || b.By == bandwidth.Group) {
 		reason.Fix = fmt.Sprintf("wait, or raise the limit: rackswarm links set %s --max-%s RATE", b.Hop.Location, b.Direction())

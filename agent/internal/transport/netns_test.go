@@ -24,18 +24,29 @@ type shapedLink struct {
 	toAddress         net.IP
 }
 
+// routerMAC is the address of what is between the hosts. They send all packets to it, and
+// it routes them: a bridge would leave them with the socket that sent them, which holds
+// back what is behind while they wait in a queue that is not its host's.
+const routerMAC = "02:00:00:00:00:fe"
+
 const queueOfLink = 50 * time.Millisecond
 
 func newShapedLink(t testing.TB, rate unit.Rate) *shapedLink {
 	t.Helper()
 	l := &shapedLink{newNamespace(t), newNamespace(t), newNamespace(t), net.IPv4(10, 77, 0, 2)}
-	l.between.run(t, "ip", "link add br0 type bridge", "link set dev br0 up",
+	l.between.run(t, "ip", "link add br0 address "+routerMAC+" type bridge", "link set dev br0 up", "address add 10.77.0.254/24 dev br0",
 		"link add name a type veth peer name eth0 netns "+l.from.path(),
 		"link add name b type veth peer name eth0 netns "+l.to.path(),
 		"link set dev a master br0 up", "link set dev b master br0 up")
 	for i, host := range []*namespace{l.from, l.to} {
-		host.run(t, "ip", "link set dev lo up", fmt.Sprintf("address add 10.77.0.%d/24 dev eth0", i+1), "link set dev eth0 up")
+		host.run(t, "ip", "link set dev lo up", fmt.Sprintf("address add 10.77.0.%d/24 dev eth0", i+1), "link set dev eth0 up",
+			fmt.Sprintf("neighbour replace 10.77.0.%d lladdr %s dev eth0 nud permanent", 2-i, routerMAC))
 	}
+	l.between.do(t, func() error {
+		return errors.Join(os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0),
+			os.WriteFile("/proc/sys/net/ipv4/conf/all/send_redirects", []byte("0"), 0),
+			os.WriteFile("/proc/sys/net/ipv4/conf/br0/send_redirects", []byte("0"), 0))
+	})
 	l.shape(t, rate)
 	return l
 }

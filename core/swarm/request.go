@@ -52,12 +52,16 @@ func (s *Swarm) Wants(now unit.Time) []bool {
 }
 
 // Offers says whether a peer lacks something that is here, by how many uplinks of
-// our own locations lie between us.
+// our own locations lie between us. An initial seeder leaves it to its neighbours, if it
+// has any, to bring things out.
 func (s *Swarm) Offers() []bool {
 	offers := make([]bool, s.cfg.Location.Depth()+1)
 	for _, p := range s.list {
-		if p.isMuted() {
-			continue // what it has is not known
+		if p.isMuted() { // what it has is not known
+			continue
+		}
+		if s.cfg.Initial && s.cfg.Strategy.Stealing && s.relayed(p) {
+			continue
 		}
 		for i := 0; i < len(s.have) && !offers[p.uplinks]; i++ {
 			offers[p.uplinks] = s.have[i]&^p.have[i] != 0

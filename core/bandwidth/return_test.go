@@ -1,6 +1,7 @@
 package bandwidth
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -94,6 +95,7 @@ func TestUsersNeverExceedTheLink(t *testing.T) {
 		n := rapid.IntRange(1, turns).Draw(t, "users")
 		whole := unit.Rate(rapid.SampledFrom([]int64{125e3, 1e6, 1e9}).Draw(t, "budget"))
 		c := newCompany(n, whole)
+		c.lossy = rapid.Bool().Draw(t, "lossy")
 		most := whole + unit.Rate(n)*(FloorOf(c.fleet.Binding.Capacity)+1)
 		for range rapid.IntRange(1, 30).Draw(t, "events") {
 			m := c.users[rapid.IntRange(0, n-1).Draw(t, "who")]
@@ -107,4 +109,29 @@ func TestUsersNeverExceedTheLink(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Who waits for its share moves nothing until it has it: that is no sign that it is held
+// back elsewhere. It is held back when it has had its share for a while.
+func TestWhoJoinsIsNotStalled(t *testing.T) {
+	const whole = 10e6
+	c := newCompany(2, whole)
+	first, second := c.users[0], c.users[1]
+	first.wants = 50e6
+	c.run(3*time.Second, nil)
+	second.wants = 50e6
+	c.run(interval, nil)
+	second.stuck = true // its next block is larger than what the floor has room for
+	stalled := func() bool { return slices.ContainsFunc(second.uses[:], func(x rankUse) bool { return x.stalled }) }
+	for second.budget.Rate < 3e6 {
+		c.run(interval, nil)
+	}
+	c.run(interval, nil)
+	if stalled() {
+		t.Errorf("at %v it counts as stalled, of %v", time.Duration(c.now), second.budget.Rate)
+	}
+	c.run(2*interval, nil)
+	if !stalled() {
+		t.Errorf("at %v it counts as moving, with %v", time.Duration(c.now), second.budget.Rate)
+	}
 }

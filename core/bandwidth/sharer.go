@@ -10,7 +10,7 @@ import (
 // with others, who decide for themselves from the same claims, which everybody
 // hears of a little later. A share that shrinks does so at once. One that grows
 // because its node wants more does so only after two intervals, in which the
-// others hear of it and shrink.
+// others hear of it and shrink, or at once if there are none: see Alone.
 //
 // The rule: of its own demand a node counts the least of the last two intervals,
 // of everybody else's the last that it has read. So, if every node decides at
@@ -94,6 +94,16 @@ func (s *Sharer) Read(now unit.Time, claims []Claim) {
 		others[key] = h
 	}
 	s.others = others
+}
+
+// Alone notes that of what the node publishes nobody else has to hear: no other claim
+// could be read when it was published, and nobody may have a share by one that is lost.
+// Who publishes one from now on reads this node's first. The claims count at once.
+func (s *Sharer) Alone(now unit.Time) {
+	for i := range s.own {
+		s.own[i].settle(now, s.window())
+		s.began[i] = min(s.began[i], now.Add(-s.window()))
+	}
 }
 
 // Share is what the node may use now, for all ranks together, when the fleet may
@@ -185,6 +195,13 @@ func (c *course) set(now unit.Time, window time.Duration, r unit.Rate) {
 	}
 	if len(c.steps) == 0 || c.last() != r {
 		c.steps = append(c.steps, step{now, r})
+	}
+}
+
+// settle makes the rate that was set last that of all of the window.
+func (c *course) settle(now unit.Time, window time.Duration) {
+	if n := len(c.steps); n > 0 {
+		c.steps = []step{{min(c.steps[n-1].at, now.Add(-window)), c.steps[n-1].rate}}
 	}
 }
 

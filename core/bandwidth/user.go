@@ -1,6 +1,7 @@
 package bandwidth
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/topo"
@@ -59,7 +60,8 @@ type rankUse struct {
 	moved    []tally // of the time that a use is the mean of, the oldest first
 	demand   unit.Rate
 	active   unit.Time // when something was wanted or moved last
-	flowed   unit.Time // when something was moved last
+	flowed   unit.Time // when something was moved last, or the share grew
+	share    unit.Rate // that there was at the last claims
 	flows    bool      // it was, since something is wanted
 	stalled  bool      // and is not any more, see noteStall
 }
@@ -102,8 +104,13 @@ func (x *rankUse) end() { x.moved, x.flows, x.stalled = x.moved[len(x.moved)-1:]
 
 // noteStall notes that a rank that wants something, and had begun to move it, has moved
 // nothing for quietAfter, though its share had room for some blocks. It is stalled until
-// something is moved again.
+// something is moved again. With a share that has more than doubled the time begins anew:
+// what it has room for is asked for only now.
 func (x *rankUse) noteStall(now unit.Time, share unit.Rate) {
+	if share/2 > x.share {
+		x.flowed = now
+	}
+	x.share = share
 	if quiet := now.Sub(x.flowed); x.wants && x.flows && quiet >= quietAfter && share.In(quiet) >= someBlocks {
 		x.stalled = true
 	}
@@ -184,14 +191,24 @@ func (u *User) Claims(now unit.Time, capacity unit.Rate) (all []Claim) {
 
 // Heard notes that others can read own from now on, for ClaimLife, and what all
 // claim. That own is empty is something that others know of the node, too. Who was
-// not heard for so long begins anew: to others it is a newcomer.
-func (u *User) Heard(now unit.Time, own, all []Claim) {
+// not heard for so long begins anew: to others it is a newcomer. Complete says that
+// nobody has a share whose claim is not in all, as it stood when own was told: who
+// finds none but its own there has nobody to wait for.
+func (u *User) Heard(now unit.Time, own, all []Claim, complete bool) {
 	if !u.isTold(now) {
 		u.sharer = NewSharer(u.self, u.interval)
 	}
 	u.told, u.ever = now, true
 	u.sharer.Publish(now, own)
 	u.sharer.Read(now, all)
+	if complete && !u.others(all) {
+		u.sharer.Alone(now)
+	}
+}
+
+// others reports whether anybody else wants something.
+func (u *User) others(all []Claim) bool {
+	return slices.ContainsFunc(all, func(c Claim) bool { return c.Node != u.self && c.Demand > 0 })
 }
 
 // isTold reports whether others can read what the node claims.

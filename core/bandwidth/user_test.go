@@ -15,7 +15,14 @@ type company struct {
 	now   unit.Time
 	fleet Budget
 	users []*member
-	board map[unit.NodeID][]Claim
+	board map[unit.NodeID]told
+	lossy bool // what is on the board may not be all
+}
+
+// told is what a node claimed, and when.
+type told struct {
+	claims []Claim
+	at     unit.Time
 }
 
 type member struct {
@@ -32,7 +39,7 @@ type member struct {
 const turns = 5 // in each interval
 
 func newCompany(n int, budget unit.Rate) *company {
-	c := &company{board: map[unit.NodeID][]Claim{}}
+	c := &company{board: map[unit.NodeID]told{}}
 	c.fleet = NewBudget(Binding{Reason: Reserve, Hop: topo.Hop{Location: "ams/r1", Up: true}, Rate: budget, Capacity: budget * 5 / 4})
 	for i := range n {
 		m := &member{User: NewUser(unit.NodeID(fmt.Sprint("n", i)), interval)}
@@ -65,12 +72,14 @@ func (c *company) turn(m *member) {
 	m.Observe(c.now, m.rank, m.wants > m.rate, m.moved)
 	own := m.Claims(c.now, c.fleet.Binding.Capacity)
 	if !m.deaf {
-		c.board[m.self] = own
+		c.board[m.self] = told{own, c.now}
 		var all []Claim
-		for _, claims := range c.board {
-			all = append(all, claims...)
+		for _, x := range c.board {
+			if c.now.Sub(x.at) < ClaimLife {
+				all = append(all, x.claims...)
+			}
 		}
-		m.Heard(c.now, own, all)
+		m.Heard(c.now, own, all, !c.lossy)
 	}
 	m.budget = m.Budget(c.now, c.fleet)
 	if m.rate = min(m.wants, m.budget.Rate); m.stuck {
@@ -123,6 +132,44 @@ func TestUsersShareALink(t *testing.T) {
 	c.run(3*time.Second, never)
 	if w := wire(c.users[0].rate); w < whole*95/100 {
 		t.Errorf("who is urgent has %v", w)
+	}
+}
+
+// Whose claim is the only one has the whole link at once: all who claim something after
+// it read of it first, and wait. Where claims may be lost it has to be heard first, too.
+func TestWhoIsAloneNeedNotBeHeardFirst(t *testing.T) {
+	const whole = 10e6
+	c := newCompany(2, whole)
+	floor := FloorOf(c.fleet.Binding.Capacity)
+	first, second := c.users[0], c.users[1]
+	first.wants = 50e6
+	c.run(interval, nil)
+	if w := wire(first.rate); w < whole*99/100 {
+		t.Errorf("the only one may move %v of %v: %v", w, c.fleet.Rate, first.budget.Binding)
+	}
+	second.wants = 50e6
+	c.run(2*interval, func(all unit.Rate) {
+		if wire(all) > whole+floor {
+			t.Errorf("at %v both move %v of %v", time.Duration(c.now), wire(all), c.fleet.Rate)
+		}
+		if w := wire(second.rate); w > floor {
+			t.Errorf("at %v who came second moves %v: %v", time.Duration(c.now), w, second.budget.Binding)
+		}
+	})
+	c.run(2*interval, nil)
+	if w := wire(second.rate); w < whole*45/100 {
+		t.Errorf("who came second gets %v: %v", w, second.budget.Binding)
+	}
+	c = newCompany(1, whole)
+	c.lossy, c.users[0].wants = true, 50e6
+	c.run(2*interval, func(all unit.Rate) {
+		if wire(all) > floor {
+			t.Errorf("at %v it moves %v, and nobody knows who else does", time.Duration(c.now), wire(all))
+		}
+	})
+	c.run(2*interval, nil)
+	if w := wire(c.users[0].rate); w < whole*99/100 {
+		t.Errorf("who was heard has %v", w)
 	}
 }
 

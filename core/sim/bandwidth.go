@@ -176,8 +176,8 @@ func (u *shared) exchange(h *host) {
 		}
 	}, func() {
 		u.claiming = claiming
-		u.up.Heard(s.now, up, allUp)
-		u.down.Heard(s.now, down, allDown)
+		u.up.Heard(s.now, up, allUp, true)
+		u.down.Heard(s.now, down, allDown, true)
 	})
 }
 

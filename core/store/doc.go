@@ -27,7 +27,7 @@
 //	{limits}:records               hash   name → api.Limit
 //	{links}:records                hash   location → LinkRecord, also of what was taken back
 //	{links}:readings               hash   location → "<measured, ms> <LinkReading>"
-//	{link/<location>}:claims       hash   node → "<claimed, ms> <LinkClaim>", gone a minute after the last
+//	{link/<location>}:claims       hash   node → "<claimed, ms> <LinkClaim>", "" → "<kept since, ms> <asked for, ms>", gone a minute after the last
 //	{runs}:records                 hash   ID → "<generation> <api.Run>", without reports of its parts
 //	{runs}:reports:<ID>            hash   node → api.PartReport, deleted with the run
 //	{lease/<name>}                 string owner, expires with the lease

@@ -35,6 +35,9 @@ type LinkAnswer struct {
 	// Claims are sorted by node, and younger than a minute. One that does not decode is
 	// left out.
 	Claims map[unit.Location][]LinkClaim
+	// Kept is for how long the claims of each of these links have been kept without a
+	// break: who has told one since, and told it again in time, is in Claims.
+	Kept map[unit.Location]time.Duration
 	// Troubles are the errors of links whose claims could not be had. Each is part of the
 	// error of AskLinks, too.
 	Troubles map[unit.Location]error
@@ -65,11 +68,11 @@ func (s *Store) AskLinks(ctx context.Context, q LinkQuery) (a LinkAnswer, err er
 		}
 		err, replies = s.wrap(err, "ask what is known of links"), replies[1:]
 	}
-	a.Claims, a.Troubles = map[unit.Location][]LinkClaim{}, map[unit.Location]error{}
+	a.Claims, a.Kept, a.Troubles = map[unit.Location][]LinkClaim{}, map[unit.Location]time.Duration{}, map[unit.Location]error{}
 	for i, l := range places {
 		reply, errClaims := replies[i].StringSlice()
 		if errClaims == nil {
-			a.Claims[l] = decodeClaims(ctx, l, reply)
+			a.Claims[l], a.Kept[l] = decodeClaims(ctx, l, reply)
 			continue
 		}
 		a.Troubles[l] = s.wrap(errClaims, "exchange claims on the link of %s", l)
@@ -113,7 +116,7 @@ func (s *Store) claimsCalls(q LinkQuery) (calls []call, places []unit.Location, 
 // claimsCall reads the claims on a link, after that of a node was replaced; "" is no
 // node.
 func (s *Store) claimsCall(l unit.Location, node, record string) call {
-	return call{linkClaim, []string{s.keys.claims(l)}, []any{node, record, keepClaims.Milliseconds()}}
+	return call{linkClaim, []string{s.keys.claims(l)}, []any{node, record, keepClaims.Milliseconds(), claimsBreak.Milliseconds()}}
 }
 
 // decodeFacts decodes what the script returned: the time now in ms, then location,
@@ -166,11 +169,21 @@ func decodeReading(ctx context.Context, now, place, text string) *LinkReading {
 	return &LinkReading{Location: unit.Location(place), Unreadable: true}
 }
 
-func decodeClaims(ctx context.Context, l unit.Location, reply []string) []LinkClaim {
-	all := decodeAged(ctx, "claim on the link of "+string(l)+" by", reply, func(c LinkClaim) string { return string(c.Node) },
+// decodeClaims decodes the time now in ms, since when claims have been kept, and the
+// claims as decodeAged does.
+func decodeClaims(ctx context.Context, l unit.Location, reply []string) (all []LinkClaim, kept time.Duration) {
+	if len(reply) < 2 {
+		return nil, 0
+	}
+	now, _ := strconv.ParseInt(reply[0], 10, 64)
+	if since, err := strconv.ParseInt(reply[1], 10, 64); err == nil {
+		kept = apart(now, since)
+	}
+	reply = slices.Concat(reply[:1], reply[2:])
+	all = decodeAged(ctx, "claim on the link of "+string(l)+" by", reply, func(c LinkClaim) string { return string(c.Node) },
 		func(c *LinkClaim, age time.Duration) { c.Age = age })
 	slices.SortFunc(all, func(a, b LinkClaim) int { return cmp.Compare(a.Node, b.Node) })
-	return all
+	return all, kept
 }
 
 // decodeAged decodes what a script returned of a hash whose values are "<ms> <JSON>":

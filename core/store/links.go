@@ -82,6 +82,9 @@ type LinkClaim struct {
 const (
 	// keepClaims is for those who compare what was moved with a device's counters.
 	keepClaims = time.Minute
+	// claimsBreak is after how long without a question some claims may have been lost, as
+	// in a server that started again from what it had saved.
+	claimsBreak = 3 * time.Second
 )
 
 // PutLink creates or replaces what an operator says of l.Location. Watchers hear of it.

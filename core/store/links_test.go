@@ -50,6 +50,53 @@ func TestLinksOfAClockPutBack(t *testing.T) {
 	}
 }
 
+// Who finds no claim but its own has to know that none was lost: it was asked for them
+// all the while, by whom ever.
+func TestClaimsAreKeptWithoutABreak(t *testing.T) {
+	t.Parallel()
+	s, setClock := openWithClock(t)
+	const place = unit.Location("ams/r1")
+	lose := func() {
+		if err := s.client.Del(t.Context(), s.keys.claims(place)).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		at     time.Duration
+		before func()
+		want   time.Duration
+	}{
+		{at: 0, want: 0},
+		{at: 2 * time.Second, want: 2 * time.Second},
+		{at: 4 * time.Second, want: 4 * time.Second},
+		{at: 4*time.Second + claimsBreak, want: 0},
+		{at: 8 * time.Second, want: time.Second},
+		{at: 9 * time.Second, before: lose, want: 0},
+		{at: 11 * time.Second, want: 2 * time.Second},
+		{at: 11*time.Second - time.Hour, want: 0}, // the clock was put back
+		{at: 12*time.Second - time.Hour, want: time.Second},
+	} {
+		if c.before != nil {
+			c.before()
+		}
+		setClock(c.at)
+		q := LinkQuery{Claims: []unit.Location{place}}
+		if c.at%(2*time.Second) == 0 {
+			q = LinkQuery{Own: map[unit.Location]LinkClaim{place: {Node: "a"}}}
+		}
+		answer, err := s.AskLinks(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept := answer.Kept[place]; kept != c.want {
+			t.Errorf("at %v they have been kept for %v, not %v", c.at, kept, c.want)
+		}
+		if all := answer.Claims[place]; len(all) > 0 && all[0].Node != "a" {
+			t.Errorf("at %v: %+v", c.at, all)
+		}
+	}
+}
+
 // TestTimesThatCannotBe are so far apart that there is room to add to it.
 func TestTimesThatCannotBe(t *testing.T) {
 	t.Parallel()

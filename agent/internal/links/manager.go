@@ -116,16 +116,44 @@ func (m *Manager) Run(ctx context.Context) {
 	for _, s := range m.cfg.Sources {
 		asking.Go(func() { m.attend(ctx, s) })
 	}
-	ticker := time.NewTicker(bandwidth.ClaimEvery)
+	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	for {
-		m.turn(ctx)
+	for last := unit.Time(0); ; {
+		switch now := m.now(); {
+		case last == 0 || now.Sub(last) >= bandwidth.ClaimEvery-lookEvery/2 || m.begins():
+			last = now
+			m.turn(ctx)
+		case m.joins():
+			m.decide(now)
+			m.apply()
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
 	}
+}
+
+// lookEvery is how often it is looked between turns whether something begins: a
+// transfer has the floor until then.
+const lookEvery = 50 * time.Millisecond
+
+// begins reports whether something is wanted of an uplink of which nothing was.
+func (m *Manager) begins() bool {
+	return slices.ContainsFunc(m.cfg.Swarm.Demand(), func(d node.HopDemand) bool {
+		i := d.Hop - 1
+		return d.Wants && i >= 0 && i < len(m.uplinks) && !m.uplinks[i].direction(d.Up).Active()
+	})
+}
+
+// joins reports whether this node's claim on an uplink is still to be heard by others.
+func (m *Manager) joins() bool {
+	return slices.ContainsFunc(m.uplinks, func(u *uplink) bool {
+		return slices.ContainsFunc([]direction{u.down, u.up}, func(d direction) bool {
+			return d.Active() && m.budgets[d.hop].Binding.Reason == bandwidth.Joining
+		})
+	})
 }
 
 // turn looks at what is wanted and moved, tells others, and sets the budgets anew.

@@ -45,7 +45,7 @@ func (m *Manager) query(ctx context.Context, q store.LinkQuery, turns map[*uplin
 	}
 	for u, t := range turns {
 		if all, ok := answer.Claims[u.location]; ok {
-			u.heard(m.now(), t, all)
+			u.heard(m.now(), t, all, answer.Kept[u.location])
 		}
 	}
 	return err

@@ -2,6 +2,7 @@ package links
 
 import (
 	"reflect"
+	"time"
 
 	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/store"
@@ -76,17 +77,26 @@ func (u *uplink) news(t turn) bool {
 	return len(t.up)+len(t.down) > 0 || !reflect.DeepEqual(t.record, u.said)
 }
 
-// heard takes the claims of all nodes, as they stood when this node's were told.
-func (u *uplink) heard(now unit.Time, t turn, all []store.LinkClaim) {
+// settledFor is for how long claims have to have been kept for who has a share to be
+// among them: a node has the floor when it has told none for ClaimLife, and what it told
+// it may have taken for told exchangeTimeout later.
+const settledFor = bandwidth.ClaimLife + exchangeTimeout
+
+// heard takes the claims of all nodes, as they stood when this node's were told, and for
+// how long they have been kept.
+func (u *uplink) heard(now unit.Time, t turn, all []store.LinkClaim, kept time.Duration) {
 	u.said = t.record
 	var up, down []bandwidth.Claim
+	complete := kept >= settledFor
 	for _, c := range all {
 		if c.Age < bandwidth.ClaimLife {
 			up, down = append(up, claimsOf(c.Node, c.Up)...), append(down, claimsOf(c.Node, c.Down)...)
+		} else if c.Age < settledFor && c.Node != u.self {
+			complete = complete && len(c.Up)+len(c.Down) == 0
 		}
 	}
-	u.up.Heard(now, t.up, up)
-	u.down.Heard(now, t.down, down)
+	u.up.Heard(now, t.up, up, complete)
+	u.down.Heard(now, t.down, down, complete)
 }
 
 func claimsOf(node unit.NodeID, demands map[string]unit.Rate) (all []bandwidth.Claim) {

@@ -12,10 +12,9 @@ const (
 	// and heldOften the part of the looks at which it is, from which room is made.
 	heldOver  = 200 * time.Millisecond
 	heldOften = 0.5
-	// halvesIn halves the pace in about 0.7 s, doublesIn takes as long again and half to
-	// double it.
-	halvesIn  = time.Second
-	doublesIn = 1500 * time.Millisecond
+	// fallsIn and risesIn are the times in which the pace changes by a factor of e.
+	fallsIn = time.Second
+	risesIn = 1500 * time.Millisecond
 	// yieldLeast is the part of an equal share of what the host sends that is left to
 	// each connection that stays inside.
 	yieldLeast = 0.5
@@ -32,8 +31,9 @@ const (
 // A Yield is owned by one goroutine; times must not go back.
 type Yield struct {
 	at   unit.Time
-	held float64 // part of the looks of late
-	pace float64 // 0 while there is none
+	held float64   // part of the looks of late
+	pace float64   // 0 while there is none
+	peak unit.Rate // of all together, since there is one
 }
 
 // YieldLook is what is seen of a host's connections at a time. Rates are of payload.
@@ -44,13 +44,14 @@ type YieldLook struct {
 	Held bool
 	// Inside is the rate of the fastest that stays, Total of all together.
 	Inside, Total unit.Rate
-	// Connections is how many send.
-	Connections int
+	// Leaving is how many leave it, Connections how many send in all.
+	Leaving, Connections int
 }
 
 // Pace takes a look into account and returns what each connection that stays inside
-// may send: unit.Unlimited while there is enough for all, and at least half of an
-// equal share of what the host sends.
+// may send: unit.Unlimited while there is enough for all or nothing leaves, and at least
+// half of an equal share of the most that the host has sent since it makes room: if that
+// is for nothing, they lose no more.
 func (y *Yield) Pace(l YieldLook) unit.Rate {
 	passed := min(l.At.Sub(y.at), heldOver)
 	y.at = l.At
@@ -59,13 +60,15 @@ func (y *Yield) Pace(l YieldLook) unit.Rate {
 		y.held += 1 - math.Exp(-passed.Seconds()/heldOver.Seconds())
 	}
 	switch {
+	case l.Leaving == 0:
+		y.held, y.pace = 0, 0
 	case y.held >= heldOften:
 		if y.pace == 0 {
-			y.pace = float64(l.Inside)
+			y.pace, y.peak = float64(l.Inside), 0
 		}
-		y.pace *= math.Exp(-passed.Seconds() / halvesIn.Seconds())
+		y.pace *= math.Exp(-passed.Seconds() / fallsIn.Seconds())
 	case y.pace > 0:
-		y.pace *= math.Exp(passed.Seconds() / doublesIn.Seconds())
+		y.pace *= math.Exp(passed.Seconds() / risesIn.Seconds())
 		if y.pace > yieldEnds*float64(l.Inside) {
 			y.pace = 0
 		}
@@ -73,6 +76,7 @@ func (y *Yield) Pace(l YieldLook) unit.Rate {
 	if y.pace == 0 {
 		return unit.Unlimited
 	}
-	y.pace = max(y.pace, yieldLeast*float64(l.Total)/float64(max(l.Connections, 1)), 1)
+	y.peak = max(y.peak, l.Total)
+	y.pace = max(y.pace, yieldLeast*float64(y.peak)/float64(max(l.Connections, 1)), 1)
 	return unit.Rate(y.pace)
 }

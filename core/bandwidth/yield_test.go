@@ -49,7 +49,7 @@ func (l *ownLink) look() (outside, inside []unit.Rate) {
 	}
 	got := alike(l.whole, wants)
 	outside, inside = got[:len(l.outside)], got[len(l.outside):]
-	seen := YieldLook{At: l.now, Connections: len(got)}
+	seen := YieldLook{At: l.now, Leaving: leaving(outside), Connections: len(got)}
 	for i, r := range got {
 		seen.Total += r
 		if i < len(l.outside) {
@@ -61,6 +61,16 @@ func (l *ownLink) look() (outside, inside []unit.Rate) {
 	l.most = l.yield.Pace(seen)
 	l.now = l.now.Add(20 * time.Millisecond)
 	return outside, inside
+}
+
+// leaving is how many move something.
+func leaving(outside []unit.Rate) (n int) {
+	for _, r := range outside {
+		if r > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // run looks for a time and returns the mean rates of the last third.
@@ -118,7 +128,7 @@ func TestYieldEnds(t *testing.T) {
 		t.Fatal("nobody made room")
 	}
 	l.outside[0] = 0
-	l.run(5 * time.Second)
+	l.run(100 * time.Millisecond)
 	if l.most != unit.Unlimited {
 		t.Errorf("nothing leaves, and those inside may have %v", l.most)
 	}
@@ -129,9 +139,24 @@ func TestAMomentIsNoReasonToYield(t *testing.T) {
 	var y Yield
 	for i := range 200 {
 		now := unit.Time(i) * unit.Time(20*time.Millisecond)
-		if r := y.Pace(YieldLook{At: now, Held: i%3 == 0, Inside: 3e6, Total: 12e6, Connections: 4}); r != unit.Unlimited {
+		if r := y.Pace(YieldLook{At: now, Held: i%3 == 0, Inside: 3e6, Total: 12e6, Leaving: 1, Connections: 4}); r != unit.Unlimited {
 			t.Fatalf("at look %d those inside may have %v", i, r)
 		}
+	}
+}
+
+// What leaves may be held by something else, such as the peer: those inside then make room
+// for nothing, and keep half of what they had.
+func TestYieldForNothingCostsHalf(t *testing.T) {
+	var y Yield
+	inside := unit.Rate(30e6)
+	for i := range 1000 {
+		now := unit.Time(i) * unit.Time(20*time.Millisecond)
+		r := y.Pace(YieldLook{At: now, Held: true, Inside: inside, Total: 3*inside + 1e6, Leaving: 1, Connections: 4})
+		inside = min(30e6, r)
+	}
+	if inside < 11e6 {
+		t.Errorf("who stays has %v of 30 MB/s", inside)
 	}
 }
 
@@ -144,7 +169,7 @@ func TestYieldTakesAtMostHalf(t *testing.T) {
 		for range rapid.IntRange(1, 100).Draw(t, "looks") {
 			now += unit.Time(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "later"))
 			l := YieldLook{At: now, Held: rapid.Bool().Draw(t, "held"), Inside: rate.Draw(t, "inside"),
-				Total: rate.Draw(t, "total"), Connections: rapid.IntRange(0, 100).Draw(t, "connections")}
+				Total: rate.Draw(t, "total"), Leaving: rapid.IntRange(0, 3).Draw(t, "leaving"), Connections: rapid.IntRange(0, 100).Draw(t, "connections")}
 			if r := y.Pace(l); r < l.Total/unit.Rate(2*max(l.Connections, 1)) || r < 1 {
 				t.Fatalf("%+v: %v", l, r)
 			}

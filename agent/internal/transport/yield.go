@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,6 +47,7 @@ func (p *pacer) makeRoom(now time.Time) {
 		look.Total += unit.Rate(s.flow.rate)
 		look.Connections++
 		if s.uplinks > 0 {
+			look.Leaving++
 			outside = append(outside, s)
 			continue
 		}
@@ -68,7 +70,7 @@ func (p *pacer) makeRoom(now time.Time) {
 // has a pace of its own does not: it is to wait.
 func anyHeld(connections []*paced) bool {
 	for _, s := range connections {
-		if s.set < unit.Unlimited {
+		if s.set < unit.Unlimited || s.conn.socket.pacesItself() {
 			continue
 		}
 		if info, err := s.conn.socket.info(); err == nil && stands(info) {
@@ -78,16 +80,25 @@ func anyHeld(connections []*paced) bool {
 	return false
 }
 
+// pacesItself reports whether the connection's congestion control sets a pace, as BBR
+// does: its window is never full.
+func (s *socket) pacesItself() (does bool) {
+	err := s.control(func(fd int) error {
+		name, err := unix.GetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION)
+		does = strings.HasPrefix(name, "bbr")
+		return err
+	})
+	return does || err != nil
+}
+
 // stands reports whether the kernel has data for which the peer and the network have
 // room, and does not send them: it gives to an interface what that takes at once, of
-// each connection about a millisecond's worth (TCP small queues).
+// each connection about a millisecond's worth (TCP small queues). What the peer has room
+// for Linux tells since 5.4; before, nothing is known to stand in line.
 func stands(info *unix.TCPInfo) bool {
-	if info.Ca_state != 0 || info.Notsent_bytes < 2*info.Snd_mss {
+	if info.Ca_state != 0 || info.Snd_mss == 0 || info.Notsent_bytes < 2*info.Snd_mss {
 		return false
 	}
-	window := info.Snd_cwnd
-	if info.Snd_wnd > 0 && info.Snd_mss > 0 { // since Linux 5.4
-		window = min(window, info.Snd_wnd/info.Snd_mss)
-	}
+	window := min(info.Snd_cwnd, info.Snd_wnd/info.Snd_mss)
 	return info.Unacked < window-window/4
 }

@@ -82,6 +82,9 @@ func (b Binding) Direction() string {
 func (b Binding) why() string {
 	switch b.Reason {
 	case Unmeasured:
+		if b.Capacity == 0 {
+			return "what it carries is not known"
+		}
 		return "its use is not known yet"
 	case Stale:
 		return fmt.Sprintf("its use was last measured %s ago", b.Age.Round(100*time.Millisecond))

@@ -79,7 +79,7 @@ func TestWhyALinkHasTheFloor(t *testing.T) {
 	m := &Manager{cfg: Config{Policy: bandwidth.DefaultPolicy()}}
 	for want, f := range map[string]facts{
 		"uplink of ams, up: 976.6 KiB/s, the floor, as nobody says what it carries": {file: &Link{Down: mbit}},
-		"uplink of ams, up: 976.6 KiB/s, as its use is not known yet":               {file: &Link{Down: mbit}, sensor: true},
+		"uplink of ams, up: 976.6 KiB/s, as what it carries is not known":           {file: &Link{Down: mbit}, sensor: true},
 	} {
 		f.location = "ams"
 		if got := m.status(0, f, nil).Up.Why; got != want {

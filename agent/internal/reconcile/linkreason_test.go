@@ -33,7 +33,7 @@ func TestReasonsOfLinks(t *testing.T) {
 		{part, "uplink of ams1/r1", "up: 1.0 MiB/s, as 5.0 MiB/s, which an operator set as its limit, are shared by 5"},
 		{operator, "limits.download of its agent.yaml", "5.0 MiB/s"},
 		{outer, "this host", "traffic that leaves the location comes first"},
-		{unknown, "uplink of ams1/r1", "as its use is not known yet"},
+		{unknown, "uplink of ams1/r1", "as what it carries is not known"},
 		{old, "uplink of ams1/r1", "are shared by 2"},
 		{bandwidth.Binding{}, "limits.download of its agent.yaml", "5.0 MiB/s"},
 	} {

@@ -105,25 +105,19 @@ func (n *Network) move(h *Host, to *Switch) error {
 	if err := unplug(ctx, old, to); err != nil {
 		return err
 	}
-	if err := n.forget(ctx, h, to); err != nil {
-		return err
-	}
 	h.at = to
 	h.link.moved(end{&to.machine, h.name})
 	var todo script
-	todo.port(h.name, false)
+	fmt.Fprintf(&todo.ip, "link set dev %s address %s\n", h.name, to.hardware())
 	todo.upper(h.link)
-	todo.where(&h.machine, h.name)
+	todo.host(to, h)
 	err := to.apply(ctx, &todo)
-	for s := to; s.parent != nil; s = s.parent {
+	for _, s := range n.allSwitches() {
 		var todo script
-		todo.where(&h.machine, s.name)
-		err = errors.Join(err, s.parent.apply(ctx, &todo))
+		fmt.Fprintf(&todo.ip, "neigh replace %s lladdr %s dev br0 nud permanent\n", h.Address, to.hardware())
+		err = errors.Join(err, s.apply(ctx, &todo))
 	}
-	if err != nil {
-		return err
-	}
-	if err := n.goBy(ctx, h); err != nil {
+	if err := errors.Join(err, n.goBy(ctx, h)); err != nil {
 		return err
 	}
 	return h.link.waitUp(ctx)
@@ -143,18 +137,6 @@ func unplug(ctx context.Context, e end, to *Switch) error {
 	fmt.Fprintf(&todo.nft, "flush chain netdev lab %s\ndelete chain netdev lab %[1]s\n", e.name)
 	fmt.Fprintf(&todo.ip, "link set dev %s netns %s\n", e.name, to.path())
 	return e.on.apply(ctx, &todo)
-}
-
-// forget makes the switches on the way to a host, but not those on its new way, know
-// no more where it is.
-func (n *Network) forget(ctx context.Context, h *Host, to *Switch) error {
-	var failed error
-	for s := h.at; !s.Location.Contains(to.Location) && !s.parent.Location.Contains(to.Location); s = s.parent {
-		var todo script
-		fmt.Fprintf(&todo.bridge, "fdb del %s dev %s master\n", h.hardware(), s.name)
-		failed = errors.Join(failed, s.parent.apply(ctx, &todo))
-	}
-	return failed
 }
 
 // moved makes e the upper end.

@@ -26,9 +26,9 @@ type Network struct {
 	err    error
 }
 
-// Switch is what joins the links of one location: a bridge that has an address of
-// its own, as the site's switches have for their management, and routes what its hosts
-// send: see Network.gateways. The root has one, too.
+// Switch is what joins the links of one location. It routes to and from its hosts, see
+// Network.gateways, and bridges between other switches. It has an address of its own, as
+// the site's switches have for their management. The root has one, too.
 type Switch struct {
 	machine
 	Location unit.Location

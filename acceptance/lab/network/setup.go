@@ -1,27 +1,29 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
 )
 
 // plug makes the bridge of a switch and the links to all below it, whose lower ends
-// come to lie in the namespaces of these.
+// come to lie in the namespaces of these. The bridge is for the links to other switches;
+// to and from its hosts a switch routes: see Network.gateways.
 func (n *Network) plug(ctx context.Context, s *Switch) error {
 	var lines strings.Builder
 	fmt.Fprintf(&lines, "link set lo up\nlink add br0 address %s type bridge stp_state 0 mcast_snooping 0\n", s.hardware())
-	pair := func(l *link, of string) {
-		fmt.Fprintf(&lines, "link add name %s type veth peer name %s %s netns %s\n", l.upper.name, l.lower.name, of, l.lower.on.path())
+	pair := func(l *link, upper, lower string) {
+		fmt.Fprintf(&lines, "link add name %s %s type veth peer name %s %s netns %s\n", l.upper.name, upper, l.lower.name, lower, l.lower.on.path())
 	}
 	for _, h := range n.allHosts() {
 		if h.at == s {
-			pair(h.link, "address "+h.hardware())
+			pair(h.link, "address "+s.hardware(), "address "+h.hardware())
 		}
 	}
 	for _, below := range n.below(s) {
 		if below.uplink.rtt == 0 {
-			pair(below.uplink, "")
+			pair(below.uplink, "", "")
 		} else if err := below.uplink.startDelay(); err != nil {
 			return err
 		}
@@ -50,9 +52,8 @@ func (n *Network) setUpSwitch(ctx context.Context, s *Switch, neighbours string)
 	}
 	for _, h := range n.allHosts() {
 		if h.at == s {
-			todo.port(h.name, false)
 			todo.upper(h.link)
-			todo.where(&h.machine, h.name)
+			todo.host(s, h)
 		}
 	}
 	for _, below := range n.below(s) {
@@ -69,11 +70,6 @@ func (n *Network) whereAll(todo *script, s *Switch, port string) {
 	for _, other := range n.switches {
 		if other != s && s.Location.Contains(other.Location) {
 			todo.where(&other.machine, port)
-		}
-	}
-	for _, h := range n.order {
-		if s.Location.Contains(h.at.Location) {
-			todo.where(&h.machine, port)
 		}
 	}
 }
@@ -99,16 +95,21 @@ func (n *Network) own(todo *script, m *machine, device, addresses string) {
 
 const deviceMark = "DEVICE"
 
-// neighbours are the lines for ip that tell a switch where all machines are.
+// neighbours are the lines for ip that tell a switch where all machines are: hosts behind
+// their switches, its own ones it knows besides by their routes.
 func (n *Network) neighbours() string {
-	return n.addresses(func(m *machine) *machine { return m })
+	at := map[*machine]*machine{}
+	for _, h := range n.allHosts() {
+		at[&h.machine] = &h.at.machine
+	}
+	return n.addresses(func(m *machine) *machine { return cmp.Or(at[m], m) })
 }
 
-// gateways are the lines for ip that tell a host that all machines are its switch. So
-// that switch routes what the host sends, and the others bridge it: to route a packet is
-// to part it from the socket that sent it. A bridge in the same kernel does not, and
-// the socket would hold back what comes behind (TCP small queues) while the packet waits
-// for a location's uplink, as if that were the host's own interface.
+// gateways are the lines for ip that tell a host that all machines are its switch, which
+// routes what the host sends: to route a packet is to part it from the socket that sent
+// it. A bridge in the same kernel does not, and the socket would hold back what comes
+// behind (TCP small queues) while the packet waits for a location's uplink, as if that
+// were the host's own interface.
 func (n *Network) gateways(h *Host) string {
 	return n.addresses(func(*machine) *machine { return &h.at.machine })
 }
@@ -124,6 +125,11 @@ func (n *Network) addresses(first func(*machine) *machine) string {
 
 func (s *script) lower(l *link) { s.end(l.lower, l.capacity.Up, l.blockedDown(), l.loss) }
 func (s *script) upper(l *link) { s.end(l.upper, l.capacity.Down, l.blockedUp(), l.loss) }
+
+// host tells a switch that a host is at the interface of its name.
+func (s *script) host(at *Switch, h *Host) {
+	fmt.Fprintf(&s.ip, "route replace %s/32 dev %s src %s\nneigh replace %[1]s lladdr %[4]s dev %[2]s nud permanent\n", h.Address, h.name, at.Address, h.hardware())
+}
 
 // where tells a bridge that a machine is behind a port.
 func (s *script) where(m *machine, port string) {

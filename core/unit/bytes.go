@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -53,15 +54,21 @@ var rateUnits = []struct {
 	{"kbit", 1e3 / 8}, {"mbit", 1e6 / 8}, {"gbit", 1e9 / 8}, {"tbit", 1e12 / 8}, {"bit", 1. / 8},
 }
 
+// bitsOrBytes is a rate of which nobody knows what it counts.
+var bitsOrBytes = regexp.MustCompile(`^[0-9.]+\s*[kKmMgGtT]b\s*$`)
+
 // ParseRate reads a speed such as "2Gbit" (10⁹ bits per second), "100MiB/s" or
 // "1MB". The "/s" may be left out. "unlimited" is Unlimited. A number alone is bytes
 // per second, as in scenarios; who reads what people type of agents asks WithoutUnit,
-// and refuses it.
+// and refuses it. "1Gb" is refused: to who knows networks it is a gigabit, and not eight.
 func ParseRate(s string) (Rate, error) {
 	if strings.EqualFold(strings.TrimSpace(s), "unlimited") {
 		return Unlimited, nil
 	}
 	t := strings.TrimSuffix(strings.TrimSpace(s), "/s")
+	if bitsOrBytes.MatchString(t) {
+		return 0, fmt.Errorf("rate %q: bits or bytes? write for example 1Gbit or 1GB/s", s)
+	}
 	v, err := parseQuantity(t, rateUnits)
 	if err != nil {
 		v, err = parseQuantity(t, byteUnits)

@@ -34,8 +34,10 @@ func TestParseRate(t *testing.T) {
 			t.Errorf("ParseRate(%q) = %d, %v; want %d", in, got, err, want)
 		}
 	}
-	if got, err := ParseRate("fast"); err == nil {
-		t.Errorf("ParseRate(fast) = %d", got)
+	for _, in := range []string{"fast", "1Gb", "10 mb", "1.5Mb/s"} { // bits or bytes?
+		if got, err := ParseRate(in); err == nil {
+			t.Errorf("ParseRate(%q) = %d", in, got)
+		}
 	}
 }
 

@@ -199,7 +199,7 @@ func ceilingsOf(list api.LinkList) []api.Link {
 
 func (r *run) writeControls(w io.Writer, c controlList) {
 	if len(c.Limits)+len(c.Ceilings) == 0 {
-		fmt.Fprintln(w, "No limits but those of the agents' own configuration.")
+		fmt.Fprintln(w, "No limits but those that links have by what they carry, distributions by their windows, and agents by their configuration.")
 	}
 	if len(c.Limits) > 0 {
 		rows := [][]string{{"LIMIT, FOR EACH NODE", "DOWNLOAD", "UPLOAD", "BY", "FROM", "SET"}}

@@ -10,7 +10,7 @@ import (
 // with others, who decide for themselves from the same claims, which everybody
 // hears of a little later. A share that shrinks does so at once. One that grows
 // because its node wants more does so only after two intervals, in which the
-// others hear of it and shrink, or at once if there are none: see Alone.
+// others hear of it and shrink, or at once if there are none: see Complete.
 //
 // The rule: of its own demand a node counts the least of the last two intervals,
 // of everybody else's the last that it has read. So, if every node decides at
@@ -96,10 +96,13 @@ func (s *Sharer) Read(now unit.Time, claims []Claim) {
 	s.others = others
 }
 
-// Alone notes that of what the node publishes nobody else has to hear: no other claim
-// could be read when it was published, and nobody may have a share by one that is lost.
-// Who publishes one from now on reads this node's first. The claims count at once.
-func (s *Sharer) Alone(now unit.Time) {
+// Complete says that the claims read last are all under which anybody has a share, as
+// they stood when the node's own were published last. If there is no other the own ones
+// count at once: who publishes one later reads this node's first, and waits.
+func (s *Sharer) Complete(now unit.Time) {
+	if len(s.others) > 0 {
+		return
+	}
 	for i := range s.own {
 		s.own[i].settle(now, s.window())
 		s.began[i] = min(s.began[i], now.Add(-s.window()))

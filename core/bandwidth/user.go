@@ -1,7 +1,6 @@
 package bandwidth
 
 import (
-	"slices"
 	"time"
 
 	"github.com/rackswarm/rackswarm/core/topo"
@@ -10,7 +9,8 @@ import (
 
 // How the users of a link agree on their shares.
 const (
-	// ClaimEvery is how often claims are exchanged and shares computed.
+	// ClaimEvery is how often claims are exchanged and shares computed at least: who begins
+	// to want something does so at once.
 	ClaimEvery = 250 * time.Millisecond
 	// ClaimWindow is what a User reckons with: an exchange takes its time.
 	ClaimWindow = 300 * time.Millisecond
@@ -201,14 +201,9 @@ func (u *User) Heard(now unit.Time, own, all []Claim, complete bool) {
 	u.told, u.ever = now, true
 	u.sharer.Publish(now, own)
 	u.sharer.Read(now, all)
-	if complete && !u.others(all) {
-		u.sharer.Alone(now)
+	if complete {
+		u.sharer.Complete(now)
 	}
-}
-
-// others reports whether anybody else wants something.
-func (u *User) others(all []Claim) bool {
-	return slices.ContainsFunc(all, func(c Claim) bool { return c.Node != u.self && c.Demand > 0 })
 }
 
 // isTold reports whether others can read what the node claims.

@@ -47,10 +47,12 @@ func ParseWindows(zone string, lines []string) (Windows, error) {
 	}
 	otherwise := false
 	for _, line := range lines {
-		fields := strings.Fields(strings.ToLower(line))
-		switch {
-		case len(fields) == 0:
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
 			continue
+		}
+		fields[0] = strings.ToLower(fields[0]) // but not the rate, whose b and B differ
+		switch {
 		case fields[0] == "otherwise" && otherwise:
 			return Windows{}, fmt.Errorf("window %q: %w", line, errTwice)
 		case fields[0] == "otherwise" && len(fields) == 2:

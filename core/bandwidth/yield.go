@@ -18,13 +18,14 @@ const (
 	// yieldLeast is the part of an equal share of what the host sends that is left to
 	// each connection that stays inside.
 	yieldLeast = 0.5
-	// yieldEnds is how far above what it is to hold back a pace is of no use.
+	// yieldEnds is by how many times the pace may exceed what the fastest inside moves:
+	// beyond that it holds back nobody, and ends.
 	yieldEnds = 2
 )
 
 // Yield has the connections that stay inside a location make room on this host's own
-// link for those that leave it (requirement 41), where nobody said what that link
-// carries. TCP divides a full interface alike among connections, so that a
+// link for those that leave it (requirement 41), where nothing is known of that link or
+// of an uplink above it: over known links a Guard's pace is what a connection waits for. TCP divides a full interface alike among connections, so that a
 // representative which gives a span to each of three neighbours has a quarter left
 // for the next rack, although each of the neighbours could give it to the others.
 //
@@ -32,7 +33,7 @@ const (
 type Yield struct {
 	at   unit.Time
 	held float64   // part of the looks of late
-	pace float64   // 0 while there is none
+	pace float64   // bytes per second, 0 while nobody makes room
 	peak unit.Rate // of all together, since there is one
 }
 
@@ -50,14 +51,14 @@ type YieldLook struct {
 
 // Pace takes a look into account and returns what each connection that stays inside
 // may send: unit.Unlimited while there is enough for all or nothing leaves, and at least
-// half of an equal share of the most that the host has sent since it makes room: if that
-// is for nothing, they lose no more.
+// half of an equal share of the most that the host has sent since it makes room. Where
+// that gains nothing this bounds what it costs.
 func (y *Yield) Pace(l YieldLook) unit.Rate {
 	passed := min(l.At.Sub(y.at), heldOver)
 	y.at = l.At
-	y.held *= math.Exp(-passed.Seconds() / heldOver.Seconds())
-	if l.Held {
-		y.held += 1 - math.Exp(-passed.Seconds()/heldOver.Seconds())
+	left := math.Exp(-passed.Seconds() / heldOver.Seconds())
+	if y.held *= left; l.Held {
+		y.held += 1 - left
 	}
 	switch {
 	case l.Leaving == 0:

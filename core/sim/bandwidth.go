@@ -176,6 +176,7 @@ func (u *shared) exchange(h *host) {
 		}
 	}, func() {
 		u.claiming = claiming
+		// The simulated store loses nothing. Agents know that of links that a device measures.
 		u.up.Heard(s.now, up, allUp, true)
 		u.down.Heard(s.now, down, allDown, true)
 	})

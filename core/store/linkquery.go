@@ -113,7 +113,7 @@ func (s *Store) claimsCalls(q LinkQuery) (calls []call, places []unit.Location, 
 	return calls, places, nil
 }
 
-// claimsCall reads the claims on a link, after that of a node was replaced; "" is no
+// claimsCall reads the claims on a link, and has the store note that, after that of a node was replaced; "" is no
 // node.
 func (s *Store) claimsCall(l unit.Location, node, record string) call {
 	return call{linkClaim, []string{s.keys.claims(l)}, []any{node, record, keepClaims.Milliseconds(), claimsBreak.Milliseconds()}}
@@ -175,8 +175,9 @@ func decodeClaims(ctx context.Context, l unit.Location, reply []string) (all []L
 	if len(reply) < 2 {
 		return nil, 0
 	}
-	now, _ := strconv.ParseInt(reply[0], 10, 64)
-	if since, err := strconv.ParseInt(reply[1], 10, 64); err == nil {
+	now, errNow := strconv.ParseInt(reply[0], 10, 64)
+	since, errSince := strconv.ParseInt(reply[1], 10, 64)
+	if errNow == nil && errSince == nil {
 		kept = apart(now, since)
 	}
 	reply = slices.Concat(reply[:1], reply[2:])

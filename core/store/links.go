@@ -83,7 +83,7 @@ const (
 	// keepClaims is for those who compare what was moved with a device's counters.
 	keepClaims = time.Minute
 	// claimsBreak is after how long without a question some claims may have been lost, as
-	// in a server that started again from what it had saved.
+	// in a server that started again from what it had saved: as long as one counts.
 	claimsBreak = 3 * time.Second
 )
 

@@ -92,3 +92,30 @@ func TestOwingAgain(t *testing.T) {
 		t.Error("p is served, and the location owes a span again")
 	}
 }
+
+// A seeder whose neighbours bring things out offers nothing to who is outside: it would
+// claim the uplink, and they need it. Without such neighbours, or when it is none, it does.
+func TestOffersOutside(t *testing.T) {
+	for name, test := range map[string]struct {
+		initial, stealing bool
+		neighbour         *PeerInfo
+		offers            bool
+	}{
+		"a seeder alone in its rack":           {true, true, nil, true},
+		"a neighbour is in the outer group":    {true, true, &PeerInfo{Node: "n", Location: "r", Top: 0}, false},
+		"a neighbour is not":                   {true, true, &PeerInfo{Node: "n", Location: "r", Top: 1}, true},
+		"a neighbour, and nobody spreads":      {true, false, &PeerInfo{Node: "n", Location: "r", Top: 0}, true},
+		"a neighbour of one that is no seeder": {false, true, &PeerInfo{Node: "n", Location: "r", Top: 0}, true},
+	} {
+		s := newTest("self", "r", 4)
+		s.cfg.Initial, s.cfg.Strategy.Stealing = test.initial, test.stealing
+		s.Replace(0, artifact.All(4), nil)
+		s.PeerJoined(0, PeerInfo{Node: "p", Location: "p"})
+		if test.neighbour != nil {
+			s.PeerJoined(0, *test.neighbour)
+		}
+		if offers := s.Offers()[1]; offers != test.offers {
+			t.Errorf("%s: it offers something outside is %v", name, offers)
+		}
+	}
+}

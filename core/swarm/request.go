@@ -51,9 +51,10 @@ func (s *Swarm) Wants(now unit.Time) []bool {
 	return wants
 }
 
-// Offers says whether a peer lacks something that is here, by how many uplinks of
-// our own locations lie between us. An initial seeder leaves it to its neighbours, if it
-// has any, to bring things out.
+// Offers says, by how many uplinks of our own locations lie between us, whether a peer is
+// to be offered something that is here and that it lacks. With Stealing an initial seeder
+// offers nothing to peers that nearer ones relay to: it would claim an uplink that it
+// does not use.
 func (s *Swarm) Offers() []bool {
 	offers := make([]bool, s.cfg.Location.Depth()+1)
 	for _, p := range s.list {

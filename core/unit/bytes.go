@@ -55,12 +55,12 @@ var rateUnits = []struct {
 }
 
 // bitsOrBytes is a rate of which nobody knows what it counts.
-var bitsOrBytes = regexp.MustCompile(`^[0-9.]+\s*[kKmMgGtT]b\s*$`)
+var bitsOrBytes = regexp.MustCompile(`[kKmMgGtT]b\s*$`)
 
 // ParseRate reads a speed such as "2Gbit" (10⁹ bits per second), "100MiB/s" or
 // "1MB". The "/s" may be left out. "unlimited" is Unlimited. A number alone is bytes
-// per second, as in scenarios; who reads what people type of agents asks WithoutUnit,
-// and refuses it. "1Gb" is refused: to who knows networks it is a gigabit, and not eight.
+// per second, as in scenarios; callers that read what people type of agents refuse it by
+// WithoutUnit. "1Gb" is refused: network people mean a gigabit, and this would be eight.
 func ParseRate(s string) (Rate, error) {
 	if strings.EqualFold(strings.TrimSpace(s), "unlimited") {
 		return Unlimited, nil

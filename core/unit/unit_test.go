@@ -34,7 +34,7 @@ func TestParseRate(t *testing.T) {
 			t.Errorf("ParseRate(%q) = %d, %v; want %d", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"fast", "1Gb", "10 mb", "1.5Mb/s"} { // bits or bytes?
+	for _, in := range []string{"fast", "1Gb", "10 mb", "1.5Mb/s", "1e3Gb", "1Gb /s"} { // bits or bytes?
 		if got, err := ParseRate(in); err == nil {
 			t.Errorf("ParseRate(%q) = %d", in, got)
 		}

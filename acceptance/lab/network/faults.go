@@ -117,14 +117,14 @@ func (n *Network) move(h *Host, to *Switch) error {
 		fmt.Fprintf(&todo.ip, "neigh replace %s lladdr %s dev br0 nud permanent\n", h.Address, to.hardware())
 		err = errors.Join(err, s.apply(ctx, &todo))
 	}
-	if err := errors.Join(err, n.goBy(ctx, h)); err != nil {
+	if err := errors.Join(err, n.setGateway(ctx, h)); err != nil {
 		return err
 	}
 	return h.link.waitUp(ctx)
 }
 
-// goBy tells a host which its switch is.
-func (n *Network) goBy(ctx context.Context, h *Host) error {
+// setGateway has a host send everything to its switch.
+func (n *Network) setGateway(ctx context.Context, h *Host) error {
 	var todo script
 	todo.ip.WriteString(strings.ReplaceAll(n.gateways(h), deviceMark, h.link.lower.name))
 	return h.apply(ctx, &todo)

@@ -40,7 +40,7 @@ func (m *machine) apply(ctx context.Context, s *script) error {
 	return nil
 }
 
-// port joins an interface into the bridge. The bridge knows where every address is
+// port joins an interface into the bridge. The bridge knows where every switch's address is
 // and learns nothing: what it does not know is above it.
 func (s *script) port(name string, up bool) {
 	flood := "off"

@@ -77,9 +77,9 @@ func (u *uplink) news(t turn) bool {
 	return len(t.up)+len(t.down) > 0 || !reflect.DeepEqual(t.record, u.said)
 }
 
-// settledFor is for how long claims have to have been kept for who has a share to be
-// among them: a node has the floor when it has told none for ClaimLife, and what it told
-// it may have taken for told exchangeTimeout later.
+// settledFor is for how long claims must have been kept before none can be missing. A
+// node goes on with its share for ClaimLife after what it takes for its last exchange,
+// and may take one for done up to exchangeTimeout after the store had it.
 const settledFor = bandwidth.ClaimLife + exchangeTimeout
 
 // heard takes the claims of all nodes, as they stood when this node's were told, and for
@@ -92,7 +92,7 @@ func (u *uplink) heard(now unit.Time, t turn, all []store.LinkClaim, kept time.D
 		if c.Age < bandwidth.ClaimLife {
 			up, down = append(up, claimsOf(c.Node, c.Up)...), append(down, claimsOf(c.Node, c.Down)...)
 		} else if c.Age < settledFor && c.Node != u.self {
-			complete = complete && len(c.Up)+len(c.Down) == 0
+			complete = complete && len(c.Up)+len(c.Down) == 0 // its node may still go by it
 		}
 	}
 	u.up.Heard(now, t.up, up, complete)

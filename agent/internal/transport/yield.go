@@ -14,7 +14,7 @@ import (
 type flow struct {
 	at    time.Time
 	bytes int64
-	rate  float64 // bytes per second, the mean of the last flowOver or so
+	rate  float64 // bytes per second; each flowOver counts half, what was before it the other
 }
 
 // flowOver is a few blocks of a connection that moves something.
@@ -24,7 +24,7 @@ const flowOver = 300 * time.Millisecond
 func (f *flow) look(now time.Time, bytes int64) {
 	passed := now.Sub(f.at)
 	if f.at.IsZero() || passed > 3*flowOver {
-		f.at, f.bytes = now, bytes
+		*f = flow{at: now, bytes: bytes} // what was before a pause says nothing of now
 		return
 	}
 	if passed < flowOver {
@@ -38,7 +38,7 @@ func (f *flow) look(now time.Time, bytes int64) {
 // those that leave it, if this host's own link has none for all.
 func (p *pacer) makeRoom(now time.Time) {
 	look := bandwidth.YieldLook{At: unit.Time(now.Sub(p.epoch))}
-	var inside, outside []*paced
+	var outside []*paced
 	for _, s := range p.sending {
 		s.flow.look(now, s.conn.stats.payloadOut.Load())
 		if now.Sub(s.since) >= movedLately {
@@ -51,10 +51,9 @@ func (p *pacer) makeRoom(now time.Time) {
 			outside = append(outside, s)
 			continue
 		}
-		inside = append(inside, s)
 		look.Inside = max(look.Inside, unit.Rate(s.flow.rate))
 	}
-	if len(inside) > 0 {
+	if look.Leaving < look.Connections {
 		look.Held = anyHeld(outside)
 	}
 	most := p.yield.Pace(look)
@@ -81,7 +80,7 @@ func anyHeld(connections []*paced) bool {
 }
 
 // pacesItself reports whether the connection's congestion control sets a pace, as BBR
-// does: its window is never full.
+// does: its window is never full. So it is taken to if the kernel does not say.
 func (s *socket) pacesItself() (does bool) {
 	err := s.control(func(fd int) error {
 		name, err := unix.GetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION)

@@ -39,7 +39,7 @@ var arrows = []arrow{
 	{"core/api", []string{"core/bandwidth", "core/topo", "core/unit"}},
 	{"core/restore", []string{"core/api", "core/unit"}},
 	{"core/client", []string{"core/api", "core/unit"}},
-	{"core/store", []string{"core/api", "core/atomicfile", "core/pause", "core/overlay", "core/artifact", "core/unit"}},
+	{"core/store", []string{"core/api", "core/atomicfile", "core/pause", "core/overlay", "core/bandwidth", "core/artifact", "core/unit"}},
 	{"core/atomicfile", nil},
 	{"core/pause", nil},
 	{"core/pluginapi/conformance", []string{"core/pluginapi", "core/pluginhost"}},

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rackswarm/rackswarm/core/api"
+	"github.com/rackswarm/rackswarm/core/bandwidth"
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
@@ -84,7 +85,7 @@ const (
 	keepClaims = time.Minute
 	// claimsBreak is after how long without a question some claims may have been lost, as
 	// in a server that started again from what it had saved: as long as one counts.
-	claimsBreak = 3 * time.Second
+	claimsBreak = bandwidth.ClaimLife
 )
 
 // PutLink creates or replaces what an operator says of l.Location. Watchers hear of it.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/rackswarm/rackswarm/core/topo"
 	"github.com/rackswarm/rackswarm/core/unit"
@@ -114,7 +113,7 @@ func (n *Network) move(h *Host, to *Switch) error {
 	err := to.apply(ctx, &todo)
 	for _, s := range n.allSwitches() {
 		var todo script
-		fmt.Fprintf(&todo.ip, "neigh replace %s lladdr %s dev br0 nud permanent\n", h.Address, to.hardware())
+		fmt.Fprintf(&todo.ip, "neigh replace %s lladdr %s dev %s nud permanent\n", h.Address, to.hardware(), bridgeDevice)
 		err = errors.Join(err, s.apply(ctx, &todo))
 	}
 	if err := errors.Join(err, n.setGateway(ctx, h)); err != nil {
@@ -126,7 +125,7 @@ func (n *Network) move(h *Host, to *Switch) error {
 // setGateway has a host send everything to its switch.
 func (n *Network) setGateway(ctx context.Context, h *Host) error {
 	var todo script
-	todo.ip.WriteString(strings.ReplaceAll(n.gateways(h), deviceMark, h.link.lower.name))
+	todo.ip.WriteString(n.gateways(h))
 	return h.apply(ctx, &todo)
 }
 

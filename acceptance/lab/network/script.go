@@ -47,7 +47,7 @@ func (s *script) port(name string, up bool) {
 	if up {
 		flood = "on"
 	}
-	fmt.Fprintf(&s.ip, "link set dev %s master br0\n", name)
+	fmt.Fprintf(&s.ip, "link set dev %s master %s\n", name, bridgeDevice)
 	fmt.Fprintf(&s.ip, "link set dev %s type bridge_slave learning off flood %s mcast_flood off bcast_flood off\n", name, flood)
 }
 

@@ -7,12 +7,15 @@ import (
 	"strings"
 )
 
+// bridgeDevice is the interface of a switch that has its address.
+const bridgeDevice = "br0"
+
 // plug makes the bridge of a switch and the links to all below it, whose lower ends
 // come to lie in the namespaces of these. The bridge is for the links to other switches;
 // to and from its hosts a switch routes: see Network.gateways.
 func (n *Network) plug(ctx context.Context, s *Switch) error {
 	var lines strings.Builder
-	fmt.Fprintf(&lines, "link set lo up\nlink add br0 address %s type bridge stp_state 0 mcast_snooping 0\n", s.hardware())
+	fmt.Fprintf(&lines, "link set lo up\nlink add %s address %s type bridge stp_state 0 mcast_snooping 0\n", bridgeDevice, s.hardware())
 	pair := func(l *link, upper, lower string) {
 		fmt.Fprintf(&lines, "link add name %s %s type veth peer name %s %s netns %s\n", l.upper.name, upper, l.lower.name, lower, l.lower.on.path())
 	}
@@ -45,7 +48,7 @@ func (n *Network) below(s *Switch) []*Switch {
 // send and counts what they receive.
 func (n *Network) setUpSwitch(ctx context.Context, s *Switch, neighbours string) error {
 	var todo script
-	n.own(&todo, &s.machine, "br0", neighbours)
+	todo.own(&s.machine, bridgeDevice, neighbours)
 	if s.uplink != nil {
 		todo.port(s.uplink.lower.name, true)
 		todo.lower(s.uplink)
@@ -78,31 +81,30 @@ func (n *Network) setUpHost(ctx context.Context, h *Host) error {
 	var todo script
 	todo.ip.WriteString("link set lo up\n")
 	todo.lower(h.link)
-	n.own(&todo, &h.machine, h.link.lower.name, n.gateways(h))
+	todo.own(&h.machine, h.link.lower.name, n.gateways(h))
 	// There is nothing beyond, but a host knows its interface by its default route.
 	fmt.Fprintf(&todo.ip, "route add default dev %s\n", h.link.lower.name)
 	return h.apply(ctx, &todo)
 }
 
-// own gives a machine its address, and those of all others: it need not ask for
-// them, which would cross every link. Its connections use cubic by their route: only
-// the first namespace of a kernel may choose any algorithm as the default.
-func (n *Network) own(todo *script, m *machine, device, addresses string) {
-	fmt.Fprintf(&todo.ip, "addr add %s/16 dev %s noprefixroute\nlink set dev %[2]s up\n", m.Address, device)
-	fmt.Fprintf(&todo.ip, "route add 10.77.0.0/16 dev %s src %s congctl cubic\n", device, m.Address)
-	todo.ip.WriteString(strings.ReplaceAll(addresses, deviceMark, device))
+// own gives a machine its address, and tells it by neighbours where all others are: it
+// need not ask for them, which would cross every link. Its connections use cubic by their
+// route: only the first namespace of a kernel may choose any algorithm as the default.
+func (s *script) own(m *machine, device, neighbours string) {
+	fmt.Fprintf(&s.ip, "addr add %s/16 dev %s noprefixroute\nlink set dev %[2]s up\n", m.Address, device)
+	fmt.Fprintf(&s.ip, "route add 10.77.0.0/16 dev %s src %s congctl cubic\n", device, m.Address)
+	s.ip.WriteString(neighbours)
 }
 
-const deviceMark = "DEVICE"
-
 // neighbours are the lines for ip that tell a switch where all machines are: hosts behind
-// their switches, its own ones it knows besides by their routes.
+// their switches, its own ones it knows besides by their routes. They are the same for
+// all switches, and as many as there are machines.
 func (n *Network) neighbours() string {
 	at := map[*machine]*machine{}
 	for _, h := range n.allHosts() {
 		at[&h.machine] = &h.at.machine
 	}
-	return n.addresses(func(m *machine) *machine { return cmp.Or(at[m], m) })
+	return n.reached(bridgeDevice, func(m *machine) *machine { return cmp.Or(at[m], m) })
 }
 
 // gateways are the lines for ip that tell a host that all machines are its switch, which
@@ -111,16 +113,17 @@ func (n *Network) neighbours() string {
 // behind (TCP small queues) while the packet waits for a location's uplink, as if that
 // were the host's own interface.
 func (n *Network) gateways(h *Host) string {
-	return n.addresses(func(*machine) *machine { return &h.at.machine })
+	return n.reached(h.link.lower.name, func(*machine) *machine { return &h.at.machine })
 }
 
-// addresses are the lines for ip that say what a packet for each machine is sent to.
-func (n *Network) addresses(first func(*machine) *machine) string {
-	var b strings.Builder
+// reached are the lines for ip that say to which machine on a device a packet for each
+// machine is sent.
+func (n *Network) reached(device string, by func(*machine) *machine) string {
+	var lines strings.Builder
 	for _, m := range n.machines() {
-		fmt.Fprintf(&b, "neigh replace %s lladdr %s dev %s nud permanent\n", m.Address, first(m).hardware(), deviceMark)
+		fmt.Fprintf(&lines, "neigh replace %s lladdr %s dev %s nud permanent\n", m.Address, by(m).hardware(), device)
 	}
-	return b.String()
+	return lines.String()
 }
 
 func (s *script) lower(l *link) { s.end(l.lower, l.capacity.Up, l.blockedDown(), l.loss) }

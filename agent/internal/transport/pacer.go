@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// paceEvery is how often a connection that sends is looked at.
+	// paceEvery is how often a connection that sends is sampled.
 	paceEvery = 20 * time.Millisecond
-	// lookEvery is how often its way is asked for, in rounds of paceEvery.
-	lookEvery = 12
+	// askEvery is how often its way is asked for, in rounds of paceEvery.
+	askEvery = 12
 	// movedLately is for how long a connection that sent something counts as one that
 	// shares a link with others.
 	movedLately = 500 * time.Millisecond
@@ -129,7 +129,7 @@ func (p *pacer) enter(c *Conn) {
 	c.paced.since = time.Now()
 	c.watched.Store(true)
 	p.sending[c] = c.paced
-	p.look()
+	p.askWays()
 	p.apply(c.paced)
 	if !p.running {
 		p.running = true
@@ -141,16 +141,17 @@ func (p *pacer) enter(c *Conn) {
 func (p *pacer) run() {
 	tick := time.NewTicker(paceEvery)
 	defer tick.Stop()
-	for number := 1; p.round(<-tick.C, number%lookEvery == 0); number++ {
+	for number := 1; p.round(<-tick.C, number%askEvery == 0); number++ {
 	}
 }
 
-// round looks at each connection once; false if there is none left.
-func (p *pacer) round(now time.Time, look bool) bool {
+// round samples each connection once, and asks for its way if it is to; false if there
+// is none left.
+func (p *pacer) round(now time.Time, ask bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if look {
-		p.look()
+	if ask {
+		p.askWays()
 	}
 	p.makeRoom(now)
 	for c, s := range p.sending {
@@ -168,9 +169,9 @@ func (p *pacer) round(now time.Time, look bool) bool {
 	return p.running
 }
 
-// look asks for the ways of all connections, and divides each link among those
+// askWays asks for the ways of all connections, and divides each link among those
 // that share it.
-func (p *pacer) look() {
+func (p *pacer) askWays() {
 	ways, sharing := map[*paced]Way{}, map[topo.Hop]int{}
 	for c, s := range p.sending {
 		way, ok := p.wayTo(c.peer)
@@ -226,7 +227,7 @@ func (s *paced) configure(way Way, known bool) {
 }
 
 // sample tells the guard what the kernel says of its connection. It is false if
-// the kernel says too little: such a connection is never looked at again, and has
+// the kernel says too little: such a connection is never sampled again, and has
 // no pace.
 func (p *pacer) sample(s *paced, now time.Time) bool {
 	if s.guard == nil {

@@ -140,12 +140,12 @@ func TestIdleConnectionsAreLeftAlone(t *testing.T) {
 		a.SendSpan(1, 0, 10, filled('x'))
 		j.await(t, n+1)
 		if !a.watched.Load() {
-			t.Fatal("a connection that sends is not looked at")
+			t.Fatal("a connection that sends is not watched")
 		}
 		a.pacer.round(time.Now().Add(time.Second), false) // what was sent has arrived
 		await(t, "it is left alone", func() bool { return !a.pacer.round(time.Now().Add(2*restAfter), true) })
 		if a.watched.Load() {
-			t.Error("it counts as being looked at")
+			t.Error("it counts as being watched")
 		}
 		a.pacer.work.Wait()
 	}
@@ -302,7 +302,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// BenchmarkPacerRound is what it costs to look at a connection once, which happens 20
+// BenchmarkPacerRound is what it costs to sample a connection once, which happens 20
 // times a second while it sends.
 func BenchmarkPacerRound(b *testing.B) {
 	const connections = 100
@@ -318,7 +318,7 @@ func BenchmarkPacerRound(b *testing.B) {
 	}
 	round := 0
 	for b.Loop() {
-		from.pacer.round(time.Now(), round%lookEvery == 0)
+		from.pacer.round(time.Now(), round%askEvery == 0)
 		round++
 	}
 	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/connections, "ns/connection")

@@ -19,7 +19,7 @@ type sampler struct{ last unix.TCPInfo }
 // stays what it was while there is too little to send. Before Linux 4.19 the bytes
 // sent again are those of full segments; before 4.6 there is no least round-trip
 // time. It is false before 4.2, where the kernel does not count what is
-// acknowledged: the handshakes are, on every connection that is looked at.
+// acknowledged: the handshakes are, on every connection that is watched.
 func (p *sampler) sample(at unit.Time, info *unix.TCPInfo) (bandwidth.Sample, bool) {
 	s := bandwidth.Sample{
 		At:            at,

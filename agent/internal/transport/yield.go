@@ -20,8 +20,8 @@ type flow struct {
 // flowOver is a few blocks of a connection that moves something.
 const flowOver = 300 * time.Millisecond
 
-// look takes into account how many bytes were handed over until now.
-func (f *flow) look(now time.Time, bytes int64) {
+// count takes into account how many bytes were handed over until now.
+func (f *flow) count(now time.Time, bytes int64) {
 	passed := now.Sub(f.at)
 	if f.at.IsZero() || passed > 3*flowOver {
 		*f = flow{at: now, bytes: bytes} // what was before a pause says nothing of now
@@ -37,26 +37,26 @@ func (f *flow) look(now time.Time, bytes int64) {
 // makeRoom has the connections that stay inside this node's location leave room for
 // those that leave it, if this host's own link has none for all.
 func (p *pacer) makeRoom(now time.Time) {
-	look := bandwidth.YieldLook{At: unit.Time(now.Sub(p.epoch))}
+	seen := bandwidth.YieldLook{At: unit.Time(now.Sub(p.epoch))}
 	var outside []*paced
 	for _, s := range p.sending {
-		s.flow.look(now, s.conn.stats.payloadOut.Load())
+		s.flow.count(now, s.conn.stats.payloadOut.Load())
 		if now.Sub(s.since) >= movedLately {
 			continue
 		}
-		look.Total += unit.Rate(s.flow.rate)
-		look.Connections++
+		seen.Total += unit.Rate(s.flow.rate)
+		seen.Connections++
 		if s.uplinks > 0 {
-			look.Leaving++
+			seen.Leaving++
 			outside = append(outside, s)
 			continue
 		}
-		look.Inside = max(look.Inside, unit.Rate(s.flow.rate))
+		seen.Inside = max(seen.Inside, unit.Rate(s.flow.rate))
 	}
-	if look.Leaving < look.Connections {
-		look.Held = anyHeld(outside)
+	if seen.Leaving < seen.Connections {
+		seen.Held = anyHeld(outside)
 	}
-	most := p.yield.Pace(look)
+	most := p.yield.Pace(seen)
 	for _, s := range p.sending {
 		s.most = unit.Unlimited
 		if s.uplinks == 0 {

@@ -35,6 +35,9 @@ type socket struct {
 	burst   atomic.Int64 // bytes that are handed to the kernel at once; 0 is all
 	unsent  unsent
 	carried *carried // the transport's
+	// pacesItself reports whether the congestion control sets a pace, see setsPace. The
+	// kernel is asked once: nobody changes it while a connection sends.
+	pacesItself func() bool
 }
 
 // setPace has the connection send at most at rate, in bytes of TCP's payload per

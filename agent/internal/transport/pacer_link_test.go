@@ -84,7 +84,7 @@ func (x *crossing) streamTo(t testing.TB, from, to *Transport, peer unit.NodeID,
 	b := <-accepted
 	t.Cleanup(func() { a.Close(nil); b.Close(nil) })
 	// The guard has to hold without a congestion control that keeps queues short.
-	x.set(t, a, unix.TCP_CONGESTION, congestion)
+	setCongestion(t, a, congestion)
 	const size, ahead = 64 << 10, 4
 	send := func() { a.SendSpan(1, 0, size, func([]byte) error { return nil }) }
 	run(a, newJournal())
@@ -247,11 +247,12 @@ func benchmarkGuard(b *testing.B, rate unit.Rate, connections int, budget unit.R
 // congestion is the congestion control of the connections.
 var congestion = cmp.Or(os.Getenv("CC"), "cubic")
 
-func (x *crossing) set(t testing.TB, c *Conn, option int, value string) {
+// setCongestion has a connection use a congestion control, or skips the test.
+func setCongestion(t testing.TB, c *Conn, name string) {
 	t.Helper()
-	err := c.socket.control(func(fd int) error { return unix.SetsockoptString(fd, unix.IPPROTO_TCP, option, value) })
+	err := c.socket.control(func(fd int) error { return unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, name) })
 	if err != nil {
-		t.Skipf("this needs the congestion control %s: %v", value, err)
+		t.Skipf("this needs the congestion control %s: %v", name, err)
 	}
 }
 

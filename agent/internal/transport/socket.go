@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +30,9 @@ func (t *Transport) tune(raw net.Conn) net.Conn {
 	if err := setOptions(tcp); err != nil {
 		t.log.Warn("socket options not set", "peer", raw.RemoteAddr().String(), "error", err)
 	}
-	return &socket{TCPConn: tcp, carried: &t.carried}
+	s := &socket{TCPConn: tcp, carried: &t.carried}
+	s.pacesItself = sync.OnceValue(s.setsPace)
+	return s
 }
 
 func setOptions(tcp *net.TCPConn) error {

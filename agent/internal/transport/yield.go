@@ -79,9 +79,9 @@ func anyHeld(connections []*paced) bool {
 	return false
 }
 
-// pacesItself reports whether the connection's congestion control sets a pace, as BBR
+// setsPace reports whether the connection's congestion control sets a pace, as BBR
 // does: its window is never full. So it is taken to if the kernel does not say.
-func (s *socket) pacesItself() (does bool) {
+func (s *socket) setsPace() (does bool) {
 	err := s.control(func(fd int) error {
 		name, err := unix.GetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION)
 		does = strings.HasPrefix(name, "bbr")

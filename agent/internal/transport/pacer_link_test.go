@@ -66,11 +66,13 @@ func listenOn(t testing.TB, self unit.NodeID, address string) *Transport {
 }
 
 // stream sends blocks to n2 for ever.
-func (x *crossing) stream(t testing.TB, from, to *Transport) { x.streamTo(t, from, to, "n2", &x.moved) }
+func (x *crossing) stream(t testing.TB, from, to *Transport) {
+	x.streamTo(t, from, to, "n2", func(n int64) { x.moved.Add(n) })()
+}
 
-// streamTo sends blocks over a connection for ever, some ahead, and counts those that
-// arrived.
-func (x *crossing) streamTo(t testing.TB, from, to *Transport, peer unit.NodeID, moved *atomic.Int64) {
+// streamTo makes a connection. From begin on blocks are sent over it for ever, some ahead,
+// and of each that arrived it is told how many bytes it had.
+func (x *crossing) streamTo(t testing.TB, from, to *Transport, peer unit.NodeID, arrived func(int64)) (begin func()) {
 	accepted := make(chan *Conn, 1)
 	go func() {
 		c, _ := to.Accept(t.Context())
@@ -91,10 +93,12 @@ func (x *crossing) streamTo(t testing.TB, from, to *Transport, peer unit.NodeID,
 	buf := make([]byte, size)
 	run(b, sink{
 		block: func(uint32) []byte { return buf },
-		done:  func(bool) { moved.Add(size); send() },
+		done:  func(bool) { arrived(size); send() },
 	})
-	for range ahead {
-		send()
+	return func() {
+		for range ahead {
+			send()
+		}
 	}
 }
 

@@ -33,10 +33,8 @@ func needRoot(t *testing.T) {
 func newProcessor(t *testing.T) *busy.Processor {
 	t.Helper()
 	needRoot(t)
-	if _, err := os.Stat("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"); errors.Is(err, os.ErrNotExist) {
-		if _, err := os.Stat("/sys/fs/cgroup/cpu"); err != nil {
-			t.Skip("there is no cpu controller of cgroup version 1")
-		}
+	if err := busy.Unsupported(); err != nil {
+		t.Skip(err)
 	}
 	p, err := busy.NewProcessor()
 	if err != nil {

@@ -34,12 +34,33 @@ type Processor struct{ dir string }
 
 var made atomic.Int64
 
+// Unsupported says why there can be no Processor on this machine and what would mend it,
+// nil if there can.
+func Unsupported() error { return unsupportedAt(controller) }
+
+// unsupportedAt is Unsupported for where the controller should be.
+func unsupportedAt(dir string) error {
+	var fs unix.Statfs_t
+	err := unix.Statfs(dir, &fs)
+	switch {
+	case err == nil && fs.Type == unix.CGROUP_SUPER_MAGIC:
+		return nil
+	case err == nil:
+		err = errors.New("it is no controller of cgroup version 1")
+	}
+	return fmt.Errorf("faults cpu need the cpu controller of cgroup version 1 at %s: %w; if nothing uses that of version 2, mkdir -p %[1]s && mount -t cgroup -o cpu cgroup %[1]s; "+
+		"otherwise boot with systemd.unified_cgroup_hierarchy=0 on the kernel's command line", dir, err)
+}
+
 // NewProcessor makes one.
 func NewProcessor() (*Processor, error) {
+	if err := Unsupported(); err != nil {
+		return nil, err
+	}
 	removeOld()
 	dir := filepath.Join(controller, fmt.Sprintf("%s%d-%d", namePrefix, os.Getpid(), made.Add(1)))
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make a processor of a host: %w; the faults cpu need root and the cpu controller of cgroup version 1 at %s", err, controller)
+		return nil, fmt.Errorf("make a processor of a host, as root: %w", err)
 	}
 	p := &Processor{dir}
 	for name, value := range map[string]int64{

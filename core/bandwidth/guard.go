@@ -12,7 +12,8 @@ import (
 // takes up ideas of LEDBAT (RFC 6817): the delay above the least one of the last
 // 30 to 40 s is that of queues. Below the target the rate grows, the faster the
 // longer there has been no delay; above it in two samples after each other it
-// falls by a part.
+// falls by a part. Far above it in one sample it falls as well, until the next one tells
+// whether that was a queue or a late acknowledgement.
 //
 // Invariant: the rate lies between the connection's floor (see GuardConfig.Floor) and
 // Ceiling, or is Ceiling if that is less.
@@ -35,6 +36,7 @@ type Guard struct {
 	ramping      bool      // no sign of delay yet
 	signs        int       // samples after each other that tell of delay or loss
 	firstSign    unit.Time // when the first of them was
+	doubtful     unit.Rate // the rate before a decrease that one sample was enough for, 0 if there is none
 	delay        time.Duration
 	yields       float64 // the most that the rate may be until yieldsTo
 	yieldsTo     unit.Time
@@ -131,6 +133,7 @@ func (g *Guard) rest(now unit.Time) {
 	g.rate, g.resume = g.bounded(float64(g.config.Start)), 0
 	g.signs, g.last.At, g.counted.At, g.yieldsTo = 0, now, now, now
 	g.judged.At, g.lossy = now, false
+	g.endDoubt()
 }
 
 // control changes the rate after what was seen between two samples.
@@ -145,6 +148,7 @@ func (g *Guard) control(s, last Sample) {
 		return // the next round tells whether that goes on
 	default:
 		g.signs = 0
+		g.undo(s.At)
 		g.raise(s.At, target, over, delivered)
 		return
 	}
@@ -157,7 +161,8 @@ func (g *Guard) control(s, last Sample) {
 	if g.signs == 1 && g.delay > 2*target {
 		g.rate = g.bounded(min(float64(g.rate), g.peakDelivery)) // so that the queue does not grow by us until the next one
 	}
-	if g.signs >= 2 && s.At >= g.quietTo {
+	g.endDoubt()
+	if (g.signs >= 2 || g.fillsFast()) && s.At >= g.quietTo {
 		g.decrease(s)
 	}
 }
@@ -187,12 +192,18 @@ func (g *Guard) delivered(s Sample) unit.Rate {
 	return delivered
 }
 
+// fillsFast reports whether the queue may overflow before there is another sample.
+func (g *Guard) fillsFast() bool { return g.delay > fastQueue*g.Target() }
+
 // decrease lowers the rate below what is delivered, and waits for that to show: by
-// little at first, as one more acknowledgement may have been late, and then by the more
-// the longer the queue is.
+// little at first, as one more acknowledgement may have been late, and then, or where the
+// queue fills fast, by the more the longer the queue is.
 func (g *Guard) decrease(s Sample) {
+	if g.signs == 1 {
+		g.doubtful = g.rate
+	}
 	cut := leastCut
-	if g.signs > 2 {
+	if g.signs > 2 || g.fillsFast() {
 		cut = min(max(g.delay.Seconds()/drainFor.Seconds(), leastCut), mostCut)
 	}
 	g.rate = g.bounded(min(float64(g.rate), g.peakDelivery) * (1 - cut))
@@ -204,6 +215,19 @@ func (g *Guard) decrease(s Sample) {
 		g.slow = s.At.Add(slowEvery) // it shows the base as well
 	}
 }
+
+// undo takes back a decrease after one sample if the next one tells of no queue: a long
+// queue does not drain between two samples, so an acknowledgement was late.
+func (g *Guard) undo(now unit.Time) {
+	if g.doubtful == 0 || now.Sub(g.firstSign) > round {
+		return
+	}
+	g.rate = g.bounded(max(float64(g.rate), float64(g.doubtful)))
+	g.quietTo = now
+	g.endDoubt()
+}
+
+func (g *Guard) endDoubt() { g.doubtful = 0 }
 
 // yield makes room for who came.
 func (g *Guard) yield(now unit.Time) {

@@ -20,6 +20,9 @@ const (
 	round = 50 * time.Millisecond
 	// drainFor is the time in which a decrease is to let the queue drain.
 	drainFor = 50 * time.Millisecond
+	// fastQueue is from how many times the target on one sample is enough. Beside others
+	// who come with three quarters of a link a queue of 50 ms overflows within 100 ms.
+	fastQueue = 4
 	// leastCut and mostCut bound the part by which one decrease lowers the rate.
 	leastCut, mostCut = 0.15, 0.7
 	// rampGain is by what part the rate grows in a round until the first sign of

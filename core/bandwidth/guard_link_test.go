@@ -108,3 +108,25 @@ func TestGuardsOfSendersThatMeet(t *testing.T) {
 		t.Errorf("they use %.2f of the link, with a queue of %.1f ms", use, p99)
 	}
 }
+
+// Others come with three quarters of a link of which the transfer has four fifths: none of
+// their data is lost, though the queue could overflow within 100 ms.
+func TestGuardsMakeRoomBeforeTheQueueOverflows(t *testing.T) {
+	const capacity, n = 20 * mbit, 6
+	b := newBottleneck(capacity, 0, time.Millisecond, true)
+	b.background = background{{0, 0}, {6*sec + 7*ms, .75}, {8 * sec, 0}, {13*sec + 11*ms, .75}, {15 * sec, 0}}.at
+	for i := range uint64(n) {
+		share := unit.Rate(capacity * 4 / 5 / n)
+		b.flows = append(b.flows, &flow{
+			guard: NewGuard(GuardConfig{Floor: FloorOf(capacity), Connections: n, Ceiling: share * 3 / 2, Shared: true, Start: share, Link: capacity}),
+			base:  constantly(time.Millisecond), noise: unit.NewRand(i),
+			asked: func(at time.Duration) float64 { return float64(share) * at.Seconds() },
+		})
+	}
+	b.run(20 * sec)
+	longest := quantile(b.delays(0, 20*sec), 1)
+	t.Logf("of the others' data %.4f were lost, the longest queue was %.0f ms", b.lostOthers/b.sentOthers, longest)
+	if b.lostOthers > 0 {
+		t.Errorf("of the others' data %.4f were lost", b.lostOthers/b.sentOthers)
+	}
+}

@@ -23,7 +23,8 @@ func samples(g *Guard, from Sample, rtts ...time.Duration) Sample {
 }
 
 // One sample above the target does not lower the rate by much, two do; and only
-// after a round trip another two.
+// after a round trip another two. Single ones far above it are acknowledgements that were
+// late: the next sample takes back what they did.
 func TestGuardNeedsTwoSamples(t *testing.T) {
 	g := NewGuard(GuardConfig{Floor: 1e6, Ceiling: unit.Unlimited})
 	s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 20)...)
@@ -49,14 +50,41 @@ func TestGuardNeedsTwoSamples(t *testing.T) {
 	}
 }
 
-// A queue that grows fast gets no more from the first sample on than leaves it.
+// A queue that grows gets no more from the first sample on than leaves it, and one that
+// may overflow before the next sample gets less by its length at once.
 func TestGuardStopsAddingToAQueue(t *testing.T) {
-	g := NewGuard(GuardConfig{Floor: 1e6, Ceiling: unit.Unlimited})
-	s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 20)...)
-	delivered := g.Rate() * 2 / 3
-	s.At, s.RTT, s.Acked = s.At.Add(round), 30*ms, s.Acked+delivered.In(round)
-	if r := g.Sample(s); r > delivered || r < delivered*99/100 {
-		t.Errorf("%d, of which %d arrive", r, delivered)
+	for _, c := range []struct {
+		queue       time.Duration
+		least, most float64 // of what arrives
+	}{{6 * ms, .99, 1}, {15 * ms, .69, .71}, {30 * ms, .39, .41}, {200 * ms, .29, .31}} {
+		g := NewGuard(GuardConfig{Floor: 1e6, Ceiling: unit.Unlimited})
+		s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 20)...)
+		delivered := g.Rate() * 2 / 3
+		s.At, s.RTT, s.Acked = s.At.Add(round), 10*ms+c.queue, s.Acked+delivered.In(round)
+		if r := float64(g.Sample(s)) / float64(delivered); r < c.least || r > c.most {
+			t.Errorf("a queue of %v: %.2f of what arrives", c.queue, r)
+		}
+	}
+}
+
+// What one sample lowered stays so if the next one comes too late to tell a queue that
+// has drained from an acknowledgement that was late.
+func TestGuardBelievesAQueueThatCouldDrain(t *testing.T) {
+	for _, c := range []struct {
+		after time.Duration
+		back  bool
+	}{{20 * ms, true}, {200 * ms, false}} {
+		g := NewGuard(GuardConfig{Floor: 1e6, Ceiling: unit.Unlimited})
+		s := samples(g, Sample{}, slices.Repeat([]time.Duration{10 * ms}, 20)...)
+		before := float64(g.Rate())
+		s = samples(g, s, 40*ms)
+		if r := float64(g.Rate()); r > .5*before {
+			t.Fatalf("a queue of 30 ms: from %.0f to %.0f", before, r)
+		}
+		s.At, s.RTT, s.Acked = s.At.Add(c.after), 10*ms, s.Acked+g.Rate().In(c.after)
+		if r := float64(g.Sample(s)); r >= before != c.back {
+			t.Errorf("%v later: from %.0f to %.0f", c.after, before, r)
+		}
 	}
 }
 

@@ -145,8 +145,12 @@ func (l *lab) plan(scenarios []*scenario.Scenario) ([]job, error) {
 		}
 		t := &trial{s, c}
 		l.trials = append(l.trials, t)
+		systems := l.compared(s)
+		if len(systems) > len(l.systems) {
+			l.progress.print("%s: %s is run as well, before each repetition, as what others notice is told beside it; -no-baseline leaves it out", s.Name, nameNone)
+		}
 		for rep := range l.reps {
-			for _, name := range l.systems {
+			for _, name := range systems {
 				jobs = append(jobs, job{t, name, rep + 1, len(jobs)})
 			}
 		}

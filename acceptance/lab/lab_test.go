@@ -200,7 +200,7 @@ faults:
   - {at: 0s, distribute: 1MB, priority: urgent}
   - {at: 100ms, link: r2, rate: 90Mbit}
 `
-	out, printed, err := experimentOf(t.Context(), t, small+others, "-systems", "none,rackswarm", "-bin", programs(t))
+	out, printed, err := experimentOf(t.Context(), t, small+others, "-bin", programs(t)) // none is added
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,6 +211,9 @@ faults:
 	down := rep.Links["r2"].Down
 	if len(down.Use) == 0 || len(down.Capacity) != 2 || rep.Devices["r2"].Mean == 0 || rep.IdleCPU.Most == 0 {
 		t.Errorf("the link is %+v, its switch was asked %+v, an idle agent used %+v", down, rep.Devices["r2"], rep.IdleCPU)
+	}
+	if base := readReport(t, filepath.Join(out, "small.none.1.json")); len(base.Probes) != 1 || base.Probes[0].RunP99 == 0 {
+		t.Errorf("the probes of the baseline are %+v", base.Probes)
 	}
 	if !strings.Contains(printed, "What others noticed") || !strings.Contains(printed, "target") || !strings.Contains(printed, "of priority urgent") {
 		t.Errorf("printed is:\n%s", printed)

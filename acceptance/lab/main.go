@@ -22,6 +22,7 @@ import (
 // options are the flags.
 type options struct {
 	systems  []string
+	alone    bool // nothing is added to systems
 	reps     int
 	parallel int
 	out      string
@@ -63,6 +64,7 @@ func parseOptions(args []string) (options, error) {
 		flags.PrintDefaults()
 	}
 	systems := flags.String("systems", "rackswarm", "what to compare, separated by commas")
+	flags.BoolVar(&o.alone, "no-baseline", false, "do not run "+nameNone+" besides where a scenario has background or probes")
 	flags.IntVar(&o.reps, "reps", 1, "repetitions of each system")
 	flags.IntVar(&o.parallel, "parallel", 1, "how many runs go on at a time, each in a network of its own")
 	flags.StringVar(&o.out, "out", "lab", "directory for the reports")

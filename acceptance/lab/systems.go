@@ -46,6 +46,15 @@ func leave(s *scenario.Strategy, n int) {
 // nameNone is the system that distributes nothing.
 const nameNone = scenario.Baseline
 
+// compared are the systems that a scenario is run with: those that were named and, if it
+// has others, nameNone before them, beside which is told what others notice.
+func (o *options) compared(s *scenario.Scenario) []string {
+	if o.alone || !s.HasOthers() || slices.Contains(o.systems, nameNone) {
+		return o.systems
+	}
+	return append([]string{nameNone}, o.systems...)
+}
+
 // systemNames are all that can be compared.
 func systemNames() []string {
 	var names []string

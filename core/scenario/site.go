@@ -43,11 +43,15 @@ var targets = Site{
 
 func exactly(v float64) Range { return Range{v, v, v} }
 
+// HasOthers reports whether there are others, by background traffic or probes, of whom is
+// told what they notice beside the Baseline.
+func (s *Scenario) HasOthers() bool { return len(s.Probes) > 0 || len(s.Background) > 0 }
+
 // Site sums up what the site notices of each system, of reports of this scenario,
 // in the order in which systems first come. There is none without probes and
 // background.
 func (s *Scenario) Site(reports []Report) ([]Site, error) {
-	if len(s.Probes) == 0 && len(s.Background) == 0 {
+	if !s.HasOthers() {
 		return nil, nil
 	}
 	tree, err := s.Tree()

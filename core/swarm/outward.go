@@ -119,7 +119,8 @@ func (s *Swarm) owesOutside(now unit.Time, depth int) (owes, leaves bool) {
 // nearerRelays reports whether somebody who is nearer to us than p passes on to p
 // what we send. For an initial seeder neighbours do that which have the span, as
 // long as anything comes out. Relays in other locations are given first what only
-// we have, unless they do not keep up with passing it on, or get nothing.
+// we have, unless they get nothing, or do not keep up with passing it on: when they fall
+// behind, p is given what they lack.
 func (s *Swarm) nearerRelays(now unit.Time, p *peer, x int32) bool {
 	depth := s.cfg.Location.Depth()
 	for _, q := range s.list {
@@ -130,6 +131,7 @@ func (s *Swarm) nearerRelays(now unit.Time, p *peer, x int32) bool {
 				return true
 			}
 		case q.haveCount > p.haveCount+s.backlog() || q.complete(len(s.cfg.Lengths)) || now >= q.gotAt.Add(lively):
+		case q.haveCount > p.haveCount+s.lag(now, q) && !q.have.Has(int(x)):
 		case s.holdsBack(now, depth):
 			return true
 		}
@@ -140,5 +142,18 @@ func (s *Swarm) nearerRelays(now unit.Time, p *peer, x int32) bool {
 // lively is how long after its last HAVE a peer is taken to receive something.
 const lively = 2 * time.Second
 
-// backlog is how many spans a relay may be ahead of those whom it passes them on to.
+// lagTime is how long a span may take from a relay's HAVE to that of whom it passes the
+// span on to, queues and announcements included.
+const lagTime = 2 * time.Second
+
+// lag is how many spans a relay may be ahead of those whom it passes them on to, for these
+// to be given nothing that it lacks. Its uplink also carries acknowledgements, 2% to 3% of
+// what it gets, so that it falls behind by as much where all uplinks are alike.
+func (s *Swarm) lag(now unit.Time, q *peer) int {
+	passed := max(now.Sub(q.met), time.Second)
+	under := float64(q.haveCount-q.broughtCount) * lagTime.Seconds() / passed.Seconds()
+	return max(8, len(s.cfg.Lengths)/64, int(under))
+}
+
+// backlog is how many spans it may be ahead for these to be given no other span, either.
 func (s *Swarm) backlog() int { return max(8, len(s.cfg.Lengths)/16) }

@@ -119,3 +119,46 @@ func TestOffersOutside(t *testing.T) {
 		}
 	}
 }
+
+// A relay in the next rack passes on to p what it gets. It is given first what only our
+// location has, as long as p follows: when it falls behind, p has what it lacks from us, but
+// not what it has. Many spans in a short time are none behind.
+func TestRelaysThatFallBehind(t *testing.T) {
+	const spans = 640
+	for name, test := range map[string]struct {
+		got, passed int // by the relay, and of that by p, in each of
+		times       int
+		every       time.Duration
+		lacks       bool // whether p has what the relay lacks from us
+	}{
+		"p follows":             {got: 1, passed: 1, times: 60, every: time.Second},
+		"it is a little behind": {got: 20, passed: 15, times: 1, every: 20 * time.Second},
+		"it falls behind":       {got: 5, passed: 4, times: 12, every: 5 * time.Second, lacks: true},
+		"it is far behind":      {got: 5, passed: 1, times: 12, every: 5 * time.Second, lacks: true},
+		"all within a second":   {got: 10, passed: 4, times: 4, every: 250 * time.Millisecond},
+	} {
+		s := newTest("self", "ams/b", spans)
+		s.Replace(0, artifact.All(spans), nil)
+		s.PeerJoined(0, PeerInfo{Node: "relay", Location: "ams/c", Top: 0})
+		s.PeerJoined(0, PeerInfo{Node: "p", Location: "esy/e", Top: 0})
+		var now unit.Time
+		has, follows := uint32(0), uint32(0)
+		for range test.times {
+			now = now.Add(test.every)
+			for range test.got {
+				s.PeerGot(now, "relay", []uint32{has}, nil)
+				has++
+			}
+			for range test.passed {
+				s.PeerGot(now, "p", []uint32{follows}, nil)
+				follows++
+			}
+		}
+		if got := s.sends(now, "p", spans-1); got != test.lacks {
+			t.Errorf("%s: p is sent what the relay lacks: %v", name, got)
+		}
+		if s.sends(now, "p", int32(has)-1) && test.got != test.passed {
+			t.Errorf("%s: p is sent what the relay has", name)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
 
 	"github.com/rackswarm/rackswarm/core/scenario"
 	"github.com/rackswarm/rackswarm/core/topo"
@@ -56,6 +57,7 @@ func layOut(s *scenario.Scenario) (*Network, error) {
 	n.store = &Host{at: root, name: "store"}
 	n.store.Address = address(storeBlock, 0)
 	n.store.link = newLink(end{&n.store.machine, "eth0"}, end{&root.machine, n.store.name}, scenario.Location{Uplink: topo.Unlimited})
+	n.steer(runtime.NumCPU())
 	return n, nil
 }
 
@@ -66,7 +68,7 @@ func (n *Network) drawLocation(l scenario.Location) error {
 	}
 	i := len(n.switches)
 	s := &Switch{Location: l.Location, parent: parent, name: fmt.Sprintf("l%d", i)}
-	s.Address = address(switchBlock, i)
+	s.Address, s.number = address(switchBlock, i), i
 	s.uplink = newLink(end{&s.machine, "uplink"}, end{&parent.machine, s.name}, l)
 	n.switches[l.Location] = s
 	return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -22,7 +23,8 @@ import (
 // machine is a network namespace without a name: it is there while the file is open,
 // or a process is in it.
 type machine struct {
-	Address netip.Addr // IPv4, in 10.77.0.0/16
+	Address  netip.Addr // IPv4, in 10.77.0.0/16
+	receives string     // the mask of the processors that receive its packets, see Network.steer
 
 	namespace *os.File
 	counters  *counterReader
@@ -46,19 +48,6 @@ var settings = map[string]string{
 	"bridge/bridge-nf-call-iptables":   "0",
 	"bridge/bridge-nf-call-ip6tables":  "0",
 	"bridge/bridge-nf-call-arptables":  "0",
-	// Packets of one connection are received on one processor: on several, they
-	// overtake each other.
-	"core/rps_default_mask": processors(runtime.NumCPU()),
-}
-
-// processors is the mask of the first count processors, as the kernel reads it.
-func processors(count int) string {
-	const perWord = 32
-	words := []string{fmt.Sprintf("%x", uint64(1)<<(count%perWord)-1)}
-	for range count / perWord {
-		words = append(words, "ffffffff")
-	}
-	return strings.Join(words, ",")
 }
 
 // open makes the namespace.
@@ -75,12 +64,17 @@ func (m *machine) open() error {
 		if m.counters, err = newCounterReader(); err != nil {
 			return err
 		}
-		return configure()
+		return configure(m.receives)
 	})
 }
 
-func configure() error {
-	for name, value := range settings {
+// configure sets up the namespace that the thread is in.
+func configure(receives string) error {
+	all := maps.Clone(settings)
+	if receives != "" {
+		all["core/rps_default_mask"] = receives
+	}
+	for name, value := range all {
 		err := os.WriteFile(filepath.Join("/proc/sys/net", name), []byte(value), 0)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // a kernel that has no such thing need not be told

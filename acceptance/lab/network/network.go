@@ -35,6 +35,7 @@ type Switch struct {
 	parent   *Switch // nil for the root
 	uplink   *link   // nil for the root
 	name     string  // of its interface at the parent
+	number   int     // among the switches, 0 for the root
 }
 
 // Host is a machine of the scenario, or the one with the store.

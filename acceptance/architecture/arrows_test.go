@@ -59,17 +59,17 @@ var arrows = []arrow{
 // against lists the imports of s, a file of the package in dir, that point
 // against an arrow.
 func against(dir string, s *source) []string {
-	i := slices.IndexFunc(arrows, func(a arrow) bool { return paths.Inside(a.dir, dir) })
+	i := slices.IndexFunc(arrows, func(a arrow) bool { return paths.Contains(a.dir, dir) })
 	if i < 0 {
 		return []string{fmt.Sprintf("%s: package %s has no place in the architecture", s.name, dir)}
 	}
 	var found []string
 	for _, importPath := range s.paths {
 		target, ours := strings.CutPrefix(importPath, module)
-		if !ours || paths.Inside(arrows[i].dir, target) {
+		if !ours || paths.Contains(arrows[i].dir, target) {
 			continue
 		}
-		if !slices.ContainsFunc(arrows[i].allowed, func(a string) bool { return paths.Inside(a, target) }) {
+		if !slices.ContainsFunc(arrows[i].allowed, func(a string) bool { return paths.Contains(a, target) }) {
 			found = append(found, fmt.Sprintf("%s: %s must not import %s", s.name, dir, target))
 		}
 	}

@@ -4,14 +4,14 @@ package paths
 
 import "path/filepath"
 
-// Inside reports whether p is the directory root, or lies anywhere below it, by their
-// names alone: /srv/web is inside /srv, and /srvweb and /srv/../etc are not. Slashes
-// at the end, doubled ones and "." do not matter, and every absolute path is inside
-// "/". An absolute path is inside no relative one, and the other way round.
-func Inside(root, p string) bool {
+// Contains reports whether the directory root is p, or p lies anywhere below it, by their
+// names alone: /srv contains /srv and /srv/web, but neither /srvweb nor /srv/../etc.
+// Slashes at the end, doubled ones and "." do not matter, and "/" contains every absolute
+// path. A relative path contains no absolute one, and the other way round.
+func Contains(root, p string) bool {
 	rel, err := filepath.Rel(root, p)
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// Overlap reports whether two paths are the same, or one is Inside the other.
-func Overlap(a, b string) bool { return Inside(a, b) || Inside(b, a) }
+// Overlap reports whether two paths are the same, or one Contains the other.
+func Overlap(a, b string) bool { return Contains(a, b) || Contains(b, a) }

@@ -8,7 +8,7 @@ import (
 	"github.com/rackswarm/rackswarm/core/paths"
 )
 
-func TestInside(t *testing.T) {
+func TestContains(t *testing.T) {
 	for _, c := range []struct {
 		root, p string
 		want    bool
@@ -49,8 +49,8 @@ func TestInside(t *testing.T) {
 		{"/", "srv", false},
 		{".", "/srv", false},
 	} {
-		if got := paths.Inside(c.root, c.p); got != c.want {
-			t.Errorf("Inside(%q, %q) = %v", c.root, c.p, got)
+		if got := paths.Contains(c.root, c.p); got != c.want {
+			t.Errorf("Contains(%q, %q) = %v", c.root, c.p, got)
 		}
 	}
 }
@@ -73,25 +73,25 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-// FuzzInside compares with what it means: the names that root consists of are the
+// FuzzContains compares with what it means: the names that root consists of are the
 // first ones of the path. What way leads from the one to the other says the same.
-func FuzzInside(f *testing.F) {
+func FuzzContains(f *testing.F) {
 	for _, p := range [][2]string{
 		{"/", "/srv"}, {"/srv", "/srv/"}, {"/srv/", "/srvweb"}, {"/a/../b", "/b/c"}, {"", "a"}, {"..", "../.."}, {"/a", "/a/..b"},
 	} {
 		f.Add(p[0], p[1])
 	}
 	f.Fuzz(func(t *testing.T, root, p string) {
-		inside := paths.Inside(root, p)
+		contains := paths.Contains(root, p)
 		rel, err := filepath.Rel(root, p)
-		if leads := err == nil && rel != ".." && !strings.HasPrefix(rel, "../"); inside != leads {
-			t.Errorf("Inside(%q, %q) = %v, and the way is %q, %v", root, p, inside, rel, err)
+		if leads := err == nil && rel != ".." && !strings.HasPrefix(rel, "../"); contains != leads {
+			t.Errorf("Contains(%q, %q) = %v, and the way is %q, %v", root, p, contains, rel, err)
 		}
 		r, n := names("/"+root), names("/"+p)
-		if begins := len(r) <= len(n) && strings.Join(n[:min(len(r), len(n))], "/") == strings.Join(r, "/"); paths.Inside("/"+root, "/"+p) != begins {
-			t.Errorf("Inside(%q, %q) = %v, and the names are %q and %q", "/"+root, "/"+p, !begins, r, n)
+		if begins := len(r) <= len(n) && strings.Join(n[:min(len(r), len(n))], "/") == strings.Join(r, "/"); paths.Contains("/"+root, "/"+p) != begins {
+			t.Errorf("Contains(%q, %q) = %v, and the names are %q and %q", "/"+root, "/"+p, !begins, r, n)
 		}
-		if !paths.Inside(p, p) || !paths.Inside(p, filepath.Join(p, "x")) {
+		if !paths.Contains(p, p) || !paths.Contains(p, filepath.Join(p, "x")) {
 			t.Errorf("%q does not hold itself and what is in it", p)
 		}
 	})

@@ -42,4 +42,4 @@ func refusingNodes(ctx context.Context, c *client.Client, d api.Distribution) (n
 }
 
 // below reports whether a path lies inside a root, and is not the root itself.
-func below(p, root string) bool { return paths.Inside(root, p) && !paths.Inside(p, root) }
+func below(p, root string) bool { return paths.Contains(root, p) && !paths.Contains(p, root) }

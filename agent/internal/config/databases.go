@@ -207,7 +207,7 @@ func (v *validator) data(name, dir string) {
 	switch {
 	case slices.Contains(v.c.Roots, dir):
 		fail("name a directory inside it", "%s is one of roots, which cannot be exchanged", dir)
-	case !slices.ContainsFunc(v.c.Roots, func(root string) bool { return paths.Inside(root, parent) }):
+	case !slices.ContainsFunc(v.c.Roots, func(root string) bool { return paths.Contains(root, parent) }):
 		fail("add "+parent+" to roots", "%s, where copies are made, lies in none of roots", parent)
 	case errors.Is(err, fs.ErrNotExist):
 		fail("create it with: mkdir -p "+parent, "%s does not exist", parent)

@@ -49,9 +49,9 @@ func related(q, p string) string {
 	switch {
 	case p == q:
 		return "is also"
-	case paths.Inside(q, p):
+	case paths.Contains(q, p):
 		return "lies inside"
-	case paths.Inside(p, q):
+	case paths.Contains(p, q):
 		return "contains"
 	}
 	return ""

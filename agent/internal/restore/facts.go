@@ -108,7 +108,7 @@ func (j *job) inRoots(dir *os.File) bool {
 	at, err := os.Readlink(procPath(dir))
 	return err == nil && slices.ContainsFunc(j.w.cfg.Roots, func(root string) bool {
 		top, err := filepath.EvalSymlinks(root)
-		return err == nil && paths.Inside(top, at)
+		return err == nil && paths.Contains(top, at)
 	})
 }
 

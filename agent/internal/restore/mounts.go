@@ -37,7 +37,7 @@ func pointsIn(table, path string) (points []string) {
 		if len(fields) < 5 {
 			continue
 		}
-		if at := unescape(fields[4]); paths.Inside(path, at) {
+		if at := unescape(fields[4]); paths.Contains(path, at) {
 			points = append(points, at)
 		}
 	}

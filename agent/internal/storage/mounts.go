@@ -23,7 +23,7 @@ func (d destination) checkMounts() error {
 		switch {
 		case at == real:
 			return &api.Error{Code: api.CodeInvalid, Subject: d.path, Message: "the destination is a mount point, which cannot be replaced (EBUSY)", Fix: "choose a path below it"}
-		case paths.Inside(real, at):
+		case paths.Contains(real, at):
 			return &api.Error{Code: api.CodeInvalid, Subject: d.path, Message: "a filesystem is mounted inside the destination, at " + at, Fix: "unmount it, or choose another path"}
 		}
 	}

@@ -78,7 +78,7 @@ func (m *Manager) resolve(path string) (destination, error) {
 func (m *Manager) rootOf(path string) (best root, rel string, ok bool) {
 	for _, r := range m.roots {
 		for _, top := range []string{r.path, r.real} {
-			if paths.Inside(top, path) && (!ok || len(r.real) > len(best.real)) {
+			if paths.Contains(top, path) && (!ok || len(r.real) > len(best.real)) {
 				best, ok = r, true
 				rel, _ = filepath.Rel(top, path)
 			}

@@ -120,7 +120,7 @@ func (p *Placement) checkDestination() error {
 // itself does not exist.
 func (p *Placement) checkAncestors() error {
 	d := p.dest
-	if real := realPath(d.root.real + "/" + d.parent + "/" + d.base); !paths.Inside(d.root.real, real) {
+	if real := realPath(d.root.real + "/" + d.parent + "/" + d.base); !paths.Contains(d.root.real, real) {
 		return p.m.outside(d.path, "a symbolic link on the way leads out of the allowed root "+d.root.path)
 	}
 	return nil

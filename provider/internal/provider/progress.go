@@ -76,5 +76,5 @@ func within(path, dir string) bool {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
 	}
-	return paths.Inside(dir, path)
+	return paths.Contains(dir, path)
 }

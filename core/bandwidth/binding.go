@@ -15,6 +15,7 @@ type Reason string
 const (
 	Open         Reason = "open"         // nothing limits
 	Unmeasured   Reason = "unmeasured"   // the floor, as the link was never measured
+	Undeclared   Reason = "undeclared"   // the floor, as nobody says what the link carries, nor is to measure it
 	Stale        Reason = "stale"        // the last measurement is old
 	Reserve      Reason = "reserve"      // what others and the reserve leave
 	Ceiling      Reason = "ceiling"      // what others leave below an impact ceiling
@@ -121,6 +122,7 @@ var plainWords = map[Reason]string{
 	Group:        "an operator set this limit",
 	Distribution: "the distribution has this ceiling",
 	Paused:       "it is paused",
+	Undeclared:   "nobody says what it carries: the floor",
 	Priority:     "a more urgent transfer comes first",
 	OuterFirst:   "traffic that leaves the location comes first",
 	Joining:      "others have not heard of its demand yet",

@@ -48,6 +48,8 @@ type LinkUse struct {
 	// Capacity is the operator's or the device's, in bytes per second; 0 if it is
 	// not known. unit.Unlimited is a link that never limits.
 	Capacity unit.Rate
+	// Undeclared: Capacity is not known as nobody says it, and nobody is to measure it.
+	Undeclared bool
 	// Sensor: somebody is to measure the link. Otherwise only Capacity counts, and
 	// all of it is taken to be ours.
 	Sensor bool
@@ -86,6 +88,9 @@ func (p Policy) spare(hop topo.Hop, u LinkUse) Budget {
 	switch {
 	case u.Capacity == unit.Unlimited && !(u.Sensor && !u.Measured):
 		return NoLimit(hop)
+	case u.Capacity <= 0 && u.Undeclared:
+		b.Reason, b.Rate = Undeclared, floor
+		return NewBudget(b)
 	case u.Capacity <= 0, u.Sensor && !u.Measured:
 		b.Reason, b.Rate = Unmeasured, floor
 		return NewBudget(b)

@@ -44,6 +44,7 @@ func TestBudgetOfALink(t *testing.T) {
 		"nothing known":             {DefaultPolicy(), LinkUse{Sensor: true}, 1e6, Unmeasured},
 		"no capacity":               {DefaultPolicy(), LinkUse{Sensor: true, Measured: true, Others: 5}, 1e6, Unmeasured},
 		"no capacity, no sensor":    {DefaultPolicy(), LinkUse{}, 1e6, Unmeasured},
+		"nobody says the capacity":  {DefaultPolicy(), LinkUse{Undeclared: true}, 1e6, Undeclared},
 		"fast, not measured":        {DefaultPolicy(), LinkUse{Capacity: 1000 * mbit, Sensor: true}, 1e6, Unmeasured},
 		"unlimited, not measured":   {DefaultPolicy(), LinkUse{Capacity: unit.Unlimited, Sensor: true}, 1e6, Unmeasured},
 		"unlimited":                 {DefaultPolicy(), LinkUse{Capacity: unit.Unlimited}, unit.Unlimited, Open},
@@ -144,6 +145,7 @@ func TestBindingsInWords(t *testing.T) {
 	for want, b := range map[string]Binding{
 		"uplink of ams/r1, up: no limit":                                                                  {Reason: Open, Hop: uplink, Rate: unit.Unlimited},
 		"uplink of ams/r1, up: 976.6 KiB/s, as what it carries is not known":                              {Reason: Unmeasured, Hop: uplink, Rate: 1e6},
+		"uplink of ams/r1, up: 976.6 KiB/s, as nobody says what it carries: the floor":                    {Reason: Undeclared, Hop: uplink, Rate: 1e6},
 		"uplink of ams/r1, up: 976.6 KiB/s, as its use is not known yet":                                  {Reason: Unmeasured, Hop: uplink, Rate: 1e6, Capacity: 125e6},
 		"uplink of ams/r1, up: 976.6 KiB/s, as its use was last measured 12.3s ago":                       {Reason: Stale, Hop: uplink, Rate: 1e6, Age: 12345 * time.Millisecond},
 		"link of host web17, down: 5.7 MiB/s, as 20% of 11.9 MiB/s stay free and others use 3.8 MiB/s":    {Reason: Reserve, Hop: host, Rate: 6e6, Capacity: 12.5e6, Others: 4e6, Part: 0.2},

@@ -76,7 +76,7 @@ func pick[T any](up bool, ifUp, ifDown T) T {
 
 // use is what the budget of a direction follows from.
 func (f facts) use(now unit.Time, up bool) bandwidth.LinkUse {
-	u := bandwidth.LinkUse{Capacity: f.capacity(up), Sensor: f.sensor || f.reading != nil}
+	u := bandwidth.LinkUse{Capacity: f.capacity(up), Sensor: f.sensor || f.reading != nil, Undeclared: f.undeclared(up)}
 	if !f.carried() {
 		u.Capacity = unit.Unlimited
 	}

@@ -55,7 +55,7 @@ func TestFacts(t *testing.T) {
 		{"a ceiling above what others leave", facts{declared: &ceiling, reading: reading(100*mbit, 70*mbit)}, 10 * mbit, bandwidth.Reserve, ""},
 		{"a ceiling below what others leave", facts{declared: &ceiling, reading: reading(100*mbit, 30*mbit)}, 20 * mbit, bandwidth.Group, ""},
 		{"a ceiling of a link that was never read", facts{declared: &ceiling, sensor: true}, 1e6, bandwidth.Unmeasured, "nobody has measured it yet"},
-		{"one direction", facts{file: &Link{Down: mbit}}, 1e6, bandwidth.Unmeasured, "nobody says what it carries up"},
+		{"one direction", facts{file: &Link{Down: mbit}}, 1e6, bandwidth.Undeclared, "nobody says what it carries up"},
 	} {
 		test.facts.location = "ams"
 		m := &Manager{cfg: Config{Policy: bandwidth.DefaultPolicy()}}
@@ -78,7 +78,7 @@ func TestWhyALinkHasTheFloor(t *testing.T) {
 	t.Parallel()
 	m := &Manager{cfg: Config{Policy: bandwidth.DefaultPolicy()}}
 	for want, f := range map[string]facts{
-		"uplink of ams, up: 976.6 KiB/s, the floor, as nobody says what it carries": {file: &Link{Down: mbit}},
+		"uplink of ams, up: 976.6 KiB/s, as nobody says what it carries: the floor": {file: &Link{Down: mbit}},
 		"uplink of ams, up: 976.6 KiB/s, as what it carries is not known":           {file: &Link{Down: mbit}, sensor: true},
 	} {
 		f.location = "ams"

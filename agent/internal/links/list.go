@@ -85,9 +85,6 @@ func (m *Manager) statusOf(now unit.Time, f facts, up bool, used unit.Rate) api.
 	b := f.budget(now, m.cfg.Policy, up)
 	d := api.LinkDirection{Capacity: int64(f.capacity(up)), Ours: int64(used), Budget: api.BudgetOf(b.Rate),
 		Reason: string(b.Binding.Reason), Why: b.Binding.String()}
-	if b.Binding.Reason == bandwidth.Unmeasured && f.undeclared(up) {
-		d.Why = fmt.Sprintf("uplink of %s, %s: %s, the floor, as nobody says what it carries", f.location, b.Binding.Direction(), b.Rate)
-	}
 	if f.reading != nil {
 		d.Others = int64(pick(up, f.reading.UpOthers, f.reading.DownOthers))
 	}
@@ -146,7 +143,7 @@ func howToGiveUp(f facts, now unit.Time) string {
 func inForce(s api.LinkStatus) string {
 	floors := func(d api.LinkDirection) bool {
 		switch bandwidth.Reason(d.Reason) {
-		case bandwidth.Unmeasured, bandwidth.Stale, bandwidth.Floor:
+		case bandwidth.Unmeasured, bandwidth.Undeclared, bandwidth.Stale, bandwidth.Floor:
 			return true
 		}
 		return false

@@ -21,6 +21,7 @@ func TestReasonsOfLinks(t *testing.T) {
 	ceiling := bandwidth.Binding{Reason: bandwidth.Group, Hop: topo.Hop{Location: "ams1/r1", Up: true}, Rate: 5 << 20}
 	part := bandwidth.Binding{Reason: bandwidth.Shared, Hop: ceiling.Hop, Rate: 1 << 20, Whole: 5 << 20, By: bandwidth.Group, Users: 5}
 	unknown := bandwidth.Binding{Reason: bandwidth.Unmeasured, Hop: topo.Hop{Location: "ams1/r1"}, Rate: 1e6}
+	undeclared := bandwidth.Binding{Reason: bandwidth.Undeclared, Hop: ceiling.Hop, Rate: 1e6}
 	old := bandwidth.Binding{Reason: bandwidth.Shared, By: bandwidth.Stale, Hop: unknown.Hop, Rate: 1e6, Whole: 2e6, Users: 2}
 	outer := bandwidth.Binding{Reason: bandwidth.OuterFirst, Hop: host.Hop}
 	for _, test := range []struct {
@@ -34,6 +35,7 @@ func TestReasonsOfLinks(t *testing.T) {
 		{operator, "limits.download of its agent.yaml", "5.0 MiB/s"},
 		{outer, "this host", "traffic that leaves the location comes first"},
 		{unknown, "uplink of ams1/r1", "as what it carries is not known"},
+		{undeclared, "uplink of ams1/r1", "up: 976.6 KiB/s, as nobody says what it carries: the floor"},
 		{old, "uplink of ams1/r1", "are shared by 2"},
 		{bandwidth.Binding{}, "limits.download of its agent.yaml", "5.0 MiB/s"},
 	} {
@@ -45,6 +47,9 @@ func TestReasonsOfLinks(t *testing.T) {
 			t.Errorf("%s: %s", test.binding.Reason, got.Fix)
 		}
 		if named := strings.Contains(got.Fix, "about one copy crosses each uplink"); named != (test.binding == outer) {
+			t.Errorf("%s: %s", test.binding.Reason, got.Fix)
+		}
+		if named := strings.Contains(got.Fix, "rackswarm links set ams1/r1 --up RATE"); named != (test.binding == undeclared) {
 			t.Errorf("%s: %s", test.binding.Reason, got.Fix)
 		}
 		if named := strings.Contains(got.Fix, "have the link measured again"); named != (test.binding == unknown || test.binding == old) {

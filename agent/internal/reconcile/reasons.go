@@ -157,6 +157,9 @@ func linkReason(b bandwidth.Binding, d direction) api.Reason {
 	if ofUplink(b) && (unmeasured(b.Reason) || unmeasured(b.By)) {
 		reason.Fix = "have the link measured again, or say what it carries if nobody does: what is missing says rackswarm links"
 	}
+	if ofUplink(b) && (b.Reason == bandwidth.Undeclared || b.By == bandwidth.Undeclared) {
+		reason.Fix = fmt.Sprintf("say what it carries: rackswarm links set %s --%s RATE", b.Hop.Location, b.Direction())
+	}
 	if ofUplink(b) && (b.Reason == bandwidth.Group || b.By == bandwidth.Group) {
 		reason.Fix = fmt.Sprintf("wait, or raise the limit: rackswarm links set %s --max-%s RATE", b.Hop.Location, b.Direction())
 	}

@@ -51,7 +51,7 @@ type Binding struct {
 	Age        time.Duration // of the measurement
 	Users      int           // that share Whole
 	By         Reason        // what sets Whole, of Shared
-	Text       string        // the window, as it was written
+	Text       string        // the window, as it was written, or all the time of those that adjoin
 }
 
 // String says in one line of words what the limit is, and why.

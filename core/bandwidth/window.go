@@ -166,19 +166,15 @@ func parseClock(s string) (int, error) {
 }
 
 // At is the budget at a civil time of the zone: the weekday and the minute of the
-// day, from 0 to 1439. Its binding is of the transfer or of hop.
+// day, from 0 to 1439. Its binding is of the transfer or of hop, and names the window;
+// windows that adjoin and say the same it names as one.
 func (w Windows) At(day time.Weekday, minute int, hop topo.Hop, ofTransfer bool) Budget {
-	b := Binding{Reason: Window, Hop: hop, OfTransfer: ofTransfer, Rate: w.Otherwise, Text: "otherwise"}
-	in := false
-	for i := range w.List {
-		if one := &w.List[i]; one.holds(int(day), minute) && (!in || one.Rate < b.Rate) {
-			b.Rate, b.Text, in = one.Rate, one.String(), true
-		}
+	t := int(day)*dayMinutes + minute
+	rate, one := w.rateAt(t)
+	if rate == unit.Unlimited {
+		return NewBudget(Binding{Reason: Open, Hop: hop, OfTransfer: ofTransfer, Rate: rate})
 	}
-	if b.Rate == unit.Unlimited {
-		b.Reason, b.Text = Open, ""
-	}
-	return NewBudget(b)
+	return NewBudget(Binding{Reason: Window, Hop: hop, OfTransfer: ofTransfer, Rate: rate, Text: w.sayer(t, one)})
 }
 
 // holds reports whether the window is open at a minute of a day.
@@ -192,22 +188,9 @@ func (w *TimeWindow) holds(day, minute int) bool {
 // NextChange returns in how many minutes from a civil time, counted without
 // changes of the clock, another rate holds; false if none ever does.
 func (w Windows) NextChange(day time.Weekday, minute int) (int, bool) {
-	rate := func(t int) unit.Rate {
-		return w.At(time.Weekday(t/dayMinutes%7), t%dayMinutes, topo.Hop{}, true).Rate
-	}
-	start := int(day)*dayMinutes + minute
-	now, next := rate(start), weekMinutes
-	for i := range w.List {
-		for d := range 7 {
-			for _, edge := range []int{w.List[i].From, w.List[i].To} {
-				in := (d*dayMinutes + edge - start + 2*weekMinutes) % weekMinutes
-				if in > 0 && in < next && rate(start+in) != now {
-					next = in
-				}
-			}
-		}
-	}
-	return next, next < weekMinutes
+	t := int(day)*dayMinutes + minute
+	s := w.span(t)
+	return s.to - t, !s.always
 }
 
 // String writes the window as it can be parsed.

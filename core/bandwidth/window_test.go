@@ -36,6 +36,8 @@ func at(t *testing.T, s string) (time.Weekday, int) {
 
 func TestWindows(t *testing.T) {
 	office := []string{"mon-fri 08:00-18:00 8Mbit"}
+	weekend := []string{"fri 18:00-24:00 0", "sat,sun 00:00-24:00 0", "mon 00:00-08:00 0"}
+	parts := []string{"daily 00:00-12:00 0", "daily 12:00-18:00 0 "}
 	night := []string{"daily 22:00-06:00 unlimited", "otherwise 0"}
 	for _, tt := range []struct {
 		lines []string
@@ -62,6 +64,19 @@ func TestWindows(t *testing.T) {
 		{[]string{"daily 00:00-24:00 9kB", "wed 09:00-10:00 5kB"}, "wed 09:30", 5000, 30, "wed 09:00-10:00 5kB"},
 		{[]string{"fri-mon,wed 00:00-24:00 0"}, "sun 09:30", 0, (24+14)*60 + 30, "fri-mon,wed 00:00-24:00 0"},
 		{[]string{"fri-mon,wed 00:00-24:00 0"}, "tue 09:30", unit.Unlimited, 14*60 + 30, ""},
+		{weekend, "fri 18:00", 0, (2*24 + 14) * 60, "fri 18:00-mon 08:00 0"},
+		{weekend, "sun 12:00", 0, 20 * 60, "fri 18:00-mon 08:00 0"},
+		{weekend, "mon 07:59", 0, 1, "fri 18:00-mon 08:00 0"},
+		{weekend, "mon 08:00", unit.Unlimited, (4*24 + 10) * 60, ""},
+		{parts, "wed 13:00", 0, 5 * 60, "wed 00:00-18:00 0"},
+		{parts[:1], "wed 11:00", 0, 60, "daily 00:00-12:00 0"},
+		{[]string{"daily 22:00-24:00 0", "daily 00:00-06:00 0"}, "sat 23:00", 0, 7 * 60, "sat 22:00-sun 06:00 0"},
+		{[]string{"sat 12:00-18:00 1kB", "sat 18:00-24:00 1kB"}, "sat 13:00", 1000, 11 * 60, "sat 12:00-24:00 1kB"},
+		{[]string{"sat 12:00-18:00 1kB", "sat 18:00-24:00 2kB"}, "sat 13:00", 1000, 5 * 60, "sat 12:00-18:00 1kB"},
+		{[]string{"sat 10:00-14:00 0", "sat 13:00-20:00 0"}, "sat 11:00", 0, 9 * 60, "sat 10:00-20:00 0"},
+		{[]string{"daily 08:00-18:00 0", "mon 10:00-12:00 0"}, "mon 11:00", 0, 7 * 60, "daily 08:00-18:00 0"},
+		{[]string{"mon-fri 00:00-24:00 0", "sat,sun 00:00-24:00 0"}, "mon 11:00", 0, 0, "daily 00:00-24:00 0"},
+		{[]string{"sat 10:00-14:00 0", "mon 08:00-18:00 unlimited", "otherwise 0"}, "tue 11:00", 0, (5*24 + 21) * 60, "mon 18:00-mon 08:00 0"},
 		{[]string{"", "  "}, "tue 09:30", unit.Unlimited, 0, ""},
 		{nil, "tue 09:30", unit.Unlimited, 0, ""},
 	} {

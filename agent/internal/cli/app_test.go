@@ -52,6 +52,8 @@ func TestNoAgent(t *testing.T) {
 func TestVersion(t *testing.T) {
 	if r := alone(t, App{}, "version"); r.code != 0 || !strings.HasPrefix(r.out, "rackswarm "+Version) {
 		t.Errorf("got %+v", r)
+	} else if flag := alone(t, App{}, "--version"); flag != r {
+		t.Errorf("--version says %+v, and version %+v", flag, r)
 	}
 	if r := alone(t, App{}, "version", "--json"); r.code != 0 || !strings.Contains(r.out, `"version": "`+Version) {
 		t.Errorf("got %+v", r)

@@ -260,5 +260,7 @@ func TestVersionOfBackup(t *testing.T) {
 	f := dbFleet(t)
 	if out := f.backupOK("version"); !strings.HasPrefix(out, "rackswarm-backup "+Version) {
 		t.Errorf("got %s", out)
+	} else if flag := f.backupOK("--version"); flag != out {
+		t.Errorf("--version says %s, and version %s", flag, out)
 	}
 }

@@ -39,7 +39,9 @@ func (r *run) program(name, short, long string, commands ...*cobra.Command) *cob
 		Long:          long,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       thisVersion().of(name),
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(r.Stdout)
 	root.SetErr(r.Stderr)
 	f := root.PersistentFlags()

@@ -17,15 +17,25 @@ func (r *run) versionCommand(program string) *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: r.command(func(context.Context, []string) error {
-			out := struct {
-				Version  string `json:"version"`
-				API      string `json:"api"`
-				Go       string `json:"go"`
-				Platform string `json:"platform"`
-			}{Version, api.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
-			return r.print(out, func(w io.Writer) {
-				fmt.Fprintf(w, "%s %s (API %s, %s, %s)\n", program, out.Version, out.API, out.Go, out.Platform)
-			})
+			v := thisVersion()
+			return r.print(v, func(w io.Writer) { fmt.Fprintln(w, v.of(program)) })
 		}),
 	}
+}
+
+// version is what a program is made from.
+type version struct {
+	Version  string `json:"version"`
+	API      string `json:"api"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+func thisVersion() version {
+	return version{Version, api.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+}
+
+// of is the line that the program prints.
+func (v version) of(program string) string {
+	return fmt.Sprintf("%s %s (API %s, %s, %s)", program, v.Version, v.API, v.Go, v.Platform)
 }

@@ -178,8 +178,10 @@ func linkCells(d api.LinkDirection, measured bool) []string {
 // measured says how old the measurement of a link is.
 func measured(l api.LinkStatus) string {
 	switch {
+	case l.Measured && l.Age >= 60:
+		return since(time.Duration(l.Age * float64(time.Second)))
 	case l.Measured:
-		return time.Duration(l.Age*float64(time.Second)).Round(100*time.Millisecond).String() + " ago"
+		return fmt.Sprintf("%.1f s ago", l.Age)
 	case l.Source != "":
 		return "not yet"
 	}

@@ -84,14 +84,14 @@ func TestStateInAWord(t *testing.T) {
 		{api.Summary{Targets: 3, Converged: 2, Drifted: 1}, "repairing"},
 		{api.Summary{Targets: 3, Converged: 1, Failed: 2, Drifted: 1}, "2 failed"},
 	} {
-		if got := state(api.Status{Summary: test.summary}); got != test.want {
+		if got := state(api.Status{Summary: test.summary}, noon); got != test.want {
 			t.Errorf("%+v is %q, want %q", test.summary, got, test.want)
 		}
 	}
 }
 
 func TestAgo(t *testing.T) {
-	for d, want := range map[time.Duration]string{0: "now", 5 * time.Second: "5s ago", 90 * time.Second: "1m ago", 30 * time.Hour: "30h ago", 100 * time.Hour: "4d ago", -time.Hour: "now"} {
+	for d, want := range map[time.Duration]string{0: "now", 5 * time.Second: "5 s ago", 90 * time.Second: "1 min ago", 30 * time.Hour: "30 h ago", 100 * time.Hour: "4 days ago", -time.Hour: "now"} {
 		if got := ago(noon, noon.Add(-d)); got != want {
 			t.Errorf("%v is %q, want %q", d, got, want)
 		}

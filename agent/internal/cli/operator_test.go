@@ -137,7 +137,7 @@ func TestExplain(t *testing.T) {
 	f.report("site", "db1", api.PhaseFetching, func(s *api.NodeStatus) {
 		s.Reasons, s.UpdatedAt = []api.Reason{{Code: api.ReasonLimit, Subject: "uplink of ams1/r2", Message: "what it receives is limited"}}, noon.Add(-3*time.Second)
 	})
-	if out := f.ok("explain", "site", "db1"); !strings.Contains(out, "reported 3s ago") || !strings.Contains(out, "What a link leaves is told in content") {
+	if out := f.ok("explain", "site", "db1"); !strings.Contains(out, "reported 3 s ago") || !strings.Contains(out, "What a link leaves is told in content") {
 		t.Errorf("of a node that a link keeps down: %s", out)
 	}
 	f.fails(exitUsage, []string{"NAME: a name is empty"}, "explain", "site", "")
@@ -145,6 +145,34 @@ func TestExplain(t *testing.T) {
 	f.fails(exitFailed, []string{"nothing"}, "explain", "nothing")
 	if out := f.ok("__complete", "explain", "site", ""); !strings.Contains(out, "web2") {
 		t.Errorf("completes %q", out)
+	}
+}
+
+// The list says of what waits for a window when that opens, and nothing of what does not.
+func TestListBehindAClosedWindow(t *testing.T) {
+	t.Parallel()
+	site := api.Distribution{Name: "site", State: api.StatePresent, Windows: []string{"fri 11:00-24:00 0", "sat 00:00-08:00 0"}}
+	never := site
+	never.Windows = []string{"otherwise 0"}
+	fetching, done := api.NodeStatus{Node: "a", Phase: api.PhaseFetching}, api.NodeStatus{Node: "b", Phase: api.PhaseInstalled}
+	for _, test := range []struct {
+		name string
+		st   api.Status
+		at   time.Time
+		want string
+	}{
+		{"closed", api.Status{Distribution: site, Nodes: []api.NodeStatus{fetching, done}}, noon, "waiting for its window, opens Sat 08:00 UTC"},
+		{"open", api.Status{Distribution: site, Nodes: []api.NodeStatus{fetching}}, noon.Add(48 * time.Hour), "under way"},
+		{"nobody fetches", api.Status{Distribution: site, Nodes: []api.NodeStatus{done}}, noon, "under way"},
+		{"who fetches is down", api.Status{Distribution: site, Nodes: []api.NodeStatus{{Phase: api.PhaseFetching, Unreachable: true}}}, noon, "under way"},
+		{"for ever", api.Status{Distribution: never, Nodes: []api.NodeStatus{fetching}}, noon, "closed by its windows"},
+		{"others are staged", api.Status{Distribution: site, Nodes: []api.NodeStatus{fetching}, Summary: api.Summary{Staged: 1, Blockers: []string{"a"}}}, noon, "waiting for its window, opens Sat 08:00 UTC"},
+		{"failed", api.Status{Distribution: site, Nodes: []api.NodeStatus{fetching}, Summary: api.Summary{Failed: 1}}, noon, "1 failed"},
+		{"done", api.Status{Distribution: site, Nodes: []api.NodeStatus{done}, Summary: api.Summary{Done: true}}, noon, "done"},
+	} {
+		if got := state(test.st, test.at); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
 	}
 }
 

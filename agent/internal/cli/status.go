@@ -39,22 +39,42 @@ func (r *run) statusCommand() *cobra.Command {
 // atWindows is a status whose nodes that are to move something say so if the time windows of
 // the distribution let nothing pass at now, and until when.
 func atWindows(st api.Status, now time.Time) api.Status {
-	t, err := st.Distribution.Timetable()
-	if err != nil || !t.Any() || t.At(now, false).Rate > 0 {
-		return st // nodes say themselves what they cannot read
+	w, shut := closedBy(st.Distribution, now)
+	if !shut {
+		return st
 	}
-	closed := fmt.Sprintf("the window %q lets nothing pass", t.At(now, false).Binding.Text)
-	if until := t.Until(now); until != "" {
-		closed += " until " + until
+	closed := fmt.Sprintf("the window %q lets nothing pass", w.text)
+	if w.until != "" {
+		closed += " until " + w.until
 	}
 	st.Nodes = slices.Clone(st.Nodes)
 	for i, n := range st.Nodes {
-		switch n.Phase {
-		case api.PhasePending, api.PhaseManifest, api.PhaseFetching:
+		if fetches(n) {
 			st.Nodes[i].Waiting = closed
 		}
 	}
 	return st
+}
+
+// closedWindow lets nothing pass.
+type closedWindow struct {
+	text  string // as it was written
+	until string // such as "Mon 18:00 UTC"; "" for ever
+}
+
+// closedBy is the window by which a distribution moves nothing at now, if there is one.
+// What cannot be read here is none: nodes say that themselves.
+func closedBy(d api.Distribution, now time.Time) (closedWindow, bool) {
+	t, err := d.Timetable()
+	if err != nil || !t.Any() || t.At(now, false).Rate > 0 {
+		return closedWindow{}, false
+	}
+	return closedWindow{t.At(now, false).Binding.Text, t.Until(now)}, true
+}
+
+// fetches reports whether a node is to receive something.
+func fetches(n api.NodeStatus) bool {
+	return n.Phase == api.PhasePending || n.Phase == api.PhaseManifest || n.Phase == api.PhaseFetching
 }
 
 // statusList is printed by status without a name.
@@ -78,24 +98,25 @@ func (r *run) statusOfAll(ctx context.Context, c *client.Client) error {
 		}
 		out.Statuses = append(out.Statuses, st)
 	}
-	return r.print(out, func(w io.Writer) { statusTable(w, out.Statuses) })
+	return r.print(out, func(w io.Writer) { statusTable(w, out.Statuses, r.now()) })
 }
 
-func statusTable(w io.Writer, all []api.Status) {
+func statusTable(w io.Writer, all []api.Status, now time.Time) {
 	rows := [][]string{{"NAME", "ARTIFACT", "SIZE", "PATH", "NODES", "STATE"}}
 	for _, st := range all {
 		name, bytes := st.Distribution.Digest, int64(0)
 		if st.Artifact != nil {
 			name, bytes = st.Artifact.Name, st.Artifact.SizeBytes
 		}
-		rows = append(rows, []string{st.Distribution.Name, name, size(bytes), st.Distribution.Path, fmt.Sprintf("%d/%d", st.Summary.Converged, st.Summary.Targets), state(st)})
+		rows = append(rows, []string{st.Distribution.Name, name, size(bytes), st.Distribution.Path, fmt.Sprintf("%d/%d", st.Summary.Converged, st.Summary.Targets), state(st, now)})
 	}
 	table(w, rows)
 }
 
-// state is a distribution in a word or two.
-func state(st api.Status) string {
+// state is a distribution in a few words, at now.
+func state(st api.Status, now time.Time) string {
 	s := st.Summary
+	window, shut := closedBy(st.Distribution, now)
 	switch {
 	case st.Distribution.State == api.StateAbsent:
 		return "being removed"
@@ -109,6 +130,8 @@ func state(st api.Status) string {
 		return "done"
 	case slices.ContainsFunc(st.Nodes, st.Starves):
 		return "source changed"
+	case shut && slices.ContainsFunc(st.Nodes, func(n api.NodeStatus) bool { return fetches(n) && !n.Unreachable }):
+		return window.opens()
 	case s.Staged > 0 && len(s.Blockers) > 0:
 		return "waiting for " + few(s.Blockers)
 	case s.Drifted > 0:
@@ -117,4 +140,12 @@ func state(st api.Status) string {
 		return fmt.Sprintf("%d down", s.Offline)
 	}
 	return "under way"
+}
+
+// opens says that somebody waits for the window, and for how long.
+func (w closedWindow) opens() string {
+	if w.until == "" {
+		return "closed by its windows"
+	}
+	return "waiting for its window, opens " + w.until
 }

@@ -62,10 +62,13 @@ type NodeExplanation struct {
 // Explanation answers GET /v1/distributions/{name}/explain. Without the store only
 // the answering node is in it.
 type Explanation struct {
-	Distribution string            `json:"distribution"`
-	Digest       string            `json:"digest"`
-	StoreDown    bool              `json:"store_down,omitempty"`
-	Nodes        []NodeExplanation `json:"nodes"` // by location, then name
+	Distribution string `json:"distribution"`
+	Digest       string `json:"digest"`
+	StoreDown    bool   `json:"store_down,omitempty"`
+	// Troubles are what is wrong with sources of the artifact, by name of the node; none
+	// once all nodes have what is wanted.
+	Troubles []SeedTrouble     `json:"troubles,omitempty"`
+	Nodes    []NodeExplanation `json:"nodes"` // by location, then name
 }
 
 // Reason says that a hold is what a node waits for.

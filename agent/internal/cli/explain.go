@@ -73,6 +73,7 @@ func writeExplanation(w io.Writer, e api.Explanation, now time.Time) {
 	if e.StoreDown {
 		fmt.Fprintf(w, "This is what the agent that was asked knows of its own node.\n\n")
 	}
+	writeTroubles(w, e.Troubles)
 	done, slow := 0, 0
 	for _, n := range e.Nodes {
 		if len(n.Reasons) == 0 {
@@ -92,6 +93,17 @@ func writeExplanation(w io.Writer, e api.Explanation, now time.Time) {
 		fmt.Fprintf(w, "%d of %d nodes have what is wanted; %d of these could send more to others, see above.\n", done+slow, len(e.Nodes), slow)
 	case done > 0:
 		fmt.Fprintf(w, "%d of %d nodes have what is wanted, and wait for nothing.\n", done, len(e.Nodes))
+	}
+}
+
+// writeTroubles says what is wrong with the artifact itself, for all nodes.
+func writeTroubles(w io.Writer, all []api.SeedTrouble) {
+	for _, t := range all {
+		fmt.Fprintln(w, sentence(troubleOf(t)))
+		if t.Error.Fix != "" {
+			fmt.Fprintln(w, "Fix: "+clean(t.Error.Fix))
+		}
+		fmt.Fprintln(w)
 	}
 }
 

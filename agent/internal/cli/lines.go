@@ -76,9 +76,14 @@ func troubles(st api.Status) []string {
 	}
 	var all []string
 	for _, t := range st.Artifact.Troubles {
-		all = append(all, clean(fmt.Sprintf("source on %s: %s: %s", t.Node, t.Error.Subject, t.Error.Message)))
+		all = append(all, troubleOf(t))
 	}
 	return all
+}
+
+// troubleOf says what is wrong with one source.
+func troubleOf(t api.SeedTrouble) string {
+	return clean(fmt.Sprintf("source on %s: %s: %s", t.Node, t.Error.Subject, t.Error.Message))
 }
 
 // heldLines say who keeps a distribution from moving that is still wanted somewhere.

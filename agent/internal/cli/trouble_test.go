@@ -30,6 +30,9 @@ func TestSourceThatChanged(t *testing.T) {
 	if got := f.ok("artifacts"); !strings.Contains(got, "web1 (source changed)") {
 		t.Errorf("the list of artifacts does not tell:\n%s", got)
 	}
+	if got := f.ok("explain", "site"); !strings.HasPrefix(got, "Source on web1: /srv/src/a [2J: the source changed after it was published\nFix: publish it again on web1, and distribute the new digest\n") {
+		t.Errorf("explain does not tell:\n%s", got)
+	}
 	r := f.run("distribute", "site", "--artifact", digest, "--path", "/srv/site", "--label", "role=web", "--wait")
 	f.failed(r, exitPartial, "1 of 2 nodes", "source on web1: /srv/src/a [2J", "publish it again on web1")
 	if strings.Count(r.errOut, "source on web1") != 2 {
@@ -38,5 +41,8 @@ func TestSourceThatChanged(t *testing.T) {
 	f.report("site", "web2", api.PhaseInstalled)
 	if got := f.ok("status", "site"); strings.Contains(got, "Trouble") {
 		t.Errorf("it is no trouble where nobody needs it:\n%s", got)
+	}
+	if got := f.ok("explain", "site"); strings.Contains(got, "Source on") {
+		t.Errorf("explain goes on about what nobody needs:\n%s", got)
 	}
 }

@@ -21,6 +21,9 @@ func (f *Fleet) Explain(ctx context.Context, name string) (api.Explanation, erro
 // what only the whole shows.
 func Explain(st api.Status) api.Explanation {
 	e := api.Explanation{Distribution: st.Distribution.Name, Digest: st.Distribution.Digest, Nodes: []api.NodeExplanation{}}
+	if st.Artifact != nil && !st.Summary.Done {
+		e.Troubles = st.Artifact.Troubles
+	}
 	for _, n := range st.Nodes {
 		x := ExplainNode(n)
 		x.Reasons = reasonsFor(st, n)

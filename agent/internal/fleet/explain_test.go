@@ -33,6 +33,14 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s: %+v, want %s about %q", n.Node, n.Reasons, want[n.Node], subjects[n.Node])
 		}
 	}
+	if all := Explain(st).Troubles; len(all) != 1 || all[0].Node != "src" {
+		t.Errorf("troubles of the artifact: %+v", all)
+	}
+	finished := st
+	finished.Summary.Done = true
+	if all := Explain(finished).Troubles; len(all) != 0 {
+		t.Errorf("troubles that are nobody's any more: %+v", all)
+	}
 	st.Holds = []api.Hold{{Kind: api.HoldPause}}
 	for _, n := range Explain(st).Nodes {
 		if n.Node == "new" && n.Reasons[0].Code != api.ReasonPaused {

@@ -40,17 +40,27 @@ func declared() setting {
 	}, func(c *Config) string {
 		var all []string
 		for _, l := range slices.Sorted(maps.Keys(c.Links)) {
-			all = append(all, fmt.Sprintf("%s=%s/%s", l, capacityText(c.Links[l].Up), capacityText(c.Links[l].Down)))
+			all = append(all, fmt.Sprintf("%s: %s", l, linkText(c.Links[l])))
 		}
-		return strings.Join(all, ",")
+		return strings.Join(all, "; ")
 	}}
 }
 
-func capacityText(r unit.Rate) string {
-	if r == 0 {
-		return "?"
+// linkText is what the file says of a link, such as "119.2 MiB/s up, down not said, 30%
+// reserved".
+func linkText(l links.Link) string {
+	text := capacityText("up", l.Up) + ", " + capacityText("down", l.Down)
+	if l.Reserve != nil {
+		text += fmt.Sprintf(", %s reserved", *l.Reserve)
 	}
-	return r.String()
+	return text
+}
+
+func capacityText(direction string, r unit.Rate) string {
+	if r == 0 {
+		return direction + " not said"
+	}
+	return r.String() + " " + direction
 }
 
 // part is a setting between 0% and 100%.

@@ -99,7 +99,7 @@ var settings = []setting{
 	part("impact.cpu_idle", cpuIdleFix, func(c *Config) *bandwidth.Part { return &c.Impact.Host.CPUIdle }),
 	part("impact.io_idle", ioIdleFix, func(c *Config) *bandwidth.Part { return &c.Impact.Host.Unstalled }),
 	diskLatency(),
-	parsed("storage.quota", quotaFix, func(c *Config) *unit.Bytes { return &c.Storage.Quota }, unit.ParseBytes),
+	quota(),
 	hooks(),
 	databases(),
 	text("drivers", func(c *Config) *string { return &c.Drivers }),
@@ -124,6 +124,18 @@ func parseRate(text string) (unit.Rate, error) {
 		err = fmt.Errorf("%s of what?", text)
 	}
 	return r, err
+}
+
+// quota is a setting whose zero is no limit.
+func quota() setting {
+	s := parsed("storage.quota", quotaFix, func(c *Config) *unit.Bytes { return &c.Storage.Quota }, unit.ParseBytes)
+	s.show = func(c *Config) string {
+		if c.Storage.Quota == 0 {
+			return "no quota"
+		}
+		return c.Storage.Quota.String()
+	}
+	return s
 }
 
 func text(key string, at func(*Config) *string) setting {

@@ -187,6 +187,26 @@ func TestSecretsAreNotShown(t *testing.T) {
 	}
 }
 
+// What is shown can be told from other values, though names of locations have slashes too.
+func TestSettingsAreShownInWords(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"":                      {"storage.quota", "no quota"},
+		"storage: {quota: 0}":   {"storage.quota", "no quota"},
+		"storage: {quota: 2GB}": {"storage.quota", "1.9 GiB"},
+		"links: {a/b: {up: 1Gbit, down: unlimited}, c: {down: 8Mbit, reserve: 30%}}": {"links", "a/b: 119.2 MiB/s up, unlimited down; c: up not said, 976.6 KiB/s down, 30% reserved"},
+	} {
+		c, _, err := parse("a.yaml", []byte(text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range c.Settings() {
+			if s.Key == want[0] && s.Value != want[1] {
+				t.Errorf("%s: %s is shown as %q, want %q", text, s.Key, s.Value, want[1])
+			}
+		}
+	}
+}
+
 func TestSettingsSayWhereTheyCameFrom(t *testing.T) {
 	c, _, err := parse("a.yaml", []byte("node:\n  name: a\n"), []string{"RACKSWARM_STATE_DIR=/x"})
 	if err != nil {

@@ -30,14 +30,10 @@ type Link struct {
 
 // Validate checks what the user wrote. The error is an *Error.
 func (l Link) Validate() error {
-	loc, err := unit.ParseLocation(l.Location)
+	if err := CheckLinkLocation(l.Location); err != nil {
+		return err
+	}
 	switch {
-	case err != nil:
-		return invalid("location", err.Error(), "write the way from the root down, such as ams1/rsn-27")
-	case loc == unit.Root:
-		return invalid("location", "the root has no link: nothing is above it", "name a location below it, such as ams1")
-	case string(loc) != l.Location:
-		return invalid("location", fmt.Sprintf("%q is not how the location is written", l.Location), "write "+string(loc))
 	case l.SaysNothing():
 		return invalid("up", "nothing is said of the link", "set up, down, reserve, max_up or max_down, or delete the link")
 	case l.Reserve != nil && !(*l.Reserve >= 0 && *l.Reserve < 1):
@@ -49,6 +45,21 @@ func (l Link) Validate() error {
 		checkLinkRate("max_up", l.MaxUp, "at most %d bytes per second is nothing", "leave it out for no ceiling"),
 		checkLinkRate("max_down", l.MaxDown, "at most %d bytes per second is nothing", "leave it out for no ceiling"),
 	)
+}
+
+// CheckLinkLocation checks the name of a location that is to have a link. The error is an
+// *Error.
+func CheckLinkLocation(name string) error {
+	loc, err := unit.ParseLocation(name)
+	switch {
+	case err != nil:
+		return invalid("location", err.Error(), "write the way from the root down, such as ams1/rsn-27")
+	case loc == unit.Root:
+		return invalid("location", "the root has no link: nothing is above it", "name a location below it, such as ams1")
+	case string(loc) != name:
+		return invalid("location", fmt.Sprintf("%q is not how the location is written", name), "write "+string(loc))
+	}
+	return nil
 }
 
 // SaysWhatItCarries reports whether l says anything of the link itself, and not only
@@ -114,6 +125,9 @@ type LinkStatus struct {
 	Age      float64       `json:"age"`
 	Up       LinkDirection `json:"up"`
 	Down     LinkDirection `json:"down"`
+	// Reserve is the part of the capacity that stays free, from 0 to less than 1: the
+	// link's own, or that of the asked node's configuration.
+	Reserve  float64       `json:"reserve"`
 	Users    int           `json:"users"` // nodes that move something over it
 	Warnings []LinkWarning `json:"warnings"`
 }

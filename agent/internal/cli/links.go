@@ -85,7 +85,16 @@ What agents' files say of it counts again, and who measures it goes on doing so.
 }
 
 func (r *run) clearLink(ctx context.Context, c *client.Client, location string) error {
-	if err := c.DeleteLink(ctx, location); err != nil {
+	if err := api.CheckLinkLocation(location); err != nil {
+		return err
+	}
+	err := c.DeleteLink(ctx, location)
+	if client.IsNotFound(err) {
+		return r.print(struct{}{}, func(w io.Writer) {
+			fmt.Fprintln(w, clean("There was nothing to clear of the link of "+location+". Those that are declared: rackswarm links"))
+		})
+	}
+	if err != nil {
 		return err
 	}
 	return r.linkForgotten(location)
@@ -140,9 +149,13 @@ func writeLinks(w io.Writer, list api.LinkList) {
 				fmt.Fprintln(w, clean(sentence(d.Why)))
 			}
 		}
-		for _, warning := range l.Warnings {
-			fmt.Fprintln(w, clean("Warning: link of "+l.Location+" ("+warning.Fault+"): "+warning.Message))
-		}
+		writeWarnings(w, l)
+	}
+}
+
+func writeWarnings(w io.Writer, l api.LinkStatus) {
+	for _, warning := range l.Warnings {
+		fmt.Fprintln(w, clean("Warning: link of "+l.Location+" ("+warning.Fault+"): "+warning.Message))
 	}
 }
 
@@ -152,16 +165,21 @@ func ceilings(l api.LinkStatus) string {
 	if l.Declared == nil || l.Declared.MaxUp == nil && l.Declared.MaxDown == nil {
 		return ""
 	}
+	return fmt.Sprintf("Link of %s: at most %s for the fleet, as %s set it on %s", l.Location, ceilingRates(*l.Declared), l.Declared.By, l.Declared.From)
+}
+
+// ceilingRates are the ceilings of a link, such as "23.8 MiB/s up and 11.9 MiB/s down".
+func ceilingRates(l api.Link) string {
 	var parts []string
 	for _, d := range []struct {
 		most *int64
 		name string
-	}{{l.Declared.MaxUp, "up"}, {l.Declared.MaxDown, "down"}} {
+	}{{l.MaxUp, "up"}, {l.MaxDown, "down"}} {
 		if d.most != nil {
 			parts = append(parts, fmt.Sprintf("%s %s", unit.Rate(*d.most), d.name))
 		}
 	}
-	return fmt.Sprintf("Link of %s: at most %s for the fleet, as %s set it on %s", l.Location, strings.Join(parts, " and "), l.Declared.By, l.Declared.From)
+	return strings.Join(parts, " and ")
 }
 
 func linkCells(d api.LinkDirection, measured bool) []string {

@@ -70,16 +70,94 @@ func newFleetOfLinks(t *testing.T, read func()) (f *fleet) {
 		c.Links = func(ctx context.Context) (list api.LinkList, err error) {
 			answer, err := c.Store.AskLinks(ctx, store.LinkQuery{All: true})
 			for l, facts := range answer.Facts {
-				s := api.LinkStatus{Location: string(l), Up: direction(l, true, bandwidth.LinkUse{Capacity: unit.Unlimited}, 0), Down: direction(l, false, bandwidth.LinkUse{Capacity: unit.Unlimited}, 0)}
-				if !facts.Record.Cleared {
-					s.Declared = &facts.Record.Link
-				}
-				list.Links = append(list.Links, s)
+				list.Links = append(list.Links, statusOf(l, *facts.Record))
 			}
 			read()
 			return list, err
 		}
 	})
+}
+
+// statusOf is a link of which operators say something, or said it once, as an agent
+// would list it that knows nothing else.
+func statusOf(l unit.Location, record store.LinkRecord) api.LinkStatus {
+	s := api.LinkStatus{Location: string(l), Reserve: float64(bandwidth.DefaultReserve)}
+	if !record.Cleared {
+		s.Declared = &record.Link
+	}
+	if record.Reserve != nil {
+		s.Reserve = *record.Reserve
+	}
+	one := func(up bool, carries, most *int64) api.LinkDirection {
+		policy := bandwidth.DefaultPolicy()
+		policy.Reserve = bandwidth.Part(s.Reserve)
+		if most != nil {
+			policy.Limit = unit.Rate(*most)
+		}
+		u := bandwidth.LinkUse{Capacity: unit.Unlimited}
+		d := api.LinkDirection{}
+		if s.Declared != nil && record.SaysWhatItCarries() {
+			if u.Capacity, u.Undeclared = 0, carries == nil; carries != nil {
+				u.Capacity, d.Capacity = unit.Rate(*carries), *carries
+			}
+		}
+		b := policy.Budget(topo.Hop{Location: l, Up: up}, u)
+		d.Budget, d.Reason, d.Why = api.BudgetOf(b.Rate), string(b.Binding.Reason), b.Binding.String()
+		if b.Binding.Reason == bandwidth.Undeclared {
+			s.Warnings = append(s.Warnings, api.LinkWarning{Fault: "capacity", Message: "nobody says what it carries " + b.Binding.Direction()})
+		}
+		return d
+	}
+	s.Up, s.Down = one(true, record.Up, record.MaxUp), one(false, record.Down, record.MaxDown)
+	return s
+}
+
+// TestTheAnswerSaysWhatIsInForce after a link was declared, and names no ceiling that is
+// not there.
+func TestTheAnswerSaysWhatIsInForce(t *testing.T) {
+	f := newFleetOfLinks(t, func() {})
+	f.nodes()
+	for _, step := range []struct {
+		flags  string
+		want   []string
+		lacks  string
+		inJSON unit.Rate // up
+	}{
+		{"--up 1Gbit", []string{"In force: 95.4 MiB/s of 119.2 MiB/s up, 976.6 KiB/s down; 20% stay free.\n", "Warning: link of ams1/r1 (capacity): nobody says what it carries down"}, "eiling", 1e8},
+		{"--down 100Mbit --reserve 30%", []string{"In force: 83.4 MiB/s of 119.2 MiB/s up, 8.3 MiB/s of 11.9 MiB/s down; 30% stay free.\n"}, "Warning", 0.7 * 125e6},
+		{"--max-up unlimited", []string{"There was no such ceiling of the link of ams1/r1: nothing is changed.", "In force: 83.4"}, "taken away", 0.7 * 125e6},
+		{"--max-up 200Mbit", []string{"The ceiling of", "In force: 23.8 MiB/s of 119.2 MiB/s up, 8.3 MiB/s of 11.9 MiB/s down; 30% stay free; at most 23.8 MiB/s up for the fleet.\n"}, "11.9 MiB/s down for", 25e6},
+		{"--max-up unlimited --max-down unlimited", []string{"A ceiling of the link of ams1/r1 is taken away."}, "at most", 0.7 * 125e6},
+	} {
+		args := append([]string{"links", "set", "ams1/r1"}, strings.Fields(step.flags)...)
+		out := f.ok(args...)
+		for _, want := range step.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: %q is not in:\n%s", step.flags, want, out)
+			}
+		}
+		if strings.Contains(out, step.lacks) {
+			t.Errorf("%s: %q is in:\n%s", step.flags, step.lacks, out)
+		}
+		if got := decode[linkChange](f, f.ok(append(args, "--json")...)); got.Location != "ams1/r1" || got.InForce == nil || got.InForce.Up.Allowed() != step.inJSON {
+			t.Errorf("%s as JSON: %+v", step.flags, got)
+		}
+	}
+}
+
+// To take away from a link of which nothing is said changes nothing, and is no failure.
+func TestNothingIsTakenFromALink(t *testing.T) {
+	f := newFleetOfLinks(t, func() {})
+	f.nodes()
+	if out := f.ok("links", "set", "ams1/r1", "--max-up", "unlimited"); !strings.Contains(out, "There was no such ceiling") || strings.Contains(out, "forgotten") || strings.Contains(out, "In force") {
+		t.Errorf("a ceiling of a link that nobody declared: %s", out)
+	}
+	if answer, err := f.store.AskLinks(t.Context(), store.LinkQuery{All: true}); err != nil || len(answer.Facts) > 0 {
+		t.Errorf("the store has %+v, %v", answer.Facts, err)
+	}
+	f.fails(exitFailed, []string{"the root has no link"}, "links", "set", "/", "--max-up", "unlimited")
+	f.fails(exitFailed, []string{"the root has no link"}, "links", "clear", "/")
+	f.fails(exitFailed, []string{"location"}, "links", "clear", "a b")
 }
 
 // TestTwoOperatorsAtOneLink: what one says of it while the other reads what was said is
@@ -117,7 +195,7 @@ func TestTheLastCeilingIsTakenBackBesideAnother(t *testing.T) {
 	var f *fleet
 	rate, reads := int64(125e6), 0
 	f = newFleetOfLinks(t, func() {
-		if reads++; reads != 2 { // the first is of the one who declares
+		if reads++; reads != 3 { // the first two are of the one who declares
 			return
 		}
 		if err := f.store.PutLink(t.Context(), api.Link{Location: "ams1/r1", Up: &rate, MaxUp: &rate, At: noon.Add(time.Minute)}); err != nil {
@@ -156,7 +234,9 @@ func TestLinksAreDeclared(t *testing.T) {
 		t.Errorf("declared: %+v", l)
 	}
 	f.ok("links", "clear", "ams1/r1")
-	f.fails(exitFailed, []string{"no operator said"}, "links", "clear", "ams1/r1")
+	if out := f.ok("links", "clear", "ams1/r1"); !strings.Contains(out, "There was nothing to clear of the link of ams1/r1") {
+		t.Errorf("a link is cleared a second time: %s", out)
+	}
 	if out := f.ok("links", "set", "ams1/r1", "--up", "10Mbit", "--max-up", "1Gbit", "--max-down", "1Gbit"); !strings.Contains(out, "Its ceiling --max-up, 119.2 MiB/s, never counts: it carries 1.2 MiB/s") || strings.Contains(out, "--max-down") {
 		t.Errorf("a ceiling above what the link carries: %s", out)
 	}

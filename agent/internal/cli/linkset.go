@@ -25,7 +25,8 @@ func (r *run) linksSetCommand() *cobra.Command {
 fleet and within a second. It counts instead of what agents' files say; where a
 device tells another capacity the lower one counts. What was never said is what the
 files and devices say; a direction of which nobody says what it carries has the
-floor, 1 MB/s. What was said and is left out stays: see rackswarm links clear.
+floor, 1 MB/s, and the answer warns of that. What was said and is left out stays:
+see rackswarm links clear. The answer says what is in force then.
 
 --max-up and --max-down bound what all nodes together move over the link, whatever
 it carries, on the wire; unlimited takes such a limit away. A link of which nothing
@@ -50,6 +51,9 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 	if err := f.say(&said); err != nil {
 		return err
 	}
+	if err := api.CheckLinkLocation(location); err != nil {
+		return err
+	}
 	if !said.SaysNothing() { // or a ceiling is only taken away
 		if err := said.Validate(); err != nil {
 			return err
@@ -59,19 +63,27 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 	if err != nil {
 		return err
 	}
-	l, err := changeLink(ctx, c, location, f)
+	was, l, err := changeLink(ctx, c, location, f)
 	if err != nil {
 		return err
 	}
-	if l.SaysNothing() {
+	if l.SaysNothing() && !was.SaysNothing() {
 		return r.linkForgotten(location)
 	}
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
 		return err
 	}
-	return r.print(l, func(w io.Writer) {
-		fmt.Fprintln(w, clean(linkSaid(said, l)+" See: rackswarm links"))
+	now, err := linkNow(ctx, c, location)
+	if err != nil {
+		return err
+	}
+	return r.print(linkChange{l, now}, func(w io.Writer) {
+		fmt.Fprintln(w, clean(linkSaid(said, was, l)+" See: rackswarm links"))
+		if now != nil {
+			fmt.Fprintln(w, clean(figures(*now)))
+			writeWarnings(w, *now)
+		}
 		for _, note := range idleCeilings(l) {
 			fmt.Fprintln(w, note)
 		}
@@ -81,47 +93,113 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 	})
 }
 
-// linkSaid is a sentence on what flags said of the link l: what it carries, or only its
-// ceilings.
-func linkSaid(said, l api.Link) string {
-	switch {
+// linkChange is printed by links set: what operators say of the link, and what follows.
+type linkChange struct {
+	api.Link
+	// InForce is what the asked agent goes by; left out if nobody declares the link.
+	InForce *api.LinkStatus `json:"in_force,omitempty"`
+}
+
+// linkNow is what the asked agent knows of a link, nil if that is not declared.
+func linkNow(ctx context.Context, c *client.Client, location string) (*api.LinkStatus, error) {
+	list, err := c.Links(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range list.Links {
+		if l.Location == location {
+			return &l, nil
+		}
+	}
+	return nil, nil
+}
+
+// figures says what the fleet may move over a link now, and what that follows from.
+func figures(l api.LinkStatus) string {
+	text := "In force: " + directionNow(l.Up) + " up, " + directionNow(l.Down) + " down"
+	if l.Up.Capacity > 0 || l.Down.Capacity > 0 {
+		text += fmt.Sprintf("; %s stay free", bandwidth.Part(l.Reserve))
+	}
+	if d := l.Declared; d != nil && ceilingRates(*d) != "" {
+		text += "; at most " + ceilingRates(*d) + " for the fleet"
+	}
+	return text + "."
+}
+
+// directionNow is what may be moved in a direction, and of what, if that is known.
+func directionNow(d api.LinkDirection) string {
+	if d.Capacity == 0 || d.Budget == nil {
+		return d.Allowed().String()
+	}
+	return fmt.Sprintf("%s of %s", d.Allowed(), unit.Rate(d.Capacity))
+}
+
+// linkSaid is a sentence on what flags said of the link l, of which operators said was
+// before: what it carries, or only its ceilings.
+func linkSaid(said, was, l api.Link) string {
+	of := "of the link of " + l.Location
+	switch gone := ceilingsGone(was, l); {
 	case said.SaysWhatItCarries():
 		return "The link of " + l.Location + " is declared."
-	case said.SaysNothing():
-		return "A ceiling of the link of " + l.Location + " is taken away."
 	case said.MaxUp != nil && said.MaxDown != nil:
-		return "The ceilings of the link of " + l.Location + " are set."
+		return "The ceilings " + of + " are set."
+	case !said.SaysNothing():
+		return "The ceiling " + of + " is set."
+	case gone == 0:
+		return "There was no such ceiling " + of + ": nothing is changed."
+	case gone == 1:
+		return "A ceiling " + of + " is taken away."
 	}
-	return "The ceiling of the link of " + l.Location + " is set."
+	return "The ceilings " + of + " are taken away."
+}
+
+// ceilingsGone is how many ceilings a link had that it has no more.
+func ceilingsGone(was, l api.Link) (n int) {
+	for _, d := range [][2]*int64{{was.MaxUp, l.MaxUp}, {was.MaxDown, l.MaxDown}} {
+		if d[0] != nil && d[1] == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // changeTries bounds how often a change starts over because another operator changed
 // the same link meanwhile.
 const changeTries = 10
 
-// changeLink adds what the flags say of a link to what operators said of it, stores that
-// and returns all of it. If nothing is left that is stored.
-func changeLink(ctx context.Context, c *client.Client, location string, f linkFlags) (l api.Link, err error) {
+// changeLink adds what the flags say of a link to what operators said of it, stores that,
+// and returns what they said before and all of what they say now. If nothing is left that
+// is stored. To take a ceiling away that is not there changes nothing.
+func changeLink(ctx context.Context, c *client.Client, location string, f linkFlags) (was, l api.Link, err error) {
 	for range changeTries {
-		was, err := declaredLink(ctx, c, location)
+		was, err = declaredLink(ctx, c, location)
 		if err != nil {
-			return l, err
+			return was, l, err
 		}
 		l = was
 		if err := f.say(&l); err != nil {
-			return l, err
+			return was, l, err
 		}
-		if l.SaysNothing() {
+		switch {
+		case f.onlyLifts() && ceilingsGone(was, l) == 0:
+			return was, l, nil
+		case l.SaysNothing():
 			err = c.SwapDeleteLink(ctx, was)
-		} else {
+		default:
 			l, err = c.SwapLink(ctx, l, was)
 		}
 		var conflict *api.Error
 		if !errors.As(err, &conflict) || conflict.Code != api.CodeConflict {
-			return l, err
+			return was, l, err
 		}
 	}
-	return l, &api.Error{Code: api.CodeConflict, Subject: location, Message: "others kept changing this link at the same time", Fix: "try again"}
+	return was, l, &api.Error{Code: api.CodeConflict, Subject: location, Message: "others kept changing this link at the same time", Fix: "try again"}
+}
+
+// onlyLifts reports whether the flags do nothing but take ceilings away.
+func (f linkFlags) onlyLifts() bool {
+	var said api.Link
+	return f.say(&said) == nil && said.SaysNothing()
 }
 
 // declaredLink is what operators say of a link so far.

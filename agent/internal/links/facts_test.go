@@ -55,7 +55,7 @@ func TestFacts(t *testing.T) {
 		{"a ceiling above what others leave", facts{declared: &ceiling, reading: reading(100*mbit, 70*mbit)}, 10 * mbit, bandwidth.Reserve, ""},
 		{"a ceiling below what others leave", facts{declared: &ceiling, reading: reading(100*mbit, 30*mbit)}, 20 * mbit, bandwidth.Group, ""},
 		{"a ceiling of a link that was never read", facts{declared: &ceiling, sensor: true}, 1e6, bandwidth.Unmeasured, "nobody has measured it yet"},
-		{"one direction", facts{file: &Link{Down: mbit}}, 1e6, bandwidth.Undeclared, "nobody says what it carries up"},
+		{"one direction", facts{file: &Link{Down: mbit}}, 1e6, bandwidth.Undeclared, "nobody says what it carries up, so that it has the floor that way: say it in links of agent.yaml, or with rackswarm links set ams --up RATE"},
 	} {
 		test.facts.location = "ams"
 		m := &Manager{cfg: Config{Policy: bandwidth.DefaultPolicy()}}
@@ -69,6 +69,25 @@ func TestFacts(t *testing.T) {
 		}
 		if !strings.Contains(all, test.warned) || test.warned == "" && all != "" {
 			t.Errorf("%s: warnings %q, want %q", test.name, all, test.warned)
+		}
+	}
+}
+
+// TestTheReserveInForce is listed, whoever said it.
+func TestTheReserveInForce(t *testing.T) {
+	t.Parallel()
+	m := &Manager{cfg: Config{Policy: bandwidth.DefaultPolicy()}}
+	half, quarter := bandwidth.Part(0.5), 0.25
+	for name, test := range map[string]struct {
+		facts facts
+		want  float64
+	}{
+		"that of all links": {facts{file: &Link{Up: mbit}}, 0.2},
+		"a file's":          {facts{file: &Link{Up: mbit, Reserve: &half}}, 0.5},
+		"an operator's":     {facts{file: &Link{Up: mbit, Reserve: &half}, declared: &api.Link{Reserve: &quarter}}, 0.25},
+	} {
+		if got := m.status(0, test.facts, nil).Reserve; got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
 }

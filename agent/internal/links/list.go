@@ -61,7 +61,7 @@ func unanswered(err error) api.LinkWarning {
 
 // status is what is known of a link at now, and what nodes claim of it.
 func (m *Manager) status(now unit.Time, f facts, claims []store.LinkClaim) api.LinkStatus {
-	s := api.LinkStatus{Location: string(f.location), Declared: f.declared, Warnings: append([]api.LinkWarning{}, f.contradictions()...)}
+	s := api.LinkStatus{Location: string(f.location), Declared: f.declared, Reserve: float64(f.policy(m.cfg.Policy, true).Reserve), Warnings: append([]api.LinkWarning{}, f.contradictions()...)}
 	if f.reading != nil {
 		s.Source, s.Node, s.Measured, s.Age = f.reading.Source, string(f.reading.Node), f.reading.Measured, f.age(now).Seconds()
 		s.Warnings = append(s.Warnings, f.reading.Warnings...)
@@ -119,7 +119,7 @@ func missing(f facts, now unit.Time) (all []api.LinkWarning) {
 	case f.reading == nil:
 		for _, up := range []bool{true, false} {
 			if f.undeclared(up) {
-				warn(bandwidth.FaultCapacity, "nobody says what it carries "+pick(up, "up", "down")+": do so in links of agent.yaml, or with rackswarm links set")
+				warn(bandwidth.FaultCapacity, fmt.Sprintf("nobody says what it carries %[1]s, so that it has the floor that way: say it in links of agent.yaml, or with rackswarm links set %[2]s --%[1]s RATE", pick(up, "up", "down"), f.location))
 			}
 		}
 	}

@@ -37,11 +37,11 @@ func TestControlDoesNotWaitForTheDisk(t *testing.T) {
 func TestBlocksAreReadAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := piped(t)
-		go a.Run(newJournal())
 		var read [mostAhead + 3]bool
 		for i := range uint32(len(read)) {
 			a.SendSpan(i, 0, readAhead, func([]byte) error { read[i] = true; return nil })
 		}
+		go a.Run(newJournal()) // while it writes nothing more is begun
 		synctest.Wait() // the writer is at block 0, which nobody takes
 		for i := range uint32(mostAhead + 1) {
 			a.CancelSpan(i+1, 0, readAhead)

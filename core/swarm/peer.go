@@ -59,8 +59,7 @@ type peer struct {
 	met          unit.Time
 	gotAt        unit.Time // its last HAVE, or when it connected
 	broughtCount int
-	fresh        []novelty // what it got of late and we lacked, oldest first
-	hash         uint64    // of its name, for the division
+	fresh        []novelty // what it, outside of our location, got of late, oldest first
 }
 
 // away is how a peer outside sends us away: it has given most spans to others.
@@ -139,7 +138,6 @@ func (s *Swarm) PeerJoined(now unit.Time, info PeerInfo) {
 		seat:     s.seatOf(info.Node),
 		level:    s.cfg.Location.Common(info.Location).Depth(),
 		have:     newSet(len(s.cfg.Lengths)),
-		hash:     nodeHash(info.Node),
 		pace:     newPace(info.MaxRequest),
 		lastData: now,
 		met:      now,
@@ -254,8 +252,6 @@ func (s *Swarm) PeerGot(now unit.Time, node unit.NodeID, spans []uint32, out []A
 			s.noteLeaving(now, p, x)
 			if p.level < s.cfg.Location.Depth() {
 				s.news = now
-			}
-			if !s.have.Has(int(x)) {
 				p.got(now, x)
 			}
 		}

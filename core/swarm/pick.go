@@ -88,8 +88,6 @@ func (s *Swarm) candidates(now unit.Time, p *peer) bool {
 		s.leaveToOthers(now, p)
 		if p.level < s.cfg.Location.Depth() {
 			s.leaveToTurn(now, p)
-		} else if s.cfg.Strategy.Division {
-			s.leaveToFirst(now, p)
 		}
 	}
 	any = 0

@@ -81,7 +81,6 @@ type Swarm struct {
 	aside      set     // and of those that come last
 	evaded     []int32 // to be used again
 	place      place
-	hash       uint64      // of our name, for the division
 	supplies   []supply    // by depth of our location
 	crossings  []crossing  // by uplinks
 	leaving    []unit.Time // by the same as supplies, when something that only it had last got out
@@ -114,7 +113,7 @@ func New(c Config) *Swarm {
 	n := len(c.Lengths)
 	c.Strategy = c.Strategy.complete()
 	s := &Swarm{
-		cfg: c, have: setOf(c.Have), hash: nodeHash(c.Self),
+		cfg: c, have: setOf(c.Have),
 		peers: map[unit.NodeID]*peer{}, seats: map[unit.NodeID]seat{}, known: []*acquaintance{{}},
 		actives: newActives(n), starts: newStarts(n), scratch: newSet(n), aside: newSet(n),
 	}

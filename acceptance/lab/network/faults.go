@@ -116,7 +116,7 @@ func (n *Network) move(h *Host, to *Switch) error {
 		fmt.Fprintf(&todo.ip, "neigh replace %s lladdr %s dev %s nud permanent\n", h.Address, to.hardware(), bridgeDevice)
 		err = errors.Join(err, s.apply(ctx, &todo))
 	}
-	if err := errors.Join(err, n.setGateway(ctx, h)); err != nil {
+	if err = errors.Join(err, n.setGateway(ctx, h)); err != nil {
 		return err
 	}
 	return h.link.waitUp(ctx)

@@ -18,6 +18,12 @@ const (
 	// yieldLeast is the part of an equal share of what the host sends that is left to
 	// each connection that stays inside.
 	yieldLeast = 0.5
+	// A connection may be held by something else than this host's interface, such as a
+	// class of its queue for what leaves a site. If together all move less than roomUsed
+	// of the most for roomFor, nobody uses the room, and none is made for roomRests.
+	roomUsed  = 0.5
+	roomFor   = 2 * time.Second
+	roomRests = 10 * time.Second
 	// yieldEnds is by how many times the pace may exceed what the fastest inside moves:
 	// beyond that it holds back nobody, and ends.
 	yieldEnds = 2
@@ -35,6 +41,9 @@ type Yield struct {
 	held float64   // part of the looks of late
 	pace float64   // bytes per second, 0 while nobody makes room
 	peak unit.Rate // of all together, since there is one
+	rest unit.Time // before it no room is made
+	// unused is for how long nobody has used the room.
+	unused time.Duration
 }
 
 // YieldLook is what is seen of a host's connections at a time. Rates are of payload.
@@ -52,7 +61,7 @@ type YieldLook struct {
 // Pace takes a look into account and returns what each connection that stays inside
 // may send: unit.Unlimited while there is enough for all or nothing leaves, and at least
 // half of an equal share of the most that the host has sent since it makes room. Where
-// that gains nothing this bounds what it costs.
+// that gains nothing this bounds what it costs, and it ends.
 func (y *Yield) Pace(l YieldLook) unit.Rate {
 	passed := min(l.At.Sub(y.at), heldOver)
 	y.at = l.At
@@ -63,9 +72,11 @@ func (y *Yield) Pace(l YieldLook) unit.Rate {
 	switch {
 	case l.Leaving == 0:
 		y.held, y.pace = 0, 0
-	case y.held >= heldOften:
+	case y.pace > 0 && y.unused > roomFor:
+		y.held, y.pace, y.rest = 0, 0, l.At.Add(roomRests)
+	case y.held >= heldOften && l.At >= y.rest:
 		if y.pace == 0 {
-			y.pace, y.peak = float64(l.Inside), 0
+			y.pace, y.peak, y.unused = float64(l.Inside), 0, 0
 		}
 		y.pace *= math.Exp(-passed.Seconds() / fallsIn.Seconds())
 	case y.pace > 0:
@@ -77,7 +88,10 @@ func (y *Yield) Pace(l YieldLook) unit.Rate {
 	if y.pace == 0 {
 		return unit.Unlimited
 	}
-	y.peak = max(y.peak, l.Total)
+	y.unused += passed
+	if y.peak = max(y.peak, l.Total); float64(l.Total) >= roomUsed*float64(y.peak) {
+		y.unused = 0
+	}
 	y.pace = max(y.pace, yieldLeast*float64(y.peak)/float64(max(l.Connections, 1)), 1)
 	return unit.Rate(y.pace)
 }

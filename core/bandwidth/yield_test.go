@@ -161,6 +161,29 @@ func TestYieldForNothingLeavesHalfAShare(t *testing.T) {
 	}
 }
 
+// If nine that leave trickle, half of an equal share is next to nothing for the one that
+// stays: when nobody takes what it leaves, it has everything again.
+func TestRoomThatNobodyUsesIsNotMade(t *testing.T) {
+	var y Yield
+	inside, least, free := unit.Rate(30e6), unit.Rate(30e6), 0
+	const looks = 3000
+	for i := range looks {
+		now := unit.Time(i) * unit.Time(20*time.Millisecond)
+		r := y.Pace(YieldLook{At: now, Held: true, Inside: inside, Total: inside + 1e6, Leaving: 9, Connections: 10})
+		inside = min(30e6, r)
+		least = min(least, inside)
+		if inside == 30e6 {
+			free++
+		}
+	}
+	if least > 15e6 {
+		t.Errorf("no room was made: it had %v and more", least)
+	}
+	if free < looks*6/10 {
+		t.Errorf("it had everything in %d of %d looks", free, looks)
+	}
+}
+
 // Whatever is seen, who stays inside keeps half of an equal share.
 func TestYieldTakesAtMostHalf(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -162,6 +162,11 @@ func (s *Store) RestoreLinks(ctx context.Context, records []LinkRecord) (put []u
 // linksMessage on the channel of controls says that links changed.
 const linksMessage = "links"
 
+// tellLinksWith tells it together with what changes them: who has changed them has told.
+func (s *Store) tellLinksWith(ctx context.Context, p redis.Pipeliner) {
+	p.Publish(ctx, s.keys.controlsChannel(), linksMessage)
+}
+
 func (s *Store) tellLinks(ctx context.Context) error {
 	return s.wrap(s.client.Publish(ctx, s.keys.controlsChannel(), linksMessage).Err(), "tell of links")
 }

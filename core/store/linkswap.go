@@ -22,16 +22,13 @@ func (s *Store) SwapLink(ctx context.Context, l api.Link, was time.Time) error {
 		return fmt.Errorf("encode the link of %s: %w", l.Location, err)
 	}
 	op := "put the link of " + l.Location
-	err = s.swapLink(ctx, op, l.Location, was, func(ctx context.Context, tx *redis.Tx, _ *LinkRecord) error {
+	return s.swapLink(ctx, op, l.Location, was, func(ctx context.Context, tx *redis.Tx, _ *LinkRecord) error {
 		return atomically(ctx, tx, func(p redis.Pipeliner) error {
 			p.HSet(ctx, s.keys.links(), l.Location, record)
+			s.tellLinksWith(ctx, p)
 			return nil
 		})
 	})
-	if err != nil {
-		return err
-	}
-	return s.tellLinks(ctx)
 }
 
 // SwapDeleteLink is DeleteLink for a caller who has read what operators say of the link:
@@ -44,7 +41,7 @@ func (s *Store) SwapDeleteLink(ctx context.Context, location unit.Location, was 
 		return err
 	}
 	op := "delete the link of " + string(location)
-	err = s.swapLink(ctx, op, string(location), was, func(ctx context.Context, tx *redis.Tx, said *LinkRecord) error {
+	return s.swapLink(ctx, op, string(location), was, func(ctx context.Context, tx *redis.Tx, said *LinkRecord) error {
 		read, err := tx.HExists(ctx, s.keys.readings(), string(location)).Result()
 		switch {
 		case err != nil:
@@ -55,13 +52,10 @@ func (s *Store) SwapDeleteLink(ctx context.Context, location unit.Location, was 
 		return atomically(ctx, tx, func(p redis.Pipeliner) error {
 			p.HSet(ctx, s.keys.links(), string(location), cleared)
 			p.HDel(ctx, s.keys.readings(), string(location))
+			s.tellLinksWith(ctx, p)
 			return nil
 		})
 	})
-	if err != nil {
-		return err
-	}
-	return s.tellLinks(ctx)
 }
 
 // swapLink has change replace the record of a link, of which it is told, if that is still

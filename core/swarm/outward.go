@@ -74,9 +74,9 @@ func (s *Swarm) holdsBack(now unit.Time, depth int) bool {
 
 // noteLeaving takes into account that p gets a span of ours, or is given it: that is
 // progress of those of our locations outside of which nobody has it. Who gets it over
-// and over makes none.
+// and over makes none, nor does who takes back what it had.
 func (s *Swarm) noteLeaving(now unit.Time, p *peer, x int32) {
-	if !s.have.Has(int(x)) || p.Foreign || p.promises.stood(now, x) > 0 {
+	if !s.have.Has(int(x)) || p.Foreign || p.promises.stood(now, x) > 0 || p.tookBack(now) {
 		return
 	}
 	for depth := p.level + 1; depth < len(s.leaving); depth++ {
@@ -122,7 +122,7 @@ func (s *Swarm) owesOutside(now unit.Time, depth int) (owes, leaves bool) {
 // we have, unless they get nothing, or do not keep up with passing it on: when they fall
 // behind, p is given what they lack.
 func (s *Swarm) nearerRelays(now unit.Time, p *peer, x int32) bool {
-	depth := s.cfg.Location.Depth()
+	depth, relays := s.cfg.Location.Depth(), false
 	for _, q := range s.list {
 		switch {
 		case q.level <= p.level || q.Top > p.level || q.Foreign:
@@ -132,11 +132,11 @@ func (s *Swarm) nearerRelays(now unit.Time, p *peer, x int32) bool {
 			}
 		case q.haveCount > p.haveCount+s.backlog() || q.complete(len(s.cfg.Lengths)) || now >= q.gotAt.Add(lively):
 		case q.haveCount > p.haveCount+s.lag(now, q) && !q.have.Has(int(x)):
-		case s.holdsBack(now, depth):
-			return true
+		default:
+			relays = true
 		}
 	}
-	return false
+	return relays && s.holdsBack(now, depth)
 }
 
 // lively is how long after its last HAVE a peer is taken to receive something.

@@ -40,6 +40,10 @@ func TestOwingHoldsBackWhileSomethingGetsOut(t *testing.T) {
 			s.PeerGot(now, "relay", []uint32{1}, nil)
 			s.PeerLost(now, "relay", []uint32{1}, nil)
 		}, false},
+		"the relay gets one after the other, and takes each back": {func(s *Swarm, now unit.Time, nth uint32) {
+			s.PeerGot(now, "relay", []uint32{nth}, nil)
+			s.PeerLost(now.Add(time.Millisecond), "relay", []uint32{nth}, nil)
+		}, false},
 		"the relay STARTs and STOPs": {func(s *Swarm, now unit.Time, nth uint32) {
 			s.PeerStarted(now, "relay", []uint32{nth}, nil)
 			s.PeerStopped(now.Add(time.Millisecond), "relay", []uint32{nth}, nil)

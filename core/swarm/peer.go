@@ -58,6 +58,7 @@ type peer struct {
 	// met is when it connected, with broughtCount spans.
 	met          unit.Time
 	gotAt        unit.Time // its last HAVE, or when it connected
+	lostAt       unit.Time // when it last took back what it had, 0 if never
 	broughtCount int
 	fresh        []novelty // what it, outside of our location, got of late, oldest first
 }
@@ -248,7 +249,9 @@ func (s *Swarm) PeerGot(now unit.Time, node unit.NodeID, spans []uint32, out []A
 		if !p.have.Has(int(x)) { // else it is no news
 			p.have.Set(int(x))
 			p.haveCount++
-			p.gotAt = now
+			if !p.tookBack(now) {
+				p.gotAt = now
+			}
 			s.noteLeaving(now, p, x)
 			if p.level < s.cfg.Location.Depth() {
 				s.news = now

@@ -56,7 +56,7 @@ func (p *pacer) makeRoom(now time.Time) {
 	if seen.Leaving < seen.Connections {
 		seen.Held = anyHeld(outside)
 	}
-	most := p.yield.Pace(seen)
+	most := max(p.yield.Pace(seen), controlPace)
 	for _, s := range p.sending {
 		s.most = unit.Unlimited
 		if s.uplinks == 0 {

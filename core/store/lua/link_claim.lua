@@ -3,8 +3,9 @@
 -- Returns the time in ms, since when claims have been kept without a break in ms, then
 -- {node, claim, node, claim, ...}. A break is that they were lost, or that nobody asked for so
 -- long that some of them may have been: a server may start again from what it had saved.
+-- A clock that was put back ends what was said to have begun later, too.
 local since, last = string.match(redis.call('HGET', KEYS[1], '') or '', '^(%d+) (%d+)$')
-if not since or math.abs(now - last) >= tonumber(ARGV[4]) then
+if not since or tonumber(since) > now or math.abs(now - last) >= tonumber(ARGV[4]) then
   since = int(now)
 end
 redis.call('HSET', KEYS[1], '', since .. ' ' .. int(now))

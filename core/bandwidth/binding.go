@@ -88,7 +88,7 @@ func (b Binding) why() string {
 		}
 		return "its use is not known yet"
 	case Stale:
-		return fmt.Sprintf("its use was last measured %s ago", b.Age.Round(100*time.Millisecond))
+		return fmt.Sprintf("its use was last measured %.1f s ago", b.Age.Seconds())
 	case Reserve:
 		return fmt.Sprintf("%s of %s stay free and others use %s", b.Part, b.Capacity, b.Others)
 	case Ceiling:

@@ -211,7 +211,7 @@ func (g *Guard) decrease(s Sample) {
 		g.yield(s.At)
 	}
 	g.quietTo = s.At.Add(max(s.RTT, round))
-	if cut >= 0.5 {
+	if cut >= 0.5 && g.doubtful == 0 {
 		g.slow = s.At.Add(slowEvery) // it shows the base as well
 	}
 }

@@ -147,7 +147,7 @@ func TestBindingsInWords(t *testing.T) {
 		"uplink of ams/r1, up: 976.6 KiB/s, as what it carries is not known":                              {Reason: Unmeasured, Hop: uplink, Rate: 1e6},
 		"uplink of ams/r1, up: 976.6 KiB/s, as nobody says what it carries: the floor":                    {Reason: Undeclared, Hop: uplink, Rate: 1e6},
 		"uplink of ams/r1, up: 976.6 KiB/s, as its use is not known yet":                                  {Reason: Unmeasured, Hop: uplink, Rate: 1e6, Capacity: 125e6},
-		"uplink of ams/r1, up: 976.6 KiB/s, as its use was last measured 12.3s ago":                       {Reason: Stale, Hop: uplink, Rate: 1e6, Age: 12345 * time.Millisecond},
+		"uplink of ams/r1, up: 976.6 KiB/s, as its use was last measured 12.3 s ago":                      {Reason: Stale, Hop: uplink, Rate: 1e6, Age: 12345 * time.Millisecond},
 		"link of host web17, down: 5.7 MiB/s, as 20% of 11.9 MiB/s stay free and others use 3.8 MiB/s":    {Reason: Reserve, Hop: host, Rate: 6e6, Capacity: 12.5e6, Others: 4e6, Part: 0.2},
 		"uplink of ams/r1, up: 0 B/s, as at most 80% of 11.9 MiB/s may be used and others use 11.9 MiB/s": {Reason: Ceiling, Hop: uplink, Capacity: 12.5e6, Others: 12.5e6, Part: 0.8},
 		"uplink of ams/r1, up: 244.1 KiB/s, as others use 11.9 MiB/s of 11.9 MiB/s":                       {Reason: Floor, Hop: uplink, Rate: 250e3, Capacity: 12.5e6, Others: 12.5e6},

@@ -83,8 +83,8 @@ func (w Windows) sayer(t int, one *TimeWindow) string {
 	return one.String()
 }
 
-// String writes the span as a window is written, with the rate of one of its windows,
-// such as "fri 18:00-mon 08:00 0".
+// String names the span for people, with the rate of one of its windows, such as "fri
+// 18:00-mon 08:00 0", which ParseWindows would refuse.
 func (s span) String() string {
 	fields := strings.Fields(s.window.text)
 	rate := fields[len(fields)-1]

@@ -31,9 +31,10 @@ const (
 
 // Yield has the connections that stay inside a location make room on this host's own
 // link for those that leave it (requirement 41), where nothing is known of that link or
-// of an uplink above it: over known links a Guard's pace is what a connection waits for. TCP divides a full interface alike among connections, so that a
-// representative which gives a span to each of three neighbours has a quarter left
-// for the next rack, although each of the neighbours could give it to the others.
+// of an uplink above it: over known links a Guard's pace is what a connection waits for.
+// TCP divides a full interface alike among connections, so that a representative which
+// gives a span to each of three neighbours has a quarter left for the next rack, although
+// each of the neighbours could give it to the others.
 //
 // A Yield is owned by one goroutine; times must not go back.
 type Yield struct {
@@ -46,8 +47,8 @@ type Yield struct {
 	unused time.Duration
 }
 
-// YieldLook is what is seen of a host's connections at a time. Rates are of payload.
-type YieldLook struct {
+// YieldSample is what is seen of a host's connections at a time. Rates are of payload.
+type YieldSample struct {
 	At unit.Time
 	// Held says that one that leaves the location has data to send and window to send it
 	// in, but stands in line behind others at the host's own interface.
@@ -61,8 +62,8 @@ type YieldLook struct {
 // Pace takes a look into account and returns what each connection that stays inside
 // may send: unit.Unlimited while there is enough for all or nothing leaves, and at least
 // half of an equal share of the most that the host has sent since it makes room. Where
-// that gains nothing this bounds what it costs, and it ends.
-func (y *Yield) Pace(l YieldLook) unit.Rate {
+// that gains nothing this bounds what it costs, and it ends, for roomRests at least.
+func (y *Yield) Pace(l YieldSample) unit.Rate {
 	passed := min(l.At.Sub(y.at), heldOver)
 	y.at = l.At
 	left := math.Exp(-passed.Seconds() / heldOver.Seconds())

@@ -49,7 +49,7 @@ func (l *ownLink) look() (outside, inside []unit.Rate) {
 	}
 	got := alike(l.whole, wants)
 	outside, inside = got[:len(l.outside)], got[len(l.outside):]
-	seen := YieldLook{At: l.now, Leaving: leaving(outside), Connections: len(got)}
+	seen := YieldSample{At: l.now, Leaving: leaving(outside), Connections: len(got)}
 	for i, r := range got {
 		seen.Total += r
 		if i < len(l.outside) {
@@ -139,7 +139,7 @@ func TestAMomentIsNoReasonToYield(t *testing.T) {
 	var y Yield
 	for i := range 200 {
 		now := unit.Time(i) * unit.Time(20*time.Millisecond)
-		if r := y.Pace(YieldLook{At: now, Held: i%3 == 0, Inside: 3e6, Total: 12e6, Leaving: 1, Connections: 4}); r != unit.Unlimited {
+		if r := y.Pace(YieldSample{At: now, Held: i%3 == 0, Inside: 3e6, Total: 12e6, Leaving: 1, Connections: 4}); r != unit.Unlimited {
 			t.Fatalf("at look %d those inside may have %v", i, r)
 		}
 	}
@@ -152,7 +152,7 @@ func TestYieldForNothingLeavesHalfAShare(t *testing.T) {
 	inside := unit.Rate(30e6)
 	for i := range 1000 {
 		now := unit.Time(i) * unit.Time(20*time.Millisecond)
-		r := y.Pace(YieldLook{At: now, Held: true, Inside: inside, Total: 3*inside + 1e6, Leaving: 1, Connections: 4})
+		r := y.Pace(YieldSample{At: now, Held: true, Inside: inside, Total: 3*inside + 1e6, Leaving: 1, Connections: 4})
 		inside = min(30e6, r)
 	}
 	const least = 91e6 / 4 / 2
@@ -169,7 +169,7 @@ func TestRoomThatNobodyUsesIsNotMade(t *testing.T) {
 	const looks = 3000
 	for i := range looks {
 		now := unit.Time(i) * unit.Time(20*time.Millisecond)
-		r := y.Pace(YieldLook{At: now, Held: true, Inside: inside, Total: inside + 1e6, Leaving: 9, Connections: 10})
+		r := y.Pace(YieldSample{At: now, Held: true, Inside: inside, Total: inside + 1e6, Leaving: 9, Connections: 10})
 		inside = min(30e6, r)
 		least = min(least, inside)
 		if inside == 30e6 {
@@ -192,7 +192,7 @@ func TestYieldTakesAtMostHalf(t *testing.T) {
 		now := unit.Time(0)
 		for range rapid.IntRange(1, 100).Draw(t, "looks") {
 			now += unit.Time(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "later"))
-			l := YieldLook{At: now, Held: rapid.Bool().Draw(t, "held"), Inside: rate.Draw(t, "inside"),
+			l := YieldSample{At: now, Held: rapid.Bool().Draw(t, "held"), Inside: rate.Draw(t, "inside"),
 				Total: rate.Draw(t, "total"), Leaving: rapid.IntRange(0, 3).Draw(t, "leaving"), Connections: rapid.IntRange(0, 100).Draw(t, "connections")}
 			if r := y.Pace(l); r < l.Total/unit.Rate(2*max(l.Connections, 1)) || r < 1 {
 				t.Fatalf("%+v: %v", l, r)

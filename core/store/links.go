@@ -94,10 +94,12 @@ func (s *Store) PutLink(ctx context.Context, l api.Link) error {
 	if err != nil {
 		return fmt.Errorf("encode the link of %s: %w", l.Location, err)
 	}
-	if err := s.client.HSet(ctx, s.keys.links(), l.Location, record).Err(); err != nil {
-		return s.wrap(err, "put the link of %s", l.Location)
-	}
-	return s.tellLinks(ctx)
+	err = atomically(ctx, s.client, func(p redis.Pipeliner) error {
+		p.HSet(ctx, s.keys.links(), l.Location, record)
+		s.tellLinksWith(ctx, p)
+		return nil
+	})
+	return s.wrap(err, "put the link of %s", l.Location)
 }
 
 // DeleteLink has what an operator said of a link count no more, and forgets what was
@@ -108,14 +110,11 @@ func (s *Store) DeleteLink(ctx context.Context, location unit.Location, anyway b
 	if err != nil {
 		return err
 	}
-	was, err := s.run(ctx, linkClear, s.keys.linkFacts(), string(location), cleared, anyway).Bool()
-	if err != nil {
-		return s.wrap(err, "delete the link of %s", location)
-	}
-	if !was {
+	was, err := s.run(ctx, linkClear, s.keys.linkFacts(), string(location), cleared, anyway, s.keys.controlsChannel(), linksMessage).Bool()
+	if err == nil && !was {
 		return unknownLink(location)
 	}
-	return s.tellLinks(ctx)
+	return s.wrap(err, "delete the link of %s", location)
 }
 
 // clearedLink is the record of a link of which was taken back what was said.
@@ -162,7 +161,8 @@ func (s *Store) RestoreLinks(ctx context.Context, records []LinkRecord) (put []u
 // linksMessage on the channel of controls says that links changed.
 const linksMessage = "links"
 
-// tellLinksWith tells it together with what changes them: who has changed them has told.
+// tellLinksWith queues the message in p, so that it is published only, and whenever, the
+// change is made.
 func (s *Store) tellLinksWith(ctx context.Context, p redis.Pipeliner) {
 	p.Publish(ctx, s.keys.controlsChannel(), linksMessage)
 }

@@ -146,14 +146,17 @@ const lively = 2 * time.Second
 // span on to, queues and announcements included.
 const lagTime = 2 * time.Second
 
+// leastLag is how many spans a relay may be ahead however few there are.
+const leastLag = 8
+
 // lag is how many spans a relay may be ahead of those whom it passes them on to, for these
 // to be given nothing that it lacks. Its uplink also carries acknowledgements, 2% to 3% of
 // what it gets, so that it falls behind by as much where all uplinks are alike.
 func (s *Swarm) lag(now unit.Time, q *peer) int {
 	passed := max(now.Sub(q.met), time.Second)
-	under := float64(q.haveCount-q.broughtCount) * lagTime.Seconds() / passed.Seconds()
-	return max(8, len(s.cfg.Lengths)/64, int(under))
+	underway := float64(q.haveCount-q.broughtCount) * lagTime.Seconds() / passed.Seconds()
+	return max(leastLag, len(s.cfg.Lengths)/64, int(underway))
 }
 
 // backlog is how many spans it may be ahead for these to be given no other span, either.
-func (s *Swarm) backlog() int { return max(8, len(s.cfg.Lengths)/16) }
+func (s *Swarm) backlog() int { return max(leastLag, len(s.cfg.Lengths)/16) }

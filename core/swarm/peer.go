@@ -57,8 +57,8 @@ type peer struct {
 	pausedUntil unit.Time
 	// met is when it connected, with broughtCount spans.
 	met          unit.Time
-	gotAt        unit.Time // its last HAVE, or when it connected
-	lostAt       unit.Time // when it last took back what it had, 0 if never
+	gotAt        unit.Time // its last HAVE while it took nothing back (tookBack), or when it connected
+	lossUntil    unit.Time // until when it counts that it took back what it had
 	broughtCount int
 	fresh        []novelty // what it, outside of our location, got of late, oldest first
 }

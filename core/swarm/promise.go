@@ -83,9 +83,9 @@ func (s *Swarm) heeds(now unit.Time, p *peer, x int32) bool {
 }
 
 // takesBack notes that a peer has a span no more: nobody waits for it at once if it
-// says that it fetches it. Clients of others, which say nothing, have spans come and go.
+// says that it fetches it, and its HAVEs are no progress for stuckTime. Clients of others, which say nothing, have spans come and go.
 func (s *Swarm) takesBack(now unit.Time, p *peer, x int32) {
-	p.lostAt = now
+	p.lossUntil = now.Add(stuckTime)
 	if !p.Foreign {
 		p.promises.breaks(now, x, startTTL)
 	}
@@ -94,5 +94,5 @@ func (s *Swarm) takesBack(now unit.Time, p *peer, x int32) {
 // tookBack reports whether a peer has of late taken back what it had: somebody who says
 // one span after the other, and takes each back, would seem to get on for as long.
 func (p *peer) tookBack(now unit.Time) bool {
-	return p.lostAt != 0 && now < p.lostAt.Add(stuckTime)
+	return now < p.lossUntil
 }

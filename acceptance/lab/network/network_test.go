@@ -319,12 +319,12 @@ func TestLoss(t *testing.T) {
 	}
 	var lossy, whole scenario.Crossing
 	err = wait.Until(t.Context(), 10*time.Second, "nothing is under way", func() error {
-		before := whole
+		was, before := lossy, whole
 		var errLossy, errWhole error
 		lossy, errLossy = n.Crossed("dc/r1")
 		whole, errWhole = n.Crossed("dc/r2")
-		if whole != before {
-			return errors.Join(errLossy, errWhole, fmt.Errorf("%d more crossed", whole.Down-before.Down))
+		if lossy != was || whole != before {
+			return errors.Join(errLossy, errWhole, fmt.Errorf("%d and %d more crossed", lossy.Up-was.Up, whole.Down-before.Down))
 		}
 		return errors.Join(errLossy, errWhole)
 	})

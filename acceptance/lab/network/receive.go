@@ -14,7 +14,7 @@ import (
 // in common as long as it can deal with them, and each connection one of its own otherwise.
 
 // onOne is how much a switch may pass on for one processor to receive it and what its
-// hosts get: two thirds of one, at three for each Gbit/s.
+// hosts get: three quarters of what one can, if 1 Gbit/s takes three.
 const onOne unit.Rate = 250e6 / 8
 
 // steer tells machines on which of some processors they receive packets.

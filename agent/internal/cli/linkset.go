@@ -72,25 +72,31 @@ func (r *run) setLink(ctx context.Context, location string, f linkFlags) error {
 	}
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("what is said of the link of %s is in the store; read what is in force: %w", location, err)
 	}
 	now, err := linkNow(ctx, c, location)
 	if err != nil {
-		return err
+		return fmt.Errorf("what is said of the link of %s is in the store; read what is in force: %w", location, err)
 	}
 	return r.print(linkChange{l, now}, func(w io.Writer) {
 		fmt.Fprintln(w, clean(linkSaid(said, was, l)+" See: rackswarm links"))
-		if now != nil {
-			fmt.Fprintln(w, clean(figures(*now)))
-			writeWarnings(w, *now)
-		}
-		for _, note := range idleCeilings(l) {
-			fmt.Fprintln(w, note)
-		}
-		if !inhabited(nodes, l.Location) {
-			fmt.Fprintln(w, clean(nobodyIn(l.Location)))
-		}
+		writeInForce(w, l, now, inhabited(nodes, l.Location))
 	})
+}
+
+// writeInForce writes what follows from what operators say of a link: now is what the
+// asked agent goes by, nil if nobody declares it, and inhabited whether a node is there.
+func writeInForce(w io.Writer, l api.Link, now *api.LinkStatus, inhabited bool) {
+	if now != nil {
+		fmt.Fprintln(w, clean(figures(*now)))
+		writeWarnings(w, *now)
+	}
+	for _, note := range idleCeilings(l) {
+		fmt.Fprintln(w, note)
+	}
+	if !inhabited {
+		fmt.Fprintln(w, clean(nobodyIn(l.Location)))
+	}
 }
 
 // linkChange is printed by links set: what operators say of the link, and what follows.
@@ -204,16 +210,11 @@ func (f linkFlags) onlyLifts() bool {
 
 // declaredLink is what operators say of a link so far.
 func declaredLink(ctx context.Context, c *client.Client, location string) (api.Link, error) {
-	list, err := c.Links(ctx)
-	if err != nil {
-		return api.Link{}, err
+	l, err := linkNow(ctx, c, location)
+	if err != nil || l == nil || l.Declared == nil {
+		return api.Link{Location: location}, err
 	}
-	for _, l := range list.Links {
-		if l.Location == location && l.Declared != nil {
-			return *l.Declared, nil
-		}
-	}
-	return api.Link{Location: location}, nil
+	return *l.Declared, nil
 }
 
 // say puts what the flags say into l. A ceiling of unlimited is none.

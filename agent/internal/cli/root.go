@@ -39,7 +39,7 @@ func (r *run) program(name, short, long string, commands ...*cobra.Command) *cob
 		Long:          long,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Version:       thisVersion().of(name),
+		Version:       thisVersion().line(name),
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(r.Stdout)

@@ -58,7 +58,7 @@ func atWindows(st api.Status, now time.Time) api.Status {
 
 // closedWindow lets nothing pass.
 type closedWindow struct {
-	text  string // as it was written
+	text  string // as Binding.Text names it
 	until string // such as "Mon 18:00 UTC"; "" for ever
 }
 

@@ -18,7 +18,7 @@ func (r *run) versionCommand(program string) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: r.command(func(context.Context, []string) error {
 			v := thisVersion()
-			return r.print(v, func(w io.Writer) { fmt.Fprintln(w, v.of(program)) })
+			return r.print(v, func(w io.Writer) { fmt.Fprintln(w, v.line(program)) })
 		}),
 	}
 }
@@ -31,11 +31,12 @@ type version struct {
 	Platform string `json:"platform"`
 }
 
+// thisVersion is what this program is made from.
 func thisVersion() version {
 	return version{Version, api.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 }
 
-// of is the line that the program prints.
-func (v version) of(program string) string {
+// line is the line that the program prints.
+func (v version) line(program string) string {
 	return fmt.Sprintf("%s %s (API %s, %s, %s)", program, v.Version, v.API, v.Go, v.Platform)
 }

@@ -16,7 +16,7 @@ import (
 type ceiling struct {
 	rate   unit.Rate
 	reason bandwidth.Reason
-	window string // as it was written, if it is one
+	window string // as Binding.Text names it, if it is one
 	by     string // what sets it
 	fix    string // what to do about it
 }

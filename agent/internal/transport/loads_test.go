@@ -42,7 +42,7 @@ func TestBlocksAreReadAhead(t *testing.T) {
 			a.SendSpan(i, 0, readAhead, func([]byte) error { read[i] = true; return nil })
 		}
 		go a.Run(newJournal()) // while it writes nothing more is begun
-		synctest.Wait() // the writer is at block 0, which nobody takes
+		synctest.Wait()        // the writer is at block 0, which nobody takes
 		for i := range uint32(mostAhead + 1) {
 			a.CancelSpan(i+1, 0, readAhead)
 		}

@@ -40,8 +40,8 @@ type Way struct {
 }
 
 // Ways tells the way to a peer; false if no link on it is declared, so that
-// nothing is to be guarded, and of the way only Uplinks counts. It is called by any goroutine, some times a second for
-// each connection that sends, and must not block.
+// nothing is to be guarded, and of the way only Uplinks counts. It is called by any
+// goroutine, some times a second for each connection that sends, and must not block.
 type Ways func(peer unit.NodeID) (Way, bool)
 
 // Pace is how fast a connection may send, and why.

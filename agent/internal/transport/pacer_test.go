@@ -302,7 +302,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// BenchmarkPacerRound is what it costs to sample a connection once, which happens 20
+// BenchmarkPacerRound is what it costs to sample a connection once, which happens 50
 // times a second while it sends.
 func BenchmarkPacerRound(b *testing.B) {
 	const connections = 100

@@ -37,7 +37,7 @@ func (f *flow) count(now time.Time, bytes int64) {
 // makeRoom has the connections that stay inside this node's location leave room for
 // those that leave it, if this host's own link has none for all.
 func (p *pacer) makeRoom(now time.Time) {
-	seen := bandwidth.YieldLook{At: unit.Time(now.Sub(p.epoch))}
+	seen := bandwidth.YieldSample{At: unit.Time(now.Sub(p.epoch))}
 	var outside []*paced
 	for _, s := range p.sending {
 		s.flow.count(now, s.conn.stats.payloadOut.Load())

@@ -2,7 +2,7 @@ package transport
 
 import "testing"
 
-// The pacer looks at each connection 50 times a second, and the congestion control does
+// The pacer samples each connection 50 times a second, and the congestion control does
 // not change: what the kernel said of it stands, even when it would say no more.
 func TestCongestionControlIsAskedForOnce(t *testing.T) {
 	a, _ := loopback(t, false)

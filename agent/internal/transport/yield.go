@@ -10,17 +10,18 @@ import (
 	"github.com/rackswarm/rackswarm/core/unit"
 )
 
-// flow is the rate at which blocks are handed to a connection's kernel.
+// flow is the rate at which a peer acknowledges what it is sent. What is handed to the
+// kernel says less: at first that takes as much at once as a second of the link carries.
 type flow struct {
 	at    time.Time
 	bytes int64
 	rate  float64 // bytes per second; each flowOver counts half, what was before it the other
 }
 
-// flowOver is a few blocks of a connection that moves something.
+// flowOver is a few round trips of a connection that moves something.
 const flowOver = 300 * time.Millisecond
 
-// count takes into account how many bytes were handed over until now.
+// count takes into account how many bytes were acknowledged until now.
 func (f *flow) count(now time.Time, bytes int64) {
 	passed := now.Sub(f.at)
 	if f.at.IsZero() || passed > 3*flowOver {
@@ -40,7 +41,9 @@ func (p *pacer) makeRoom(now time.Time) {
 	seen := bandwidth.YieldSample{At: unit.Time(now.Sub(p.epoch))}
 	var outside []*paced
 	for _, s := range p.sending {
-		s.flow.count(now, s.conn.stats.payloadOut.Load())
+		if info, err := s.conn.socket.info(); err == nil {
+			s.flow.count(now, int64(info.Bytes_acked))
+		}
 		if now.Sub(s.since) >= movedLately {
 			continue
 		}

@@ -236,7 +236,7 @@ func (v *validator) rest() {
 		v.fail("check_interval", "write 1s to 24h", "%v is not in 1s to 24h", d)
 	}
 	if v.c.Limits.Download == 0 {
-		v.fail("limits.download", rateFix+"; to have a node fetch nothing, choose other nodes, or run on it: rackswarm pause --here", "0 never means unlimited, and lets this node never have what it is to have")
+		v.fail("limits.download", rateFix+"; to have a node fetch nothing, choose other nodes, or run on it: rackswarm pause --all --here", "0 never means unlimited, and lets this node never have what it is to have")
 	}
 	if v.c.Limits.Upload == 0 {
 		v.note("limits.upload is 0: this agent gives nothing to others")
